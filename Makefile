@@ -32,7 +32,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 # PostgreSQL as packaged wants bitcode for its just-in-time compiler; without its clang and LLVM, do without
 pg_global := $(dir $(PGXS))../Makefile.global
 llvm_needs := $(shell sed -n 's/^CLANG *= *//p; s/^LLVM_BINPATH *= *\(.*\)/\1\/llvm-lto/p' $(pg_global))
-ifneq ($(words $(llvm_needs)),$(words $(shell command -v $(llvm_needs))))
+ifneq ($(words $(llvm_needs)),$(words $(foreach f,$(llvm_needs),$(shell command -v $(f)))))
 override with_llvm := no
 endif
 
