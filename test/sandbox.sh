@@ -27,12 +27,6 @@ write_env() {
 	EOF
 }
 
-in_sandbox() {
-	local dir=$1
-	shift
-	as_test_user bash -c '. "$0/env.sh"; export HOME=$0; cd "$0"; "$@"' "$dir" "$@"
-}
-
 start_broker() {
 	if [ -n "${KAFKA_BOOTSTRAP_SERVERS:-}" ]; then
 		echo "$KAFKA_BOOTSTRAP_SERVERS"

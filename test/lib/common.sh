@@ -74,21 +74,24 @@ copy_tree() {
 }
 
 # private_pg ROOT: a PostgreSQL installation of our own below ROOT, made of the installed one, so that the
-# extension is installed for this run only. PostgreSQL finds its files relative to its programs.
+# extension is installed for this run only. PostgreSQL finds its files relative to its programs; these are
+# copies, as links would lead it back to the system's files.
 private_pg() {
-	local root=$1 pg_config share lib f
+	local root=$1 pg_config bin lib share include f
 	pg_config=$(find_pg_config)
+	bin=$("$pg_config" --bindir)
 	lib=$("$pg_config" --pkglibdir)
 	share=$("$pg_config" --sharedir)
-	as_test_user mkdir -p "$root$("$pg_config" --bindir)" "$root$lib/bitcode" "$root$share/extension"
-	as_test_user cp "$("$pg_config" --bindir)"/* "$root$("$pg_config" --bindir)/"
+	include=$("$pg_config" --includedir)
+	as_test_user mkdir -p "$root$bin" "$root$lib/bitcode" "$root$share/extension" "$root${include%/*}"
+	as_test_user cp "$bin"/* "$root$bin/"
+	as_test_user ln -s "$include" "$root$include"
 	for f in "$lib"/* "$lib"/bitcode/* "$share"/* "$share"/extension/*; do
 		case ${f##*/} in
 			'*' | bitcode | extension | kafka_fdw*) ;;
 			*) printf '%s\0%s\0' "$f" "$root$f" ;;
 		esac
 	done | as_test_user xargs -0 -n 2 ln -sfn
-	echo "$root$("$pg_config" --bindir)" >/dev/null
 }
 
 # build_and_install BUILD ROOT [make argument ...]: copies, builds, installs below ROOT
@@ -104,4 +107,11 @@ build_and_install() {
 build_kafka_tool() {
 	as_test_user mkdir -p "$(dirname "$2")"
 	as_test_user "${CC:-cc}" -O1 -Wall -Wextra -Werror -o "$2" "$1/test/lib/kafka_tool.c" -lrdkafka
+}
+
+# in_sandbox DIR COMMAND ...: as the user and in the environment of a sandbox (see sandbox.sh)
+in_sandbox() {
+	local dir=$1
+	shift
+	as_test_user bash -c '. "$0/env.sh"; export HOME=$0; cd "$0"; "$@"' "$dir" "$@"
 }
