@@ -1,0 +1,171 @@
+/*
+ * offsets.c
+ *	  The rows of kafka.offsets: the positions of consumer groups.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/resowner.h"
+
+#include "catalog/offsets.h"
+#include "catalog/spi.h"
+
+/*
+ * The fourth field of our advisory lock tags: PostgreSQL's own functions use 1
+ * and 2, so a partition's claim meets no user's advisory lock.
+ */
+#define CLAIM_LOCK_CLASS 0x6b66
+
+static KafkaStatement read_statement = {
+	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id FROM kafka.offsets o "
+	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
+	"AND o.topic OPERATOR(pg_catalog.=) $3",
+	3, {TEXTOID, TEXTOID, TEXTOID}
+};
+
+static KafkaStatement insert_statement = {
+	"INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset, cluster_id, topic_id) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+	7, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID}
+};
+
+static KafkaStatement update_statement = {
+	"UPDATE kafka.offsets o SET next_offset = $5, cluster_id = $6, topic_id = $7, "
+	"updated_at = pg_catalog.clock_timestamp() "
+	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
+	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4 "
+	"AND o.next_offset OPERATOR(pg_catalog.=) $8 AND o.generation OPERATOR(pg_catalog.=) $9",
+	9, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID}
+};
+
+/* A column of an SPI row as text, NULL where it is NULL. */
+static char *
+row_text(HeapTuple row, int column)
+{
+	return SPI_getvalue(row, SPI_tuptable->tupdesc, column);
+}
+
+/* A bigint column, which is not NULL, of an SPI row. */
+static int64
+row_int64(HeapTuple row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull));
+}
+
+/* Fills one position from a row, its strings in the caller's context. */
+static void
+read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	position->exists = true;
+	position->next_offset = row_int64(row, 2);
+	position->generation = row_int64(row, 3);
+	position->cluster_id = row_text(row, 4);
+	position->topic_id = row_text(row, 5);
+	MemoryContextSwitchTo(old);
+}
+
+KafkaPosition *
+kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows)
+{
+	MemoryContext context = CurrentMemoryContext;
+	KafkaPosition *positions = palloc0_array(KafkaPosition, Max(npartitions, 1));
+	KafkaCatalogScope scope;
+	Datum		values[3];
+	uint64		rows;
+
+	for (int p = 0; p < npartitions; p++)
+		positions[p].partition = p;
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(key->server);
+	values[1] = CStringGetTextDatum(key->group_id);
+	values[2] = CStringGetTextDatum(key->topic);
+	rows = kfdw_catalog_read(&read_statement, values, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+		int32		p = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
+
+		if (p >= 0 && p < npartitions)
+			read_row(row, &positions[p], context);
+	}
+	*with_rows = (int) rows;
+	kfdw_catalog_end(&scope);
+	return positions;
+}
+
+void
+kfdw_offsets_write(const KafkaPositionKey *key, const KafkaPosition *was, int64 next_offset,
+				   const char *cluster_id, const char *topic_id)
+{
+	KafkaCatalogScope scope;
+	Datum		values[9];
+	char		nulls[] = "         ";
+	uint64		written;
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(key->server);
+	values[1] = CStringGetTextDatum(key->group_id);
+	values[2] = CStringGetTextDatum(key->topic);
+	values[3] = Int32GetDatum(was->partition);
+	values[4] = Int64GetDatum(next_offset);
+	values[5] = cluster_id ? CStringGetTextDatum(cluster_id) : (Datum) 0;
+	values[6] = topic_id ? CStringGetTextDatum(topic_id) : (Datum) 0;
+	values[7] = Int64GetDatum(was->next_offset);
+	values[8] = Int64GetDatum(was->generation);
+	nulls[5] = cluster_id ? ' ' : 'n';
+	nulls[6] = topic_id ? ' ' : 'n';
+	written = kfdw_catalog_write(was->exists ? &update_statement : &insert_statement, values, nulls);
+	kfdw_catalog_end(&scope);
+
+	if (written != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not move the position of consumer group \"%s\" in topic \"%s\", partition %d: it was changed concurrently",
+						key->group_id, key->topic, was->partition),
+				 errhint("The transaction might succeed if retried.")));
+}
+
+/* The lock that stands for a partition of a group in this database. */
+static void
+make_claim_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
+{
+	char	   *name = psprintf("%s\n%s\n%s\n%d", key->server, key->group_id, key->topic, partition);
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, CLAIM_LOCK_CLASS);
+	pfree(name);
+}
+
+bool
+kfdw_offsets_claim(const KafkaPositionKey *key, int32 partition, bool session)
+{
+	ResourceOwner save = CurrentResourceOwner;
+	LockAcquireResult result;
+	LOCKTAG		tag;
+
+	make_claim_tag(&tag, key, partition);
+
+	/* a claim lasts as long as the transaction, also when a savepoint is rolled back */
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	result = LockAcquire(&tag, ExclusiveLock, session, true);
+	CurrentResourceOwner = save;
+	return result != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+kfdw_offsets_release(const KafkaPositionKey *key, int32 partition)
+{
+	LOCKTAG		tag;
+
+	make_claim_tag(&tag, key, partition);
+	(void) LockRelease(&tag, ExclusiveLock, true);	/* a claim that is not held is no claim */
+}

@@ -1,0 +1,98 @@
+/*
+ * spi.c
+ *	  SQL on our own tables, as their owner, in the current transaction.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "catalog/spi.h"
+
+/* The owner of the table kafka.offsets, under whose rights our tables are used. */
+static Oid
+get_tables_owner(void)
+{
+	Oid			relid = InvalidOid;
+	Oid			schema = get_namespace_oid("kafka", true);
+	HeapTuple	tuple;
+	Oid			owner;
+
+	if (OidIsValid(schema))
+		relid = get_relname_relid("offsets", schema);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"kafka.offsets\" does not exist"),
+				 errhint("Run CREATE EXTENSION kafka_fdw in this database.")));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+void
+kfdw_catalog_begin(KafkaCatalogScope *scope)
+{
+	Oid			owner = get_tables_owner();
+
+	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
+	SetUserIdAndSecContext(owner, scope->sec_context |
+						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+kfdw_catalog_end(KafkaCatalogScope *scope)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	SetUserIdAndSecContext(scope->userid, scope->sec_context);
+}
+
+/* Prepares the statement once; revalidation is the plan cache's work. */
+static void
+prepare_statement(KafkaStatement *statement)
+{
+	SPIPlanPtr	plan;
+
+	if (statement->plan != NULL)
+		return;
+	plan = SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+			 SPI_result_code_string(SPI_result));
+	statement->plan = plan;
+}
+
+uint64
+kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
+{
+	int			result;
+
+	prepare_statement(statement);
+	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+	if (result < 0)
+		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+uint64
+kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls)
+{
+	int			result;
+
+	prepare_statement(statement);
+	PushActiveSnapshot(GetLatestSnapshot());
+	result = SPI_execute_plan(statement->plan, values, nulls, true, 0);
+	PopActiveSnapshot();
+	if (result < 0)
+		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
+	return SPI_processed;
+}

@@ -1,0 +1,41 @@
+/*
+ * spi.h
+ *	  SQL on our own tables, as their owner, in the current transaction.
+ *
+ * Statements name everything with its schema and every operator as
+ * OPERATOR(pg_catalog.=), so that no search_path can change what they mean.
+ */
+#ifndef KFDW_SPI_H
+#define KFDW_SPI_H
+
+#include "executor/spi.h"
+
+/* A statement, prepared at its first use in a backend. */
+typedef struct KafkaStatement
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[12];
+	SPIPlanPtr	plan;			/* filled in */
+} KafkaStatement;
+
+typedef struct KafkaCatalogScope
+{
+	Oid			userid;
+	int			sec_context;
+} KafkaCatalogScope;
+
+/*
+ * Between begin and end the current user is the owner of our tables and SPI is
+ * connected; an error restores both with the (sub)transaction.
+ */
+extern void kfdw_catalog_begin(KafkaCatalogScope *scope);
+extern void kfdw_catalog_end(KafkaCatalogScope *scope);
+
+/* Runs a statement that writes; returns the number of rows. */
+extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls);
+
+/* Runs a query under the newest snapshot, whatever the isolation level; the rows are in SPI_tuptable. */
+extern uint64 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls);
+
+#endif							/* KFDW_SPI_H */

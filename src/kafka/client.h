@@ -1,0 +1,37 @@
+/*
+ * client.h
+ *	  Handles of the client library: made from properties, pooled in the backend,
+ *	  destroyed off the main thread.
+ */
+#ifndef KFDW_CLIENT_H
+#define KFDW_CLIENT_H
+
+typedef enum KafkaClientKind
+{
+	KAFKA_CLIENT_CONSUMER,
+	KAFKA_CLIENT_PRODUCER
+} KafkaClientKind;
+
+/* One client property: the library's name and value. */
+typedef struct KafkaProperty
+{
+	const char *name;
+	const char *value;
+	bool		secret;			/* appears in no message */
+	bool		optional;		/* skip it where the library does not know it */
+} KafkaProperty;
+
+/* Everything needed to open a client; options.c makes it. */
+typedef struct KafkaConfig
+{
+	const char *bootstrap_servers;	/* for messages; also among the properties */
+	int			request_timeout_ms; /* how long a statement waits for a silent broker */
+	int			nproperties;
+	KafkaProperty *properties;
+} KafkaConfig;
+
+typedef struct KafkaClient KafkaClient;
+
+extern void kfdw_client_invalidate_all(void);
+
+#endif							/* KFDW_CLIENT_H */

@@ -1,0 +1,69 @@
+/*
+ * consumer.h
+ *	  Reading partitions of a topic between given offsets, into a buffer.
+ */
+#ifndef KFDW_CONSUMER_H
+#define KFDW_CONSUMER_H
+
+#include "kafka/buffer.h"
+#include "kafka/client.h"
+
+typedef struct KafkaConsumer KafkaConsumer;
+
+/* What a broker says of a topic at one moment. */
+typedef struct KafkaTopicState
+{
+	char	   *cluster_id;		/* NULL where the broker has none */
+	char	   *topic_id;		/* NULL where the library is too old to tell */
+	int			npartitions;
+	int64	   *low;			/* by partition: the first offset there is */
+	int64	   *end;			/* last stable offset under read_committed, else
+								 * the high watermark */
+} KafkaTopicState;
+
+/* Records from (inclusive) .. end (exclusive) of a partition. */
+typedef struct KafkaSlice
+{
+	int32		partition;
+	int64		from;
+	int64		end;			/* PG_INT64_MAX: never ends */
+} KafkaSlice;
+
+/*
+ * A consumer belongs to the memory context it was opened in: resetting that
+ * context closes it and frees the records that it handed out.
+ */
+extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const char *topic);
+extern KafkaTopicState *kfdw_consumer_topic_state(KafkaConsumer *consumer);
+extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
+extern void kfdw_consumer_stop(KafkaConsumer *consumer);
+extern void kfdw_consumer_close(KafkaConsumer *consumer);
+
+/* True when every slice was fetched to its end (its records may still be in the buffer). */
+extern bool kfdw_consumer_finished(KafkaConsumer *consumer);
+
+/* The offset up to which a started partition was fetched, gaps and markers included. */
+extern int64 kfdw_consumer_position(KafkaConsumer *consumer, int32 partition);
+
+/* The last stable offset or high watermark that the last fetch told, -1 when none did yet. */
+extern int64 kfdw_consumer_cached_end(KafkaConsumer *consumer, int32 partition);
+
+/*
+ * Waits until records can be fetched into a buffer, the latch is set or the
+ * timeout passes.  Serves interrupts; an error of the client is raised.
+ */
+extern void kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms);
+
+/*
+ * Moves what was fetched into the buffer until it is full or nothing more is here;
+ * never waits.  Returns how many records were added.
+ */
+extern int	kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer);
+
+/*
+ * Why the consumer hears nothing from its brokers, NULL while there is no trouble
+ * since the last record.  The client goes on trying by itself.
+ */
+extern const char *kfdw_consumer_trouble(KafkaConsumer *consumer);
+
+#endif							/* KFDW_CONSUMER_H */

@@ -1,0 +1,328 @@
+/*
+ * producer.c
+ *	  Sending records and waiting until every one of them is acknowledged.
+ *
+ * A backend keeps one producer for each set of properties.  Records are counted
+ * when they are handed over and when their delivery report comes; the first report
+ * of a failure is kept until the flush raises it.  After any failure the producer
+ * is destroyed with all that it still holds, so that nothing is sent later.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "kafka/internal.h"
+#include "kafka/producer.h"
+
+/* How long the number of a topic's partitions is believed. */
+#define TOPIC_AGE_MS	30000
+
+/* The longest wait without a look at interrupts. */
+#define SLICE_MS		50
+
+/* produceva() takes its arguments as an array: these, and one for each header. */
+#define FIXED_ARGUMENTS 6
+
+typedef struct KafkaProducerTopic
+{
+	char	   *name;
+	rd_kafka_topic_t *topic;
+	int			npartitions;
+	TimestampTz asked_at;
+	struct KafkaProducerTopic *next;
+} KafkaProducerTopic;
+
+struct KafkaProducer
+{
+	KafkaClient *client;
+	KafkaProducerTopic *topics;
+	struct KafkaProducer *next;
+
+	int64		outstanding;	/* sent, but no delivery report yet */
+	int64		failed;			/* reports of failures since the last flush */
+	rd_kafka_resp_err_t error;	/* of the first failure */
+	int32		error_partition;
+	char		error_topic[256];
+	char		error_reason[256];
+};
+
+static KafkaProducer *producers = NULL;
+
+/* The library's report on a record, from inside our own rd_kafka_poll() or rd_kafka_flush(). */
+void
+kfdw_producer_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+	KafkaProducer *producer = ((KafkaClient *) opaque)->owner;
+
+	if (producer == NULL)
+		return;					/* being destroyed */
+	producer->outstanding--;
+	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	if (producer->failed++ > 0)
+		return;
+	producer->error = message->err;
+	producer->error_partition = message->partition;
+	strlcpy(producer->error_topic, rd_kafka_topic_name(message->rkt), sizeof(producer->error_topic));
+	strlcpy(producer->error_reason, rd_kafka_message_errstr(message), sizeof(producer->error_reason));
+}
+
+/* Takes a producer off the list and destroys it with everything that it holds. */
+static void
+destroy_producer(KafkaProducer *producer)
+{
+	KafkaProducer **link = &producers;
+
+	while (*link != producer)
+		link = &(*link)->next;
+	*link = producer->next;
+
+	producer->client->owner = NULL;
+	rd_kafka_purge(producer->client->rk,
+				   RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+	while (producer->topics != NULL)
+	{
+		KafkaProducerTopic *topic = producer->topics;
+
+		producer->topics = topic->next;
+		rd_kafka_topic_destroy(topic->topic);
+		pfree(topic->name);
+		pfree(topic);
+	}
+	kfdw_client_discard(producer->client);
+	pfree(producer);
+}
+
+/* Destroys idle producers that were made before a server or user mapping changed. */
+static void
+destroy_stale(void)
+{
+	KafkaProducer *next;
+
+	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
+	{
+		next = producer->next;
+		if (producer->outstanding == 0 && kfdw_client_is_stale(producer->client))
+			destroy_producer(producer);
+	}
+}
+
+/* Opens a producer and puts it on the list. */
+static KafkaProducer *
+open_producer(const KafkaConfig *config)
+{
+	KafkaProducer *producer = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaProducer));
+
+	PG_TRY();
+	{
+		producer->client = kfdw_client_acquire(KAFKA_CLIENT_PRODUCER, config);
+	}
+	PG_CATCH();
+	{
+		pfree(producer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	producer->client->owner = producer;
+	producer->next = producers;
+	producers = producer;
+	return producer;
+}
+
+KafkaProducer *
+kfdw_producer_get(const KafkaConfig *config)
+{
+	char	   *key = kfdw_client_key(KAFKA_CLIENT_PRODUCER, config);
+	KafkaProducer *producer;
+
+	destroy_stale();
+	for (producer = producers; producer != NULL; producer = producer->next)
+		if (strcmp(producer->client->key, key) == 0)
+			break;
+	if (producer == NULL)
+		producer = open_producer(config);
+	pfree(key);
+	return producer;
+}
+
+/* The producer's entry of a topic, made when there is none. */
+static KafkaProducerTopic *
+find_topic(KafkaProducer *producer, const char *name)
+{
+	KafkaProducerTopic *topic;
+
+	for (topic = producer->topics; topic != NULL; topic = topic->next)
+		if (strcmp(topic->name, name) == 0)
+			return topic;
+	topic = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaProducerTopic));
+	topic->name = MemoryContextStrdup(TopMemoryContext, name);
+	topic->topic = rd_kafka_topic_new(producer->client->rk, name, NULL);
+	if (topic->topic == NULL)
+		kfdw_error_topic(producer->client, name, -1, rd_kafka_last_error(),
+						 rd_kafka_err2str(rd_kafka_last_error()));
+	topic->next = producer->topics;
+	producer->topics = topic;
+	return topic;
+}
+
+int
+kfdw_producer_partition_count(KafkaProducer *producer, const char *name)
+{
+	KafkaProducerTopic *topic = find_topic(producer, name);
+
+	if (topic->npartitions == 0 ||
+		TimestampDifferenceExceeds(topic->asked_at, GetCurrentTimestamp(), TOPIC_AGE_MS))
+	{
+		KafkaTopicCall *call;
+
+		/* an error here leaves the client to the call's thread: it is not ours any more */
+		PG_TRY();
+		{
+			call = kfdw_topic_query(producer->client, name, false);
+		}
+		PG_CATCH();
+		{
+			destroy_producer(producer);
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+		topic->npartitions = call->npartitions;
+		topic->asked_at = GetCurrentTimestamp();
+		kfdw_topic_query_done(call);
+	}
+	return topic->npartitions;
+}
+
+/* Fills the arguments of produceva() for a record; returns their number. */
+static size_t
+fill_arguments(rd_kafka_vu_t *arguments, KafkaProducerTopic *topic, const KafkaRecord *record)
+{
+	size_t		n = 0;
+
+	arguments[n].vtype = RD_KAFKA_VTYPE_RKT;
+	arguments[n++].u.rkt = topic->topic;
+	arguments[n].vtype = RD_KAFKA_VTYPE_PARTITION;
+	arguments[n++].u.i32 = record->partition == KAFKA_PARTITION_ANY ? RD_KAFKA_PARTITION_UA : record->partition;
+	arguments[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+	arguments[n++].u.i = RD_KAFKA_MSG_F_COPY;
+	arguments[n].vtype = RD_KAFKA_VTYPE_KEY;
+	arguments[n].u.mem.ptr = unconstify(char *, record->key);
+	arguments[n++].u.mem.size = record->key ? record->key_len : 0;
+	arguments[n].vtype = RD_KAFKA_VTYPE_VALUE;
+	arguments[n].u.mem.ptr = unconstify(char *, record->value);
+	arguments[n++].u.mem.size = record->value ? record->value_len : 0;
+	if (record->timestamp != KAFKA_NO_TIMESTAMP)
+	{
+		arguments[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+		arguments[n++].u.i64 = record->timestamp;
+	}
+	for (int i = 0; i < record->nheaders; i++)
+	{
+		const KafkaHeader *header = &record->headers[i];
+
+		arguments[n].vtype = RD_KAFKA_VTYPE_HEADER;
+		arguments[n].u.header.name = header->key;
+		arguments[n].u.header.val = header->value;
+		arguments[n++].u.header.size = header->value ? (ssize_t) header->value_len : 0;
+	}
+	return n;
+}
+
+/* Hands a record over once; the library's error code. */
+static rd_kafka_resp_err_t
+produce(KafkaProducer *producer, KafkaProducerTopic *topic, const KafkaRecord *record)
+{
+	rd_kafka_vu_t fixed[FIXED_ARGUMENTS + 8];
+	rd_kafka_vu_t *arguments = fixed;
+	rd_kafka_error_t *error;
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (record->nheaders > 8)
+		arguments = palloc((FIXED_ARGUMENTS + record->nheaders) * sizeof(rd_kafka_vu_t));
+	error = rd_kafka_produceva(producer->client->rk, arguments,
+							   fill_arguments(arguments, topic, record));
+	if (error != NULL)
+	{
+		code = rd_kafka_error_code(error);
+		rd_kafka_error_destroy(error);
+	}
+	if (arguments != fixed)
+		pfree(arguments);
+	return code;
+}
+
+/* Raises the first failure that the delivery reports told. */
+static void
+check_reports(KafkaProducer *producer)
+{
+	rd_kafka_resp_err_t error = producer->error;
+
+	if (producer->failed == 0)
+		return;
+	producer->failed = 0;
+	ereport(ERROR,
+			(errcode(kfdw_error_sqlstate(error)),
+			 producer->error_partition >= 0 ?
+			 errmsg("could not deliver a record to topic \"%s\", partition %d: %s",
+					producer->error_topic, producer->error_partition, producer->error_reason) :
+			 errmsg("could not deliver a record to topic \"%s\": %s",
+					producer->error_topic, producer->error_reason),
+			 producer->client->error ?
+			 errdetail_internal("%s", producer->client->reason) : 0,
+			 errhint("The transaction is rolled back; records of it that were delivered before may be in the topic.")));
+}
+
+void
+kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record)
+{
+	KafkaProducerTopic *topic = find_topic(producer, record->topic);
+	rd_kafka_resp_err_t error;
+
+	while ((error = produce(producer, topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		rd_kafka_poll(producer->client->rk, SLICE_MS);
+		check_reports(producer);
+	}
+	if (error)
+		kfdw_error_topic(producer->client, record->topic, record->partition, error,
+						 rd_kafka_err2str(error));
+	producer->outstanding++;
+
+	/* reports come in the hundreds of thousands: take them while sending */
+	if ((producer->outstanding & 0x3ff) == 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		rd_kafka_poll(producer->client->rk, 0);
+		check_reports(producer);
+	}
+}
+
+void
+kfdw_producer_flush(KafkaProducer *producer)
+{
+	while (producer->outstanding > 0)
+	{
+		rd_kafka_flush(producer->client->rk, SLICE_MS);
+		kfdw_client_serve(producer->client);
+		check_reports(producer);
+		CHECK_FOR_INTERRUPTS();
+	}
+	check_reports(producer);
+	producer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void
+kfdw_producer_abandon_all(void)
+{
+	KafkaProducer *next;
+
+	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
+	{
+		next = producer->next;
+		if (producer->outstanding > 0 || producer->failed > 0)
+			destroy_producer(producer);
+	}
+}

@@ -1,0 +1,34 @@
+/*
+ * producer.h
+ *	  Sending records and waiting until every one of them is acknowledged.
+ */
+#ifndef KFDW_PRODUCER_H
+#define KFDW_PRODUCER_H
+
+#include "kafka/client.h"
+#include "kafka/record.h"
+
+typedef struct KafkaProducer KafkaProducer;
+
+/*
+ * The backend's producer for these settings, opened when there is none yet.
+ * It stays open for later transactions.
+ */
+extern KafkaProducer *kfdw_producer_get(const KafkaConfig *config);
+
+/* The number of partitions of a topic; an unknown topic is an error. */
+extern int	kfdw_producer_partition_count(KafkaProducer *producer, const char *topic);
+
+/* Hands a record to the client, waiting interruptibly while its queue is full. */
+extern void kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record);
+
+/*
+ * Waits until every record sent since the last flush is acknowledged.  The first
+ * failure is raised as an error with topic, partition and reason.
+ */
+extern void kfdw_producer_flush(KafkaProducer *producer);
+
+/* Forgets everything that was not acknowledged; for the abort of a transaction. */
+extern void kfdw_producer_abandon_all(void);
+
+#endif							/* KFDW_PRODUCER_H */

@@ -1,0 +1,51 @@
+/*
+ * record.h
+ *	  A Kafka record as the rest of the extension sees it: a plain view.
+ *
+ * What a record points to belongs to whoever made it: a consumer's buffer until
+ * it is cleared, an encoder's memory context until the record was appended.
+ */
+#ifndef KFDW_RECORD_H
+#define KFDW_RECORD_H
+
+/* Kafka's header: the order and duplicates of keys are kept. */
+typedef struct KafkaHeader
+{
+	const char *key;			/* NUL-terminated, UTF-8 */
+	const char *value;			/* NULL: a header without a value */
+	size_t		value_len;
+} KafkaHeader;
+
+typedef enum KafkaTimestampType
+{
+	KAFKA_TIMESTAMP_NONE,
+	KAFKA_TIMESTAMP_CREATE_TIME,
+	KAFKA_TIMESTAMP_LOG_APPEND_TIME
+} KafkaTimestampType;
+
+#define KAFKA_PARTITION_ANY		(-1)	/* let the partitioner choose */
+#define KAFKA_NO_TIMESTAMP		INT64_C(-1)
+
+typedef struct KafkaRecord
+{
+	const char *topic;
+	int32		partition;		/* KAFKA_PARTITION_ANY only when writing */
+	int64		offset;
+	int64		timestamp;		/* milliseconds since 1970, or KAFKA_NO_TIMESTAMP */
+	KafkaTimestampType timestamp_type;
+
+	/* none of these ends in NUL; NULL is not the same as empty */
+	const char *key;			/* NULL: no key */
+	size_t		key_len;
+	const char *value;			/* NULL: a tombstone */
+	size_t		value_len;
+
+	/* use kfdw_record_headers() to read them */
+	KafkaHeader *headers;
+	int			nheaders;		/* -1: still inside the library's message */
+	void	   *message;		/* the library's message, or NULL */
+} KafkaRecord;
+
+extern int	kfdw_record_headers(KafkaRecord *record, const KafkaHeader **headers);
+
+#endif							/* KFDW_RECORD_H */

@@ -1,0 +1,52 @@
+/*
+ * options.h
+ *	  One table of all options; the options of a topic table as the rest needs them.
+ */
+#ifndef KFDW_OPTIONS_H
+#define KFDW_OPTIONS_H
+
+#include "format/format.h"
+#include "kafka/client.h"
+
+/* Where a partition without a position starts; also what replaces one out of range. */
+typedef enum KafkaOffsetReset
+{
+	KAFKA_RESET_EARLIEST,
+	KAFKA_RESET_LATEST,
+	KAFKA_RESET_NONE			/* an error */
+} KafkaOffsetReset;
+
+typedef struct KafkaTableOptions
+{
+	Oid			relid;
+	Oid			serverid;
+	const char *server;			/* the server's name */
+	const char *topic;
+	const KafkaFormat *format;
+
+	/* reading */
+	const char *group_id;		/* NULL: a topic table, no consumer group */
+	KafkaOffsetReset auto_offset_reset;
+	KafkaOffsetReset on_offset_out_of_range;	/* KAFKA_RESET_NONE: error */
+	int			max_poll_records;	/* 0: no limit */
+
+	/* writing */
+	int			acks;			/* -1: all */
+	int			delivery_timeout_ms;
+
+	/* clients; the properties are complete, ours included */
+	KafkaConfig consumer;
+	KafkaConfig producer;
+} KafkaTableOptions;
+
+/*
+ * The options of a foreign table for a user (whose user mapping is used), in the
+ * current memory context.  What a validator cannot see, as it takes several
+ * objects to know, is checked here.
+ */
+extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
+
+/* True when the relation is a foreign table of this wrapper. */
+extern bool kfdw_options_is_topic_table(Oid relid);
+
+#endif							/* KFDW_OPTIONS_H */
