@@ -1,0 +1,508 @@
+/*
+ * option_table.c
+ *	  The table of all options, the names that are none, and the client
+ *	  properties that are ours alone.
+ */
+#include "postgres.h"
+
+#include "option_table.h"
+#include "options.h"
+
+#define BOTH	(KAFKA_READING | KAFKA_WRITING)
+
+/* The code says which options apply. */
+static const KafkaOptionValue security_protocols[] = {
+	{"plaintext", 0},
+	{"ssl", KAFKA_OPTION_SSL},
+	{"sasl_plaintext", KAFKA_OPTION_SASL},
+	{"sasl_ssl", KAFKA_OPTION_SASL | KAFKA_OPTION_SSL},
+	{NULL}
+};
+
+/* GSSAPI is left out on purpose: its client runs shell commands made of options. */
+static const KafkaOptionValue sasl_mechanisms[] = {
+	{"PLAIN"}, {"SCRAM-SHA-256"}, {"SCRAM-SHA-512"},
+	{"OAUTHBEARER", .unsupported = true},
+	{"GSSAPI", .unsupported = true},
+	{NULL}
+};
+
+static const KafkaOptionValue identification_algorithms[] = {
+	{"https"}, {"none"}, {NULL}
+};
+
+static const KafkaOptionValue address_families[] = {
+	{"any"}, {"v4"}, {"v6"}, {NULL}
+};
+
+static const KafkaOptionValue formats[] = {
+	{"json"}, {"text"}, {"raw"},
+	{"csv", .unsupported = true},
+	{"avro", .unsupported = true},
+	{"protobuf", .unsupported = true},
+	{NULL}
+};
+
+static const KafkaOptionValue offset_resets[] = {
+	{"earliest", KAFKA_RESET_EARLIEST},
+	{"latest", KAFKA_RESET_LATEST},
+	{"none", KAFKA_RESET_NONE},
+	{NULL}
+};
+
+static const KafkaOptionValue out_of_range_actions[] = {
+	{"error", KAFKA_RESET_NONE},
+	{"earliest", KAFKA_RESET_EARLIEST},
+	{"latest", KAFKA_RESET_LATEST},
+	{NULL}
+};
+
+static const KafkaOptionValue isolation_levels[] = {
+	{"read_committed"}, {"read_uncommitted"}, {NULL}
+};
+
+static const KafkaOptionValue deliveries[] = {
+	{"sync"},
+	{"async", .unsupported = true},
+	{"transactional", .unsupported = true},
+	{"outbox", .unsupported = true},
+	{NULL}
+};
+
+static const KafkaOptionValue acks_values[] = {
+	{"all", -1, "-1"}, {"-1", -1}, {"1", 1}, {"0", 0}, {NULL}
+};
+
+static const KafkaOptionValue partitioners[] = {
+	{"default", 0, "murmur2_random"},
+	{"random"}, {"consistent"}, {"consistent_random"}, {"murmur2"},
+	{"murmur2_random"}, {"fnv1a"}, {"fnv1a_random"},
+	{"uniform_sticky", .unsupported = true},
+	{"round_robin", .unsupported = true},
+	{NULL}
+};
+
+static const KafkaOptionValue compression_types[] = {
+	{"none"}, {"gzip"}, {"snappy"}, {"lz4"}, {"zstd"}, {NULL}
+};
+
+const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
+
+	/* server: the connection */
+
+	[KAFKA_OPT_BOOTSTRAP_SERVERS] = {
+		"bootstrap_servers", "metadata_broker_list", KAFKA_ON_SERVER, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_REQUIRED,
+		.check = kfdw_option_check_servers,
+		.property = "bootstrap.servers",
+		.help = "brokers to start from, as host:port, separated by commas"
+	},
+	[KAFKA_OPT_CLIENT_ID] = {
+		"client_id", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_STRING,
+		.def = "kafka_fdw", .kafka_default = "",
+		.property = "client.id",
+		.help = "name of the client in the broker's logs and quotas"
+	},
+	[KAFKA_OPT_CLIENT_RACK] = {
+		"client_rack", NULL, KAFKA_ON_SERVER, KAFKA_READING, KAFKA_TYPE_STRING,
+		.kafka_default = "",
+		.property = "client.rack",
+		.help = "where the client is, so that it reads from replicas near to it"
+	},
+	[KAFKA_OPT_REQUEST_TIMEOUT_MS] = {
+		"request_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.def = "30000", .kafka_default = "30000",
+		.help = "how long a statement waits for a silent broker"
+	},
+	[KAFKA_OPT_SECURITY_PROTOCOL] = {
+		"security_protocol", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_ENUM,
+		.values = security_protocols,
+		.def = "plaintext", .kafka_default = "PLAINTEXT",
+		.property = "security.protocol",
+		.help = "how connections are encrypted and authenticated"
+	},
+	[KAFKA_OPT_SASL_MECHANISM] = {
+		"sasl_mechanism", "sasl_mechanisms", KAFKA_ON_SERVER, BOTH,
+		KAFKA_TYPE_ENUM, KAFKA_OPTION_SASL,
+		.values = sasl_mechanisms,
+		.kafka_default = "GSSAPI",
+		.property = "sasl.mechanism",
+		.help = "how the client proves who it is; needed with a SASL protocol"
+	},
+	[KAFKA_OPT_SSL_CA_LOCATION] = {
+		"ssl_ca_location", NULL, KAFKA_ON_SERVER, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SUPERUSER,
+		.property = "ssl.ca.location",
+		.help = "file or directory with the certificates that brokers are verified by"
+	},
+	[KAFKA_OPT_SSL_CA_PEM] = {
+		"ssl_ca_pem", "ssl_truststore_certificates", KAFKA_ON_SERVER, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL,
+		.property = "ssl.ca.pem",
+		.help = "the certificates themselves that brokers are verified by, in PEM format"
+	},
+	[KAFKA_OPT_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM] = {
+		"ssl_endpoint_identification_algorithm", NULL, KAFKA_ON_SERVER, BOTH,
+		KAFKA_TYPE_ENUM, KAFKA_OPTION_SSL,
+		.values = identification_algorithms,
+		.def = "https", .kafka_default = "https",
+		.property = "ssl.endpoint.identification.algorithm",
+		.help = "whether a broker's certificate must carry its host name"
+	},
+	[KAFKA_OPT_BROKER_ADDRESS_FAMILY] = {
+		"broker_address_family", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_ENUM,
+		.values = address_families,
+		.def = "any",
+		.property = "broker.address.family",
+		.help = "IP versions used to reach brokers"
+	},
+	[KAFKA_OPT_CONNECTIONS_MAX_IDLE_MS] = {
+		"connections_max_idle_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 0, .max = PG_INT32_MAX,
+		.kafka_default = "540000",
+		.property = "connections.max.idle.ms",
+		.help = "closes connections after so long without use; 0 never does"
+	},
+	[KAFKA_OPT_METADATA_MAX_AGE_MS] = {
+		"metadata_max_age_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 1, .max = 86400000,
+		.kafka_default = "300000",
+		.property = "metadata.max.age.ms",
+		.help = "how long a client relies on what it knows about topics"
+	},
+	[KAFKA_OPT_TOPIC_METADATA_REFRESH_INTERVAL_MS] = {
+		"topic_metadata_refresh_interval_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 10, .max = 3600000,
+		.def = "300000",
+		.property = "topic.metadata.refresh.interval.ms",
+		.help = "how often a client looks for new brokers, partitions and leaders"
+	},
+	[KAFKA_OPT_RECONNECT_BACKOFF_MS] = {
+		"reconnect_backoff_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 0, .max = 3600000,
+		.def = "100", .kafka_default = "50",
+		.property = "reconnect.backoff.ms",
+		.help = "first pause before a lost connection is tried again"
+	},
+	[KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS] = {
+		"reconnect_backoff_max_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 0, .max = 3600000,
+		.def = "10000", .kafka_default = "1000",
+		.property = "reconnect.backoff.max.ms",
+		.help = "longest pause before a lost connection is tried again"
+	},
+	[KAFKA_OPT_SOCKET_CONNECTION_SETUP_TIMEOUT_MS] = {
+		"socket_connection_setup_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 1000, .max = PG_INT32_MAX,
+		.def = "30000", .kafka_default = "10000",
+		.property = "socket.connection.setup.timeout.ms",
+		.help = "how long a connection may take, encryption and authentication included"
+	},
+	[KAFKA_OPT_SOCKET_TIMEOUT_MS] = {
+		"socket_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 1010, .max = 300000,
+		.def = "60000",
+		.property = "socket.timeout.ms",
+		.help = "how long the client waits for the answer to one request"
+	},
+	[KAFKA_OPT_SOCKET_KEEPALIVE_ENABLE] = {
+		"socket_keepalive_enable", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_BOOL,
+		.def = "true", .kafka_default = "true",
+		.property = "socket.keepalive.enable",
+		.help = "TCP keepalives on connections"
+	},
+	[KAFKA_OPT_SOCKET_NAGLE_DISABLE] = {
+		"socket_nagle_disable", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_BOOL,
+		.kafka_default = "true",
+		.property = "socket.nagle.disable",
+		.help = "sends small packets at once (TCP_NODELAY)"
+	},
+	[KAFKA_OPT_SEND_BUFFER_BYTES] = {
+		"send_buffer_bytes", "socket_send_buffer_bytes", KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 0, .max = 100000000,
+		.def = "0", .kafka_default = "131072",
+		.property = "socket.send.buffer.bytes",
+		.help = "send buffer of a connection; 0 is the system's default"
+	},
+	[KAFKA_OPT_RECEIVE_BUFFER_BYTES] = {
+		"receive_buffer_bytes", "socket_receive_buffer_bytes", KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
+		.min = 0, .max = 100000000,
+		.def = "0", .kafka_default = "65536",
+		.property = "socket.receive.buffer.bytes",
+		.help = "receive buffer of a connection; 0 is the system's default"
+	},
+
+	/* user mapping: credentials */
+
+	[KAFKA_OPT_SASL_USERNAME] = {
+		"sasl_username", NULL, KAFKA_ON_USER_MAPPING, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SASL | KAFKA_OPTION_SECRET,
+		.property = "sasl.username",
+		.help = "user name for SASL"
+	},
+	[KAFKA_OPT_SASL_PASSWORD] = {
+		"sasl_password", NULL, KAFKA_ON_USER_MAPPING, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SASL | KAFKA_OPTION_SECRET,
+		.property = "sasl.password",
+		.help = "password for SASL"
+	},
+	[KAFKA_OPT_SSL_CERTIFICATE_PEM] = {
+		"ssl_certificate_pem", "ssl_keystore_certificate_chain", KAFKA_ON_USER_MAPPING, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
+		.property = "ssl.certificate.pem",
+		.help = "the client's certificate, in PEM format"
+	},
+	[KAFKA_OPT_SSL_KEY_PEM] = {
+		"ssl_key_pem", "ssl_keystore_key", KAFKA_ON_USER_MAPPING, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
+		.property = "ssl.key.pem",
+		.help = "the client's private key, in PEM format"
+	},
+	[KAFKA_OPT_SSL_KEY_PASSWORD] = {
+		"ssl_key_password", NULL, KAFKA_ON_USER_MAPPING, BOTH,
+		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
+		.property = "ssl.key.password",
+		.help = "password of the client's private key"
+	},
+
+	/* table: both directions */
+
+	[KAFKA_OPT_TOPIC] = {
+		"topic", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING, KAFKA_OPTION_REQUIRED,
+		.check = kfdw_option_check_topic,
+		.help = "the topic that the table shows"
+	},
+	[KAFKA_OPT_FORMAT] = {
+		"format", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_ENUM,
+		.values = formats,
+		.def = "json",
+		.help = "how the value of a record holds the columns"
+	},
+
+	/* table: reading */
+
+	[KAFKA_OPT_GROUP_ID] = {
+		"group_id", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_STRING,
+		.help = "consumer group; with it, reading moves the group's position"
+	},
+	[KAFKA_OPT_AUTO_OFFSET_RESET] = {
+		"auto_offset_reset", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,
+		.values = offset_resets,
+		.def = "earliest", .kafka_default = "latest",
+		.help = "where a group without a position starts; none makes it an error"
+	},
+	[KAFKA_OPT_ON_OFFSET_OUT_OF_RANGE] = {
+		"on_offset_out_of_range", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,
+		.values = out_of_range_actions,
+		.def = "error",
+		.help = "what happens when records were removed before they were read"
+	},
+	[KAFKA_OPT_ISOLATION_LEVEL] = {
+		"isolation_level", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,
+		.values = isolation_levels,
+		.def = "read_committed", .kafka_default = "read_uncommitted",
+		.property = "isolation.level",
+		.help = "whether records of open and aborted Kafka transactions are read"
+	},
+	[KAFKA_OPT_MAX_POLL_RECORDS] = {
+		"max_poll_records", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.kafka_default = "500",
+		.help = "how many records one consuming scan returns at most"
+	},
+	[KAFKA_OPT_FETCH_MIN_BYTES] = {
+		"fetch_min_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1, .max = 100000000,
+		.def = "1", .kafka_default = "1",
+		.property = "fetch.min.bytes",
+		.help = "how much a broker collects before it answers"
+	},
+	[KAFKA_OPT_FETCH_MAX_BYTES] = {
+		"fetch_max_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1000, .max = 2147483135,
+		.def = "33554432", .kafka_default = "52428800",
+		.property = "fetch.max.bytes",
+		.help = "how much a broker sends in one answer at most"
+	},
+	[KAFKA_OPT_MAX_PARTITION_FETCH_BYTES] = {
+		"max_partition_fetch_bytes", "fetch_message_max_bytes", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
+		KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1, .max = 1000000000,
+		.def = "1048576", .kafka_default = "1048576",
+		.property = "max.partition.fetch.bytes",
+		.help = "how much a broker sends of one partition in one answer at most"
+	},
+
+	/* table: writing */
+
+	[KAFKA_OPT_DELIVERY] = {
+		"delivery", NULL, KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
+		.values = deliveries,
+		.def = "sync",
+		.help = "when records leave: sync sends them at COMMIT and waits for the brokers"
+	},
+	[KAFKA_OPT_ACKS] = {
+		"acks", "request_required_acks", KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
+		.values = acks_values,
+		.def = "all", .kafka_default = "all",
+		.property = "acks",
+		.help = "how many replicas must have a record before it counts as written"
+	},
+	[KAFKA_OPT_ENABLE_IDEMPOTENCE] = {
+		"enable_idempotence", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_BOOL,
+		.kafka_default = "true",
+		.property = "enable.idempotence",
+		.help = "no duplicates when the client sends again; on by default when acks is all"
+	},
+	[KAFKA_OPT_PARTITIONER] = {
+		"partitioner", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
+		.values = partitioners,
+		.def = "default",
+		.property = "partitioner",
+		.help = "how a key chooses the partition; the default agrees with Java producers"
+	},
+	[KAFKA_OPT_COMPRESSION_TYPE] = {
+		"compression_type", "compression_codec", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
+		KAFKA_WRITING, KAFKA_TYPE_ENUM,
+		.values = compression_types,
+		.def = "none", .kafka_default = "none",
+		.property = "compression.type",
+		.help = "how batches of records are compressed"
+	},
+	[KAFKA_OPT_LINGER_MS] = {
+		"linger_ms", "queue_buffering_max_ms", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
+		KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 0, .max = 900000,
+		.def = "5", .kafka_default = "5",
+		.property = "linger.ms",
+		.help = "how long a batch waits for more records; a COMMIT does not wait for it"
+	},
+	[KAFKA_OPT_BATCH_SIZE] = {
+		"batch_size", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.def = "1000000", .kafka_default = "16384",
+		.property = "batch.size",
+		.help = "size of a batch of records in bytes"
+	},
+	[KAFKA_OPT_BUFFER_MEMORY] = {
+		"buffer_memory", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1024, .max = PG_INT32_MAX, .unit = 1024,
+		.def = "33554432", .kafka_default = "33554432",
+		.property = "queue.buffering.max.kbytes",
+		.help = "bytes that wait in the client to be sent; when it is full, sending waits"
+	},
+	[KAFKA_OPT_MAX_REQUEST_SIZE] = {
+		"max_request_size", "message_max_bytes", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
+		KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1000, .max = 1000000000,
+		.def = "1048576", .kafka_default = "1048576",
+		.property = "message.max.bytes",
+		.help = "size of the largest record in bytes; brokers have a limit of their own"
+	},
+	[KAFKA_OPT_DELIVERY_TIMEOUT_MS] = {
+		"delivery_timeout_ms", "message_timeout_ms", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
+		KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.def = "10000", .kafka_default = "120000",
+		.property = "message.timeout.ms",
+		.help = "how long a record may take to be acknowledged before the write fails"
+	},
+
+	/* column */
+
+	[KAFKA_OPT_METADATA] = {
+		"metadata", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_metadata,
+		.help = "what the column holds of a record other than a field of its value"
+	},
+	[KAFKA_OPT_FIELD] = {
+		"field", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
+		.help = "the column's field in the value; by default, its name"
+	}
+};
+
+#define HINT_COMMIT		"The position is a row of kafka.offsets and commits with your transaction."
+#define HINT_LOCKS		"Partitions are claimed by locks that end with the transaction: there are no group sessions."
+#define HINT_FORMAT		"The option \"format\" of the foreign table says how values are read and written."
+#define HINT_TRUST		"Use the server option \"ssl_ca_location\" or \"ssl_ca_pem\"."
+#define HINT_KEYSTORE	"Use \"ssl_certificate_pem\", \"ssl_key_pem\" and \"ssl_key_password\" in the user mapping."
+#define HINT_BROKERS	"Use the server option \"bootstrap_servers\"."
+#define HINT_RETRIES	"Sending is tried again until \"delivery_timeout_ms\" has passed, and never changes the order of records."
+#define HINT_MEMORY		"Use the option \"buffer_memory\", in bytes."
+#define HINT_READ_AHEAD	"What is read ahead is fixed; \"max_partition_fetch_bytes\" and \"fetch_max_bytes\" bound one answer."
+#define HINT_END		"A scan ends where the topic ended when it started."
+#define HINT_CODE		"Options cannot make the client load code or run commands."
+#define HINT_OFFSETS	"Offsets are kept by PostgreSQL only."
+
+const KafkaForeignName kfdw_foreign_names[] = {
+	{"enable_auto_commit", HINT_COMMIT},
+	{"auto_commit_*", HINT_COMMIT},
+	{"enable_auto_offset_store", HINT_COMMIT},
+	{"offset_store_*", HINT_OFFSETS},
+	{"session_timeout_ms", HINT_LOCKS},
+	{"heartbeat_interval_ms", HINT_LOCKS},
+	{"group_instance_id", HINT_LOCKS},
+	{"group_protocol*", HINT_LOCKS},
+	{"group_remote_assignor", HINT_LOCKS},
+	{"partition_assignment_strategy", HINT_LOCKS},
+	{"value_deserializer", HINT_FORMAT},
+	{"key_deserializer", HINT_FORMAT},
+	{"value_serializer", HINT_FORMAT},
+	{"key_serializer", HINT_FORMAT},
+	{"sasl_jaas_config", "Use \"sasl_username\" and \"sasl_password\" in the user mapping."},
+	{"sasl_kerberos_*", "The SASL mechanism GSSAPI is not supported."},
+	{"sasl_oauthbearer_*", "The SASL mechanism OAUTHBEARER is not supported in this version."},
+	{"ssl_truststore_*", HINT_TRUST},
+	{"ssl_keystore_*", HINT_KEYSTORE},
+	{"ssl_key_location", HINT_KEYSTORE},
+	{"ssl_certificate_location", HINT_KEYSTORE},
+	{"ssl_engine_*", HINT_CODE},
+	{"ssl_providers", HINT_CODE},
+	{"plugin_library_paths", HINT_CODE},
+	{"brokers", HINT_BROKERS},
+	{"broker_list", HINT_BROKERS},
+	{"broker", HINT_BROKERS},
+	{"host", HINT_BROKERS},
+	{"port", HINT_BROKERS},
+	{"topics", "Use the table option \"topic\"."},
+	{"transactional_id", "No option starts a Kafka transaction in this version."},
+	{"transaction_timeout_ms", "No option starts a Kafka transaction in this version."},
+	{"enable_partition_eof", HINT_END},
+	{"fetch_wait_max_ms", HINT_END},
+	{"fetch_max_wait_ms", HINT_END},
+	{"retries", HINT_RETRIES},
+	{"message_send_max_retries", HINT_RETRIES},
+	{"max_in_flight*", HINT_RETRIES},
+	{"queue_buffering_max_kbytes", HINT_MEMORY},
+	{"queue_buffering_max_messages", HINT_MEMORY},
+	{"queued_*", HINT_READ_AHEAD},
+	{"receive_message_max_bytes", HINT_READ_AHEAD},
+	{"debug", "The client's messages are in the server's log."},
+	{"log_level", "The client's messages are in the server's log."},
+	{NULL}
+};
+
+/*
+ * message.max.bytes is for producers, but the library refuses a consumer whose
+ * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
+ * is ours; fetch.wait.max.ms is short, as an idle fetch delays what comes next.
+ */
+const KafkaFixedProperty kfdw_fixed_properties[] = {
+	{BOTH, {"log.connection.close", "false"}},
+	{BOTH, {"enable.metrics.push", "false", .optional = true}},
+	{KAFKA_READING, {"allow.auto.create.topics", "false"}},
+	{KAFKA_READING, {"auto.offset.reset", "error"}},
+	{KAFKA_READING, {"check.crcs", "true"}},
+	{KAFKA_READING, {"enable.auto.commit", "false"}},
+	{KAFKA_READING, {"enable.auto.offset.store", "false"}},
+	{KAFKA_READING, {"enable.partition.eof", "true"}},
+	{KAFKA_READING, {"fetch.queue.backoff.ms", "10", .optional = true}},
+	{KAFKA_READING, {"fetch.wait.max.ms", "10"}},
+	{KAFKA_READING, {"message.max.bytes", "1000"}},
+	{KAFKA_READING, {"queued.max.messages.kbytes", "32768"}},
+	{KAFKA_READING, {"queued.min.messages", "100000"}},
+	{KAFKA_WRITING, {"queue.buffering.max.messages", "1000000"}},
+	{KAFKA_WRITING, {"retry.backoff.ms", "10"}},
+	{0, {NULL}}
+};
