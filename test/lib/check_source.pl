@@ -1,0 +1,298 @@
+# See check_source.sh.
+use strict;
+use warnings;
+use File::Find;
+
+# The rooms of src/ and how high they stand. A file may include headers of its own room and of lower ones.
+my %height = (
+	kafka_fdw => 7,    # _PG_init and the handler
+	fdw => 6,
+	stream => 6,
+	xact => 5,
+	catalog => 4,
+	options => 4,
+	format => 3,
+	columns => 2,
+	kafka => 1,
+	compat => 0,
+);
+
+# The files directly in src/ and the rooms that they make up.
+my %room_of_root = (
+	kafka_fdw => 'kafka_fdw',
+	xact => 'xact',
+	record_log => 'xact',
+	consuming => 'xact',
+	batch => 'xact',
+	options => 'options',
+	option_table => 'options',
+	option_parse => 'options',
+	columns => 'columns',
+	compat => 'compat',
+);
+
+my $max_file_lines = 600;
+my $max_function_lines = 100;
+my $usual_function_lines = 60;    # nine of ten
+my $max_parameters = 6;
+
+# Names that keep their capital at the start of a message.
+my $proper_noun = qr/Kafka|PostgreSQL|Java/;
+
+# What other programs may see of the library.
+my $exported = qr/^(?:kfdw_|kafka|_PG_init$|pg_finfo_|Pg_magic_func$)/;
+
+my $violations = 0;
+
+sub violation
+{
+	my ($file, $line, $text) = @_;
+	print "$file:$line: $text\n";
+	$violations++;
+	return;
+}
+
+sub slurp
+{
+	my ($file) = @_;
+	open(my $fh, '<', $file) or die "$file: $!\n";
+	local $/;
+	my $text = <$fh>;
+	return $text // '';
+}
+
+# The text with comments, and if asked for the contents of strings, blanked out; lines stay lines.
+sub code_of
+{
+	my ($text, $strings_too) = @_;
+	my $blank = sub { my ($s) = @_; $s =~ s/[^\n]/ /g; return $s; };
+	$text =~ s{("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(/\*.*?\*/|//[^\n]*)}
+		{defined $1 ? ($strings_too && substr($1, 0, 1) eq '"' ? '"' . $blank->(substr($1, 1, -1)) . '"' : $1) : $blank->($2)}gse;
+	return $text;
+}
+
+sub line_at
+{
+	my ($text, $position) = @_;
+	return 1 + (substr($text, 0, $position) =~ tr/\n//);
+}
+
+sub room_of
+{
+	my ($path) = @_;    # below src/
+	return $1 if $path =~ m{^([^/]+)/};
+	my ($base) = $path =~ /^(.*)\.[ch]$/;
+	return $room_of_root{$base};
+}
+
+sub check_includes
+{
+	my ($file, $path, $code) = @_;
+	my $room = room_of($path);
+
+	if (!defined $room || !defined $height{$room})
+	{
+		violation($file, 1, 'belongs to no room (see %room_of_root and %height in test/lib/check_source.pl)');
+		return;
+	}
+	while ($code =~ /^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]/mg)
+	{
+		my ($quote, $header) = ($1, $2);
+		my $line = line_at($code, $-[2]);
+
+		if ($header =~ /rdkafka/ && $quote eq '<')
+		{
+			violation($file, $line, "only src/kafka/librdkafka.h includes <$header>") if $path ne 'kafka/librdkafka.h';
+			next;
+		}
+		next unless $quote eq '"' && -e "src/$header";
+		my $target = room_of($header);
+		next if !defined $target || $target eq $room;
+		if ($target eq 'kafka' && code_of(slurp("src/$header")) =~ /rdkafka\.h|\brd_kafka_/)
+		{
+			violation($file, $line, "$header shows librdkafka, which only src/kafka may see");
+		}
+		if ($height{$target} >= $height{$room})
+		{
+			violation($file, $line, "$room includes $header: arrows go down only, and $target is not below $room");
+		}
+	}
+	return;
+}
+
+sub check_words
+{
+	my ($file, $path, $code, $text) = @_;
+	my @rules = (
+		[ qr/\brd_kafka_\w+|\bRD_KAFKA_\w+/, $path !~ m{^kafka/}, 'is known to src/kafka only' ],
+		[ qr/\bPG_VERSION_NUM\b/, $path ne 'compat.h', 'stands in src/compat.h only' ],
+		[ qr/\bRD_KAFKA_VERSION\b/, $path ne 'kafka/librdkafka.h', 'stands in src/kafka/librdkafka.h only' ],
+	);
+	foreach my $rule (@rules)
+	{
+		my ($pattern, $applies, $why) = @$rule;
+		next unless $applies;
+		violation($file, line_at($code, $-[0]), "$& $why") while $code =~ /$pattern/g;
+	}
+	return;
+}
+
+# The text of a call from its name to the closing parenthesis.
+sub call_at
+{
+	my ($code, $start) = @_;
+	my $depth = 0;
+	pos($code) = $start;
+	while ($code =~ /\G(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(.))/gs)
+	{
+		next unless defined $1;
+		$depth++ if $1 eq '(';
+		return substr($code, $start, pos($code) - $start) if $1 eq ')' && --$depth == 0;
+	}
+	return substr($code, $start);
+}
+
+# The literal strings that a call begins its arguments with, as one; undef where it has none.
+sub literal_of
+{
+	my ($call) = @_;
+	my $string = '';
+	return unless $call =~ /^\w+\s*\(\s*(?:gettext_noop\s*\(\s*)?((?:"(?:[^"\\]|\\.)*"|PRI\w+|INT64_FORMAT|UINT64_FORMAT|\s)+)/s;
+	my $literals = $1;
+	return unless $literals =~ /"/;
+	$string .= defined $1 ? $1 : '%d' while $literals =~ /"((?:[^"\\]|\\.)*)"|\w+/g;
+	return $string;
+}
+
+sub check_errors
+{
+	my ($file, $code) = @_;
+	while ($code =~ /\bereport(?:_domain)?\s*\(\s*(\w+)/g)
+	{
+		my ($level, $start) = ($1, $-[0]);
+		next if $level =~ /^(?:DEBUG\d?|LOG|LOG_SERVER_ONLY|COMMERROR|INFO|NOTICE|WARNING|WARNING_CLIENT_ONLY)$/;
+		violation($file, line_at($code, $start), 'an error without errcode') if call_at($code, $start) !~ /\berrcode\w*\s*\(/;
+	}
+	while ($code =~ /\b(errmsg|errmsg_plural|errmsg_internal|errdetail|errhint)\s*\(/g)
+	{
+		my ($kind, $start) = ($1, $-[0]);
+		my $line = line_at($code, $start);
+		my $text = literal_of(call_at($code, $start));
+		next unless defined $text;
+		if ($kind =~ /^errmsg/)
+		{
+			violation($file, $line, "a message that starts with a capital: \"$text\"")
+			  if $text =~ /^[A-Z][a-z]+(?![A-Za-z0-9_])/ && $text !~ /^$proper_noun\b/;
+			violation($file, $line, "a message that ends with a period: \"$text\"") if $text =~ /\.$/;
+		}
+		else
+		{
+			violation($file, $line, "a detail or hint that does not start as a sentence: \"$text\"")
+			  if $text =~ /^[a-z]+(?![A-Za-z0-9_.])/;
+			violation($file, $line, "a detail or hint that does not end as a sentence: \"$text\"") if $text !~ /(?:[.?!]|%\w+)"?$/;
+		}
+	}
+	return;
+}
+
+my @functions;    # [file, line, name, lines, parameters]
+
+sub find_functions
+{
+	my (@files) = @_;
+	if (!grep { -x "$_/ctags" } split /:/, $ENV{PATH})
+	{
+		violation('test/check_source.sh', 1, 'needs ctags (universal-ctags)');
+		return;
+	}
+	open(my $fh, '-|', 'ctags', '-x', '--languages=C', '--kinds-C=f', '--fields=+neS', '-I', 'PG_FUNCTION_INFO_V1+',
+		"--_xformat=%F\t%n\t%N\t%{end}\t%S", @files)
+	  or die "ctags: $!\n";
+	while (<$fh>)
+	{
+		chomp;
+		my ($file, $line, $name, $end, $signature) = split /\t/;
+		next unless $end;
+		$signature =~ s/^\((.*)\).*$/$1/s;
+		1 while $signature =~ s/\([^()]*\)//g;
+		my $parameters = $signature =~ /^\s*(?:void)?\s*$/ ? 0 : 1 + ($signature =~ tr/,//);
+		push @functions, [ $file, $line, $name, $end - $line + 1, $parameters ];
+	}
+	close($fh) or die "ctags failed\n";
+	return;
+}
+
+sub check_functions
+{
+	my $long = 0;
+	foreach (@functions)
+	{
+		my ($file, $line, $name, $lines, $parameters) = @$_;
+		violation($file, $line, "$name has $lines lines, more than $max_function_lines") if $lines > $max_function_lines;
+		violation($file, $line, "$name has $parameters parameters, more than $max_parameters: use a struct")
+		  if $parameters > $max_parameters;
+		$long++ if $lines > $usual_function_lines;
+	}
+	if ($long * 10 > @functions)
+	{
+		violation('src', 0, "$long of " . @functions . " functions have more than $usual_function_lines lines");
+		print "    $$_[0]:$$_[1]: $$_[2] has $$_[3] lines\n" foreach grep { $$_[3] > $usual_function_lines } @functions;
+	}
+	return;
+}
+
+sub check_install_script
+{
+	my ($file, $text) = @_;
+	$text =~ s/\A(?:\s*--[^\n]*\n|\s*\n|\s*\/\*.*?\*\/)+//s;
+	violation($file, 1, 'does not start with \echo ... \quit') unless $text =~ /\A\\echo .*\\quit\s*$/m;
+	return;
+}
+
+sub check_symbols
+{
+	my ($library) = @_;
+	open(my $fh, '-|', 'nm', '-D', '--defined-only', $library) or die "nm: $!\n";
+	while (<$fh>)
+	{
+		my ($kind, $name) = /\b([A-Z]) (\S+)$/ or next;
+		$name =~ s/\@.*//;
+		violation($library, 0, "exports $name, which bears no prefix of ours") unless $name =~ $exported;
+	}
+	close($fh) or die "nm failed\n";
+	return;
+}
+
+chdir $ARGV[0] or die "$ARGV[0]: $!\n";
+my @sources;
+my @others = grep { -f } 'Makefile', glob('sql/* test/*.sh test/*/*.p[lm] test/*/*.c test/isolation/specs/* demo/* bench/*');
+find({ no_chdir => 1, wanted => sub { push @sources, $File::Find::name if /\.[ch]$/ } }, 'src');
+@sources = sort @sources;
+
+foreach my $file (@sources)
+{
+	my $text = slurp($file);
+	my $path = $file =~ s{^src/}{}r;
+	my $code = code_of($text, 0);
+	my $lines = ($text =~ tr/\n//);
+
+	violation($file, $lines, "$lines lines, more than $max_file_lines") if $file =~ /\.c$/ && $lines > $max_file_lines;
+	check_includes($file, $path, $code);
+	check_words($file, $path, code_of($text, 1));
+	check_errors($file, $code);
+}
+foreach my $file (@sources, @others)
+{
+	next if $file =~ /check_source/;
+	my $text = slurp($file);
+	violation($file, line_at($text, $-[0]), "$& is to be done before it is committed") while $text =~ /\b(?:TODO|FIXME|XXX)\b/g;
+	check_install_script($file, $text) if $file =~ m{^sql/kafka_fdw--};
+}
+find_functions(@sources) if @sources;
+check_functions();
+check_symbols('kafka_fdw.so') if -f 'kafka_fdw.so';
+
+my @lengths = sort { $a <=> $b } map { $$_[3] } @functions;
+printf "%d files, %d functions (median %d lines, longest %d), %d violations\n", scalar @sources, scalar @functions,
+  @lengths ? $lengths[ @lengths / 2 ] : 0, @lengths ? $lengths[-1] : 0, $violations;
+exit($violations ? 1 : 0);
