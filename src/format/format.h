@@ -25,8 +25,9 @@ typedef struct KafkaFormat
 	 * Decodes a value that is not NULL into values[] and nulls[] (indexed by
 	 * attnum - 1): the payload columns with "needed" set and only these.  The
 	 * caller has set all of nulls[] to true.  Sets columns->current while a
-	 * column is converted, for the error context.  Runs in a memory context
-	 * that is reset for each row.
+	 * column is converted, for the error context, and clears "absent" of each
+	 * column that the value has.  Runs in a memory context that is reset for
+	 * each row.
 	 */
 	void		(*decode) (void *state, const KafkaRecord *record, Datum *values, bool *nulls);
 
@@ -48,8 +49,13 @@ extern const KafkaFormat *kfdw_format_lookup(const char *name);
  */
 typedef struct KafkaRowCodec KafkaRowCodec;
 
+/* Lives in the current memory context; checks that the columns suit the format. */
 extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormat *format);
+
+/* Columns that are not needed are NULL.  Values are in the current memory context. */
 extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
+
+/* Sets all of the record but its topic; what it points to is in the current memory context. */
 extern void kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record);
 
 #endif							/* KFDW_FORMAT_H */

@@ -1,0 +1,315 @@
+/*
+ * columns.c
+ *	  What each column of a topic table holds, and the conversion of one value.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "columns.h"
+#include "compat.h"
+
+#define MAX_TYPES 5
+
+/* A kind of metadata column: its name in the option and the types it may have. */
+typedef struct KafkaMetadata
+{
+	const char *name;
+	KafkaColumnKind kind;
+	const char *allowed;		/* NULL: any type */
+	Oid			types[MAX_TYPES];
+} KafkaMetadata;
+
+static const KafkaMetadata metadata_kinds[] = {
+	{"topic", KAFKA_COLUMN_TOPIC, "text, varchar and name", {TEXTOID, VARCHAROID, NAMEOID}},
+	{"partition", KAFKA_COLUMN_PARTITION, "integer and bigint", {INT4OID, INT8OID}},
+	{"offset", KAFKA_COLUMN_OFFSET, "bigint", {INT8OID}},
+	{"timestamp", KAFKA_COLUMN_TIMESTAMP,
+	"timestamp with time zone and bigint (milliseconds since 1970)", {TIMESTAMPTZOID, INT8OID}},
+	{"timestamp_type", KAFKA_COLUMN_TIMESTAMP_TYPE, "text", {TEXTOID}},
+	{"key", KAFKA_COLUMN_KEY, NULL, {InvalidOid}},
+	{"value", KAFKA_COLUMN_VALUE, "text, varchar, bytea, json and jsonb",
+	{TEXTOID, VARCHAROID, BYTEAOID, JSONOID, JSONBOID}},
+	{"headers", KAFKA_COLUMN_HEADERS, "kafka.header[]", {InvalidOid}},
+	{"tombstone", KAFKA_COLUMN_TOMBSTONE, "boolean", {BOOLOID}},
+};
+
+/* True, and its kind, when the name is one of the option "metadata". */
+bool
+kfdw_columns_metadata_kind(const char *name, KafkaColumnKind *kind)
+{
+	for (int i = 0; i < lengthof(metadata_kinds); i++)
+	{
+		if (strcmp(name, metadata_kinds[i].name) == 0)
+		{
+			*kind = metadata_kinds[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The names of the option "metadata", for a hint. */
+const char *
+kfdw_columns_metadata_names(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(metadata_kinds); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", metadata_kinds[i].name);
+	return names.data;
+}
+
+/* Reads the options "metadata" and "field" of a column. */
+static void
+read_options(Oid relid, KafkaColumn *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, GetForeignColumnOptions(relid, column->attnum))
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "field") == 0)
+			column->field = defGetString(option);
+		else if (strcmp(option->defname, "metadata") == 0 &&
+				 !kfdw_columns_metadata_kind(defGetString(option), &column->kind))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"metadata\" of column \"%s\": \"%s\"",
+							column->name, defGetString(option)),
+					 errhint("Valid values are: %s.", kfdw_columns_metadata_names())));
+	}
+
+	if (column->field != NULL && column->kind != KAFKA_COLUMN_PAYLOAD && column->kind != KAFKA_COLUMN_KEY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("column \"%s\" cannot have the option \"field\"", column->name),
+				 errdetail("Only the key and columns without the option \"metadata\" are fields of the value.")));
+
+	column->in_value = column->kind == KAFKA_COLUMN_PAYLOAD || column->field != NULL;
+}
+
+/* True for an array of the extension's composite type kafka.header. */
+static bool
+is_header_array(Oid type)
+{
+	Oid			element = get_element_type(type);
+	Oid			namespace = get_namespace_oid("kafka", true);
+
+	return OidIsValid(element) && OidIsValid(namespace) &&
+		element == GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+								   CStringGetDatum("header"), ObjectIdGetDatum(namespace));
+}
+
+/* True when a column of this kind may have this type. */
+static bool
+type_is_allowed(const KafkaMetadata *metadata, Oid type)
+{
+	if (metadata->allowed == NULL)
+		return true;
+	if (metadata->kind == KAFKA_COLUMN_HEADERS)
+		return is_header_array(type);
+	for (int i = 0; i < MAX_TYPES && OidIsValid(metadata->types[i]); i++)
+	{
+		if (metadata->types[i] == type)
+			return true;
+	}
+	return false;
+}
+
+/* Fails when a metadata column has a type that cannot hold what it stands for. */
+static void
+check_type(Oid relid, const KafkaColumn *column)
+{
+	const KafkaMetadata *metadata = NULL;
+
+	for (int i = 0; i < lengthof(metadata_kinds); i++)
+	{
+		if (metadata_kinds[i].kind == column->kind)
+			metadata = &metadata_kinds[i];
+	}
+	if (metadata == NULL || type_is_allowed(metadata, column->base_type))
+		return;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+			 errmsg("column \"%s\" of foreign table \"%s\" cannot have the type %s",
+					column->name, get_rel_name(relid),
+					format_type_with_typemod(column->type, column->typmod)),
+			 errdetail("It has the option metadata '%s'.", metadata->name),
+			 errhint("Allowed types: %s.", metadata->allowed)));
+}
+
+/* Fails when the table has two columns of one metadata kind. */
+static void
+check_unique(KafkaColumns *columns)
+{
+	for (int i = 0; i < columns->natts; i++)
+	{
+		KafkaColumn *column = &columns->column[i];
+		KafkaColumn *first;
+
+		if (column->attnum == 0 || column->kind == KAFKA_COLUMN_PAYLOAD)
+			continue;
+		first = kfdw_columns_find(columns, column->kind);
+		if (first != column)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("columns \"%s\" and \"%s\" of foreign table \"%s\" have the same option \"metadata\"",
+							first->name, column->name, get_rel_name(columns->relid))));
+	}
+}
+
+/* Looks up the type's input and output functions. */
+static void
+lookup_functions(KafkaColumn *column)
+{
+	Oid			function;
+	bool		is_varlena;
+
+	getTypeInputInfo(column->type, &function, &column->typioparam);
+	fmgr_info(function, &column->input);
+	getTypeOutputInfo(column->type, &function, &is_varlena);
+	fmgr_info(function, &column->output);
+}
+
+/* Fills what is known of one attribute. */
+static void
+describe_column(Oid relid, Form_pg_attribute attribute, KafkaColumn *column)
+{
+	/* a virtual column is neither read nor written: PostgreSQL expands it */
+	if (attribute->attisdropped || attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+		return;
+
+	column->attnum = attribute->attnum;
+	column->kind = KAFKA_COLUMN_PAYLOAD;
+	column->name = pstrdup(NameStr(attribute->attname));
+	column->type = attribute->atttypid;
+	column->base_type = getBaseType(attribute->atttypid);
+	column->typmod = attribute->atttypmod;
+	read_options(relid, column);
+	check_type(relid, column);
+}
+
+/* True when the query uses an attribute, by itself or in a whole row. */
+static bool
+is_needed(const Bitmapset *needed, AttrNumber attnum)
+{
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, needed) ||
+		bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, needed);
+}
+
+/* Reads the columns of a table; see columns.h. */
+KafkaColumns *
+kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all, const Bitmapset *needed)
+{
+	KafkaColumns *columns = palloc0(sizeof(KafkaColumns));
+
+	columns->relid = relid;
+	columns->tupdesc = tupdesc;
+	columns->natts = tupdesc->natts;
+	columns->column = palloc0(sizeof(KafkaColumn) * Max(tupdesc->natts, 1));
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		KafkaColumn *column = &columns->column[i];
+
+		describe_column(relid, TupleDescAttr(tupdesc, i), column);
+		column->needed = column->attnum != 0 && (all || is_needed(needed, column->attnum));
+		if (column->needed)
+			lookup_functions(column);
+	}
+	check_unique(columns);
+	return columns;
+}
+
+/* The column of a kind, NULL when the table has none. */
+KafkaColumn *
+kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind)
+{
+	for (int i = 0; i < columns->natts; i++)
+	{
+		if (columns->column[i].attnum != 0 && columns->column[i].kind == kind)
+			return &columns->column[i];
+	}
+	return NULL;
+}
+
+/* Verifies UTF-8 and converts it to the database's encoding; see columns.h. */
+const char *
+kfdw_text_from_utf8(const char *bytes, size_t *len)
+{
+	char	   *text = pg_any_to_server(bytes, (int) *len, PG_UTF8);
+
+	if (text != bytes)
+		*len = strlen(text);
+	return text;
+}
+
+/* Converts text in the database's encoding to UTF-8; see columns.h. */
+const char *
+kfdw_text_to_utf8(const char *text, size_t *len)
+{
+	char	   *bytes = pg_server_to_any(text, (int) *len, PG_UTF8);
+
+	if (bytes != text)
+		*len = strlen(bytes);
+	return bytes;
+}
+
+/* A value from text in the database's encoding, which need not end in NUL. */
+Datum
+kfdw_column_from_text(KafkaColumn *column, const char *text, size_t len)
+{
+	if (column->type == TEXTOID)
+		return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
+	return InputFunctionCall(&column->input, pnstrdup(text, len), column->typioparam, column->typmod);
+}
+
+/* A value from the bytes of a record: UTF-8 text, or raw for bytea. */
+Datum
+kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len)
+{
+	if (column->base_type == BYTEAOID)
+	{
+		Datum		value = PointerGetDatum(cstring_to_text_with_len(bytes, (int) len));
+
+		if (column->type != column->base_type)
+			domain_check(value, false, column->type, NULL, CurrentMemoryContext);
+		return value;
+	}
+	bytes = kfdw_text_from_utf8(bytes, &len);
+	return kfdw_column_from_text(column, bytes, len);
+}
+
+/* The bytes of a value for a record: UTF-8 text, or raw for bytea.  Never NULL. */
+const char *
+kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
+{
+	char	   *text;
+
+	if (column->base_type == BYTEAOID)
+	{
+		bytea	   *bytes = DatumGetByteaPP(value);
+
+		*len = VARSIZE_ANY_EXHDR(bytes);
+		return VARDATA_ANY(bytes);
+	}
+	text = OutputFunctionCall(&column->output, value);
+	*len = strlen(text);
+	return kfdw_text_to_utf8(text, len);
+}

@@ -1,0 +1,87 @@
+/*
+ * columns.h
+ *	  What each column of a topic table holds, with its type's input and output
+ *	  functions looked up once.
+ */
+#ifndef KFDW_COLUMNS_H
+#define KFDW_COLUMNS_H
+
+#include "access/tupdesc.h"
+#include "fmgr.h"
+#include "nodes/bitmapset.h"
+
+typedef enum KafkaColumnKind
+{
+	KAFKA_COLUMN_PAYLOAD,		/* a field of the value: no option "metadata" */
+	KAFKA_COLUMN_TOPIC,
+	KAFKA_COLUMN_PARTITION,
+	KAFKA_COLUMN_OFFSET,
+	KAFKA_COLUMN_TIMESTAMP,
+	KAFKA_COLUMN_TIMESTAMP_TYPE,
+	KAFKA_COLUMN_KEY,
+	KAFKA_COLUMN_VALUE,
+	KAFKA_COLUMN_HEADERS,
+	KAFKA_COLUMN_TOMBSTONE
+} KafkaColumnKind;
+
+typedef struct KafkaColumn
+{
+	AttrNumber	attnum;			/* 0: dropped, to be skipped */
+	KafkaColumnKind kind;
+	bool		needed;			/* the query uses it (always when writing) */
+	bool		in_value;		/* written to and read from the value: payload, or
+								 * a key column with the option "field" */
+	const char *name;			/* the column's name */
+	const char *field;			/* option "field"; NULL: the column's name */
+	bool		absent;			/* decoding: the record's value lacked the field */
+
+	Oid			type;
+	Oid			base_type;		/* the type below any domain */
+	int32		typmod;
+	FmgrInfo	input;			/* this and below: only where needed */
+	Oid			typioparam;
+	FmgrInfo	output;
+} KafkaColumn;
+
+typedef struct KafkaColumns
+{
+	Oid			relid;
+	TupleDesc	tupdesc;
+	int			natts;			/* length of column[], by attnum - 1 */
+	KafkaColumn *column;
+	const KafkaColumn *current; /* being converted, for the error context; NULL: none */
+} KafkaColumns;
+
+/*
+ * Reads the column options of a table and checks the types of its metadata
+ * columns.  "needed" has the attributes that the query uses, offset by
+ * FirstLowInvalidHeapAttributeNumber as in pull_varattnos(); with "all" it is not
+ * looked at.  (An empty set is NULL, as count(*) has it: no column is needed.)
+ * Allocated in the current memory context.
+ */
+extern KafkaColumns *kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all,
+										 const Bitmapset *needed);
+
+/* False when the name is no kind of metadata column. */
+extern bool kfdw_columns_metadata_kind(const char *name, KafkaColumnKind *kind);
+extern const char *kfdw_columns_metadata_names(void);
+
+/* The column of a kind, NULL when the table has none. */
+extern KafkaColumn *kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind);
+
+/*
+ * UTF-8 to and from the database's encoding.  The input is returned where nothing
+ * has to be converted; it need not end in NUL.
+ */
+extern const char *kfdw_text_from_utf8(const char *bytes, size_t *len);
+extern const char *kfdw_text_to_utf8(const char *text, size_t *len);
+
+/*
+ * One value to and from text in the database's encoding, by the type's input
+ * function, or the bytes of a record: UTF-8, or the bytes themselves for bytea.
+ */
+extern Datum kfdw_column_from_text(KafkaColumn *column, const char *text, size_t len);
+extern Datum kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len);
+extern const char *kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len);
+
+#endif							/* KFDW_COLUMNS_H */

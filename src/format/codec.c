@@ -1,0 +1,304 @@
+/*
+ * codec.c
+ *	  A whole record into a row and back: metadata columns here, the payload by
+ *	  the table's format.
+ */
+#include "postgres.h"
+
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "format/format.h"
+#include "format/metadata.h"
+#include "format/settings.h"
+
+struct KafkaRowCodec
+{
+	KafkaColumns *columns;
+	const KafkaFormat *format;
+	void	   *state;			/* the format's */
+	const KafkaRecord *record;	/* being decoded, for the error context */
+
+	KafkaColumn **metadata;		/* the needed columns outside the value */
+	int			nmetadata;
+	KafkaColumn *key;			/* a needed key that is a field of the value too */
+	bool		has_payload;	/* some column is a field of the value */
+	bool		decode_value;	/* and the query needs one */
+
+	bool		fix_decode;		/* a type's input depends on settings */
+	bool		fix_encode;		/* a type's output does */
+	KafkaSettings settings;		/* the fixed ones */
+	TupleDesc	header;			/* kafka.header, where headers are needed */
+};
+
+static const KafkaFormat *const formats[] = {
+	&kfdw_format_json, &kfdw_format_text, &kfdw_format_raw,
+};
+
+/* The format of a name, NULL when there is none. */
+const KafkaFormat *
+kfdw_format_lookup(const char *name)
+{
+	for (int i = 0; i < lengthof(formats); i++)
+	{
+		if (strcmp(formats[i]->name, name) == 0)
+			return formats[i];
+	}
+	return NULL;
+}
+
+/* True for a column that is converted by its type's input or output function. */
+static bool
+is_converted(const KafkaColumn *column)
+{
+	return column->in_value || column->kind == KAFKA_COLUMN_KEY;
+}
+
+/* Prepares one column that the query needs. */
+static void
+add_column(KafkaRowCodec *codec, KafkaColumn *column)
+{
+	if (is_converted(column))
+	{
+		codec->fix_decode |= kfdw_settings_matter(column->type, false);
+		codec->fix_encode |= kfdw_settings_matter(column->type, true);
+	}
+	if (column->in_value)
+		codec->decode_value = true;
+	else
+		codec->metadata[codec->nmetadata++] = column;
+
+	if (column->in_value && column->kind == KAFKA_COLUMN_KEY)
+		codec->key = column;
+	if (column->kind == KAFKA_COLUMN_HEADERS)
+		codec->header = lookup_rowtype_tupdesc_copy(get_element_type(column->base_type), -1);
+}
+
+/* Prepares the conversion of rows; lives as long as the current memory context. */
+KafkaRowCodec *
+kfdw_codec_create(KafkaColumns *columns, const KafkaFormat *format)
+{
+	KafkaRowCodec *codec = palloc0(sizeof(KafkaRowCodec));
+
+	codec->columns = columns;
+	codec->format = format;
+	codec->metadata = palloc(sizeof(KafkaColumn *) * Max(columns->natts, 1));
+	codec->settings = kfdw_settings_fixed();
+	for (int i = 0; i < columns->natts; i++)
+	{
+		KafkaColumn *column = &columns->column[i];
+
+		if (column->attnum != 0 && column->in_value)
+			codec->has_payload = true;
+		if (column->attnum != 0 && column->needed)
+			add_column(codec, column);
+	}
+	codec->state = format->start(columns);
+	return codec;
+}
+
+/* Says where an error was: record and column. */
+static void
+report_context(void *arg)
+{
+	KafkaRowCodec *codec = arg;
+	const KafkaColumn *column = codec->columns->current;
+	const KafkaRecord *record = codec->record;
+
+	if (record != NULL && column != NULL)
+		errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT ", column \"%s\"",
+				   record->topic, record->partition, record->offset, column->name);
+	else if (record != NULL)
+		errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT,
+				   record->topic, record->partition, record->offset);
+	else if (column != NULL)
+		errcontext("column \"%s\"", column->name);
+}
+
+/* Sets one metadata column of the row. */
+static void
+decode_column(KafkaRowCodec *codec, KafkaColumn *column, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	int			i = column->attnum - 1;
+
+	codec->columns->current = column;
+	nulls[i] = !kfdw_metadata_decode(column, codec->header, record, &values[i]);
+	codec->columns->current = NULL;
+}
+
+/* Fills the row: metadata columns, the value's, and a key that the value lacked. */
+static void
+decode_row(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < codec->nmetadata; i++)
+		decode_column(codec, codec->metadata[i], record, values, nulls);
+
+	if (codec->key != NULL)
+		codec->key->absent = true;
+	if (codec->decode_value && record->value != NULL)
+		codec->format->decode(codec->state, record, values, nulls);
+	if (codec->key != NULL && codec->key->absent)
+		decode_column(codec, codec->key, record, values, nulls);
+}
+
+/* The same under the fixed settings, which end also with an error. */
+static void
+decode_row_fixed(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	KafkaSettings settings = codec->settings;
+
+	kfdw_settings_swap(&settings);
+	PG_TRY();
+	{
+		decode_row(codec, record, values, nulls);
+	}
+	PG_FINALLY();
+	{
+		kfdw_settings_swap(&settings);
+	}
+	PG_END_TRY();
+}
+
+/* Turns a record into a row; columns that are not needed are NULL. */
+void
+kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	ErrorContextCallback context = {error_context_stack, report_context, codec};
+
+	memset(nulls, true, sizeof(bool) * codec->columns->natts);
+	codec->columns->current = NULL;
+	codec->record = record;
+	error_context_stack = &context;
+
+	if (codec->fix_decode)
+		decode_row_fixed(codec, record, values, nulls);
+	else
+		decode_row(codec, record, values, nulls);
+
+	error_context_stack = context.previous;
+}
+
+/* Puts one column into the record, unless it is NULL. */
+static void
+encode_column(KafkaRowCodec *codec, KafkaColumn *column, const Datum *values, const bool *nulls,
+			  KafkaRecord *record)
+{
+	int			i = column->attnum - 1;
+
+	codec->columns->current = column;
+	if (!nulls[i])
+		kfdw_metadata_encode(column, codec->header, values[i], record);
+	codec->columns->current = NULL;
+}
+
+/* Fails when a payload column is given beside something that excludes it. */
+static void
+check_no_payload(KafkaRowCodec *codec, const bool *nulls, const char *what)
+{
+	for (int i = 0; i < codec->columns->natts; i++)
+	{
+		const KafkaColumn *column = &codec->columns->column[i];
+
+		if (column->attnum != 0 && column->kind == KAFKA_COLUMN_PAYLOAD && !nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" must be null where %s is given", column->name, what),
+					 errdetail("It is part of the record's value.")));
+	}
+}
+
+/* True when the row asks for a tombstone; checks that it can be one. */
+static bool
+is_tombstone(KafkaRowCodec *codec, const Datum *values, const bool *nulls, const KafkaRecord *record)
+{
+	const KafkaColumn *column = kfdw_columns_find(codec->columns, KAFKA_COLUMN_TOMBSTONE);
+
+	if (column == NULL || nulls[column->attnum - 1] || !DatumGetBool(values[column->attnum - 1]))
+		return false;
+	if (record->key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a tombstone needs a key")));
+	if (record->value != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a tombstone cannot have a value")));
+	check_no_payload(codec, nulls, "a tombstone");
+	return true;
+}
+
+/* Puts the value into the record: none, the one given, or the format's. */
+static void
+encode_value(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+{
+	StringInfoData out;
+
+	if (is_tombstone(codec, values, nulls, record))
+		return;
+	if (record->value != NULL)
+	{
+		check_no_payload(codec, nulls, "the whole value");
+		return;
+	}
+	if (!codec->has_payload)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the record has no value"),
+				 errhint("Set a column with the option metadata 'tombstone' to write a record without a value.")));
+
+	initStringInfo(&out);
+	codec->format->encode(codec->state, values, nulls, &out);
+	record->value = out.data;
+	record->value_len = out.len;
+}
+
+/* Fills the record: what stands outside the value first. */
+static void
+encode_row(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+{
+	for (int i = 0; i < codec->nmetadata; i++)
+		encode_column(codec, codec->metadata[i], values, nulls, record);
+	if (codec->key != NULL)
+		encode_column(codec, codec->key, values, nulls, record);
+	encode_value(codec, values, nulls, record);
+}
+
+/* The same under the fixed settings, which end also with an error. */
+static void
+encode_row_fixed(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+{
+	KafkaSettings settings = codec->settings;
+
+	kfdw_settings_swap(&settings);
+	PG_TRY();
+	{
+		encode_row(codec, values, nulls, record);
+	}
+	PG_FINALLY();
+	{
+		kfdw_settings_swap(&settings);
+	}
+	PG_END_TRY();
+}
+
+/* Turns a row into a record, all but its topic; see format.h. */
+void
+kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+{
+	ErrorContextCallback context = {error_context_stack, report_context, codec};
+
+	memset(record, 0, sizeof(KafkaRecord));
+	record->partition = KAFKA_PARTITION_ANY;
+	record->timestamp = KAFKA_NO_TIMESTAMP;
+	codec->columns->current = NULL;
+	codec->record = NULL;
+	error_context_stack = &context;
+
+	if (codec->fix_encode)
+		encode_row_fixed(codec, values, nulls, record);
+	else
+		encode_row(codec, values, nulls, record);
+
+	error_context_stack = context.previous;
+}

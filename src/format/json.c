@@ -1,0 +1,475 @@
+/*
+ * json.c
+ *	  The format "json": the value is an object, columns are its fields.
+ *
+ * A record is parsed once, by PostgreSQL's parser.  The fields that columns need
+ * form a tree, as a field may be a path; while parsing, only where a needed field
+ * starts and ends is noted, and nothing is copied.  Afterwards each column is
+ * converted from that piece of the input.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "format/format.h"
+#include "format/json_fields.h"
+
+typedef struct JsonState
+{
+	KafkaColumns *columns;
+	MemoryContext context;		/* lives as long as this */
+	JsonFields *fields;
+
+	/* the record being parsed */
+	JsonLexContext *lexer;
+	int			depth;			/* level of the innermost object entered */
+	JsonField **entered;		/* by level from 1, the objects on the way to it */
+	JsonField **open;			/* by level from 1, the field being parsed, or NULL */
+} JsonState;
+
+/* Prepares the tree of fields. */
+static void *
+start_json(KafkaColumns *columns)
+{
+	JsonState  *state = palloc0(sizeof(JsonState));
+	int			levels;
+
+	state->columns = columns;
+	state->context = CurrentMemoryContext;
+	state->fields = kfdw_json_fields_create(columns);
+	levels = state->fields->depth + 2;
+	state->entered = palloc0(sizeof(JsonField *) * levels);
+	state->open = palloc0(sizeof(JsonField *) * levels);
+	state->entered[1] = &state->fields->root;
+	return state;
+}
+
+/* Decoding ------------------------------------------------------------------- */
+
+/* The text of a string token, quotes included, that has escapes. */
+static const char *
+unescape(const char *token, size_t len)
+{
+	JsonLexContext *lexer = kfdw_make_json_lexer(token, len, GetDatabaseEncoding(), true);
+	JsonParseErrorType error = json_lex(lexer);
+
+	if (error != JSON_SUCCESS)
+		json_errsave_error(error, lexer, NULL);
+	return lexer->strval->data;
+}
+
+/* The text of a string token: a piece of the input where it has no escapes. */
+static const char *
+string_text(const char *token, size_t *len)
+{
+	if (memchr(token, '\\', *len) != NULL)
+	{
+		token = unescape(token, *len);
+		*len = strlen(token);
+		return token;
+	}
+	*len -= 2;
+	return token + 1;
+}
+
+/* True for a quote inside a string. */
+static bool
+is_escaped(const char *quote)
+{
+	int			backslashes = 0;
+
+	while (quote[-1 - backslashes] == '\\')
+		backslashes++;
+	return backslashes % 2 == 1;
+}
+
+/*
+ * The name of a field whose value starts at the current token.  The parser hands
+ * out names only as copies, made for every string of the record; but as quotes
+ * inside a name are escaped, it is found by going back from the colon.
+ */
+static const char *
+field_name(const JsonLexContext *lexer, size_t *len)
+{
+	const char *end = lexer->prev_token_terminator - 1; /* the colon */
+	const char *start;
+
+	while (end[-1] != '"')
+		end--;
+	start = end - 2;
+	while (*start != '"' || is_escaped(start))
+		start--;
+	*len = end - start;
+	return string_text(start, len);
+}
+
+/* Notes where a needed field starts, and enters an object on the way to one. */
+KFDW_JSON_ACTION
+start_field(void *arg, char *unused, bool isnull)
+{
+	JsonState  *state = arg;
+	JsonLexContext *lexer = state->lexer;
+	JsonField  *field;
+	const char *name;
+	size_t		len;
+
+	if (lexer->lex_level != state->depth)
+		KFDW_JSON_ACTION_RETURN();
+
+	name = field_name(lexer, &len);
+	field = kfdw_json_fields_match(state->fields, state->entered[state->depth], name, len);
+	state->open[state->depth] = field;
+	if (field == NULL)
+		KFDW_JSON_ACTION_RETURN();
+
+	field->start = lexer->token_start;
+	field->token = lexer->token_type;
+	if (field->nchildren > 0 && field->token == JSON_TOKEN_OBJECT_START)
+		state->entered[++state->depth] = field;
+	KFDW_JSON_ACTION_RETURN();
+}
+
+/* Notes where a needed field ends, and leaves an object. */
+KFDW_JSON_ACTION
+end_field(void *arg, char *unused, bool isnull)
+{
+	JsonState  *state = arg;
+	JsonLexContext *lexer = state->lexer;
+
+	if (lexer->lex_level == state->depth - 1)
+		state->depth--;
+	if (lexer->lex_level == state->depth && state->open[state->depth] != NULL)
+		state->open[state->depth]->value_len = lexer->prev_token_terminator - state->open[state->depth]->start;
+	KFDW_JSON_ACTION_RETURN();
+}
+
+/* Fails for bytes that are a schema registry's, not JSON. */
+static void
+check_wire_format(const char *value, size_t len)
+{
+	if (len >= 5 && value[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("the record's value is not JSON"),
+				 errdetail("It starts with a zero byte."),
+				 errhint("This looks like Avro or another format with a schema registry: the next four bytes would be the schema id.")));
+}
+
+/* Fails for JSON that is no object. */
+static void
+check_object(const char *value)
+{
+	const char *first = value + strspn(value, " \t\n\r");
+
+	if (*first != '{')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("the record's value is not a JSON object"),
+				 errdetail("It is %s; the format \"json\" reads columns from the fields of an object.",
+						   *first == '[' ? "an array" : "a single value")));
+}
+
+/* Parses a value, which notes where its needed fields are. */
+static void
+parse(JsonState *state, const char *value, size_t len)
+{
+	JsonSemAction actions = {
+		.semstate = state,
+		.object_field_start = start_field,
+		.object_field_end = end_field,
+	};
+
+	state->depth = 1;
+	kfdw_json_fields_reset(state->fields);
+	state->lexer = kfdw_make_json_lexer(value, len, GetDatabaseEncoding(), false);
+	pg_parse_json_or_ereport(state->lexer, &actions);
+	check_object(value);
+}
+
+/* A record with one NULL column of the type, which json_populate_record() fills. */
+static Datum
+make_populate_base(const KafkaColumn *column)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(1);
+	Datum		value = (Datum) 0;
+	bool		isnull = true;
+
+	TupleDescInitEntry(desc, 1, "value", column->type, column->typmod, 0);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), &value, &isnull));
+}
+
+/* Looks up a function of one polymorphic argument, which will have the type given. */
+static void
+lookup_polymorphic(FmgrInfo *function, Oid id, Oid result, Oid argument, MemoryContext context)
+{
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	Const	   *arg = makeNullConst(argument, -1, InvalidOid);
+
+	fmgr_info(id, function);
+	fmgr_info_set_expr((Node *) makeFuncExpr(id, result, list_make1(arg), InvalidOid, InvalidOid,
+											 COERCE_EXPLICIT_CALL), function);
+	MemoryContextSwitchTo(previous);
+}
+
+/* A JSON array or object as an array or composite value. */
+static Datum
+populate(JsonState *state, JsonColumn *json_column, bool *isnull)
+{
+	JsonField  *field = json_column->field;
+	StringInfoData json;
+	Datum		record;
+
+	if (!OidIsValid(json_column->populate.fn_oid))
+	{
+		MemoryContext previous = MemoryContextSwitchTo(state->context);
+
+		json_column->populate_base = make_populate_base(json_column->column);
+		MemoryContextSwitchTo(previous);
+		lookup_polymorphic(&json_column->populate, F_JSON_POPULATE_RECORD, RECORDOID, RECORDOID,
+						   state->context);
+	}
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"value\":");
+	appendBinaryStringInfo(&json, field->start, (int) field->value_len);
+	appendStringInfoChar(&json, '}');
+	record = FunctionCall3(&json_column->populate, json_column->populate_base,
+						   PointerGetDatum(cstring_to_text_with_len(json.data, json.len)),
+						   BoolGetDatum(false));
+	return GetAttributeByNum(DatumGetHeapTupleHeader(record), 1, isnull);
+}
+
+/* True for types that take JSON arrays and objects as text. */
+static bool
+takes_json_text(Oid type)
+{
+	return type == JSONOID || type == JSONBOID || type == TEXTOID || type == VARCHAROID ||
+		type == BPCHAROID;
+}
+
+/* Converts the piece of JSON that belongs to a column. */
+static void
+decode_column(JsonState *state, JsonColumn *json_column, Datum *value, bool *isnull)
+{
+	KafkaColumn *column = json_column->column;
+	const char *text = json_column->field->start;
+	size_t		len = json_column->field->value_len;
+	JsonTokenType token = json_column->field->token;
+	bool		is_json = column->base_type == JSONOID || column->base_type == JSONBOID;
+
+	if (token == JSON_TOKEN_NULL && !is_json)
+		return;
+
+	*isnull = false;
+	if ((token == JSON_TOKEN_OBJECT_START || token == JSON_TOKEN_ARRAY_START) &&
+		!takes_json_text(column->base_type))
+	{
+		*value = populate(state, json_column, isnull);
+		return;
+	}
+	if (column->type == JSONOID)
+	{
+		*value = PointerGetDatum(cstring_to_text_with_len(text, (int) len));
+		return;
+	}
+	if (token == JSON_TOKEN_STRING && !is_json)
+		text = string_text(text, &len);
+	*value = kfdw_column_from_text(column, text, len);
+}
+
+/* Parses a value and sets the columns whose fields it has. */
+static void
+decode_json(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
+{
+	JsonState  *state = arg;
+	JsonFields *fields = state->fields;
+	size_t		len = record->value_len;
+	const char *value;
+
+	check_wire_format(record->value, len);
+	value = kfdw_text_from_utf8(record->value, &len);
+	parse(state, value, len);
+
+	for (int i = 0; i < fields->ncolumns; i++)
+	{
+		JsonColumn *json_column = &fields->columns[i];
+		int			att = json_column->column->attnum - 1;
+
+		if (!kfdw_json_fields_found(fields, json_column->field))
+			continue;
+		json_column->column->absent = false;
+		state->columns->current = json_column->column;
+		decode_column(state, json_column, &values[att], &nulls[att]);
+	}
+	state->columns->current = NULL;
+}
+
+/* Encoding ------------------------------------------------------------------- */
+
+/* True for an array with bounds that a JSON array cannot tell. */
+static bool
+has_own_bounds(const KafkaColumn *column, Datum value)
+{
+	ArrayType  *array;
+
+	if (!OidIsValid(get_element_type(column->base_type)))
+		return false;
+	array = DatumGetArrayTypeP(value);
+	for (int i = 0; i < ARR_NDIM(array); i++)
+	{
+		if (ARR_LBOUND(array)[i] != 1)
+			return true;
+	}
+	return false;
+}
+
+/* Appends a value as to_json() writes it. */
+static void
+write_by_to_json(JsonState *state, JsonColumn *json_column, Datum value, StringInfo out)
+{
+	KafkaColumn *column = json_column->column;
+	text	   *json;
+
+	if (has_own_bounds(column, value))
+	{
+		escape_json(out, OutputFunctionCall(&column->output, value));
+		return;
+	}
+	if (!OidIsValid(json_column->to_json.fn_oid))
+		lookup_polymorphic(&json_column->to_json, F_TO_JSON, JSONOID, column->type, state->context);
+	json = DatumGetTextPP(FunctionCall1(&json_column->to_json, value));
+	appendBinaryStringInfo(out, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
+}
+
+/* Appends a number, which is in quotes where JSON has none such (NaN, Infinity). */
+static void
+write_number(KafkaColumn *column, Datum value, StringInfo out)
+{
+	char	   *text = OutputFunctionCall(&column->output, value);
+	const char *digits = text[0] == '-' ? text + 1 : text;
+
+	if (*digits >= '0' && *digits <= '9')
+		appendStringInfoString(out, text);
+	else
+		escape_json(out, text);
+}
+
+/* Appends a value that is not NULL. */
+static void
+write_value(JsonState *state, JsonColumn *json_column, Datum value, StringInfo out)
+{
+	KafkaColumn *column = json_column->column;
+
+	switch (column->base_type)
+	{
+		case BOOLOID:
+			appendStringInfoString(out, DatumGetBool(value) ? "true" : "false");
+			break;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			write_number(column, value, out);
+			break;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			escape_json(out, TextDatumGetCString(value));
+			break;
+		case JSONOID:
+		case JSONBOID:
+			appendStringInfoString(out, OutputFunctionCall(&column->output, value));
+			break;
+		default:
+			write_by_to_json(state, json_column, value, out);
+			break;
+	}
+}
+
+/* True for a NULL that is left out, so that it stays apart from a JSON null. */
+static bool
+is_left_out(const JsonColumn *json_column, const bool *nulls)
+{
+	const KafkaColumn *column = json_column->column;
+
+	return nulls[column->attnum - 1] &&
+		(column->base_type == JSONOID || column->base_type == JSONBOID);
+}
+
+/* Appends the value of one column. */
+static void
+write_column(JsonState *state, JsonColumn *json_column, const Datum *values, const bool *nulls,
+			 StringInfo out)
+{
+	int			att = json_column->column->attnum - 1;
+
+	state->columns->current = json_column->column;
+	if (nulls[att])
+		appendStringInfoString(out, "null");
+	else
+		write_value(state, json_column, values[att], out);
+	state->columns->current = NULL;
+}
+
+/* Appends an object with its fields, in the order of the columns. */
+static void
+write_object(JsonState *state, JsonField *object, const Datum *values, const bool *nulls, StringInfo out)
+{
+	const char *separator = "{";
+
+	for (int i = 0; i < object->nchildren; i++)
+	{
+		JsonField  *field = object->children[i];
+
+		if (field->column != NULL && is_left_out(field->column, nulls))
+			continue;
+		appendStringInfoString(out, separator);
+		appendStringInfoString(out, field->label);
+		if (field->column != NULL)
+			write_column(state, field->column, values, nulls, out);
+		else
+			write_object(state, field, values, nulls, out);
+		separator = ",";
+	}
+	appendStringInfoString(out, separator[0] == '{' ? "{}" : "}");
+}
+
+/* Appends the object of all fields. */
+static void
+encode_json(void *arg, const Datum *values, const bool *nulls, StringInfo out)
+{
+	JsonState  *state = arg;
+	size_t		len;
+	const char *utf8;
+
+	kfdw_json_fields_check_writable(state->fields);
+	write_object(state, &state->fields->root, values, nulls, out);
+
+	len = out->len;
+	utf8 = kfdw_text_to_utf8(out->data, &len);
+	if (utf8 != out->data)
+	{
+		resetStringInfo(out);
+		appendBinaryStringInfo(out, utf8, (int) len);
+	}
+}
+
+const KafkaFormat kfdw_format_json = {
+	.name = "json",
+	.start = start_json,
+	.decode = decode_json,
+	.encode = encode_json,
+};

@@ -1,0 +1,265 @@
+/*
+ * json_fields.c
+ *	  The tree of the JSON fields that columns are read from and written to.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+
+#include "format/json_fields.h"
+
+/* The name as it stands in JSON, with the colon. */
+static const char *
+make_label(const char *name)
+{
+	StringInfoData label;
+
+	initStringInfo(&label);
+	escape_json(&label, name);
+	appendStringInfoChar(&label, ':');
+	return label.data;
+}
+
+/* The child of this name, made if there is none. */
+static JsonField *
+get_child(JsonField *object, const char *name, bool any_case)
+{
+	JsonField  *child;
+
+	for (int i = 0; i < object->nchildren; i++)
+	{
+		if (strcmp(object->children[i]->name, name) == 0)
+		{
+			object->children[i]->any_case |= any_case;
+			return object->children[i];
+		}
+	}
+
+	child = palloc0(sizeof(JsonField));
+	child->name = name;
+	child->len = strlen(name);
+	child->label = make_label(name);
+	child->any_case = any_case;
+
+	if (object->nchildren == 0)
+		object->children = palloc(sizeof(JsonField *));
+	else
+		object->children = repalloc(object->children, sizeof(JsonField *) * (object->nchildren + 1));
+	object->children[object->nchildren++] = child;
+	return child;
+}
+
+/* The next name of a dotted path, and the path moved behind it; NULL at its end. */
+static const char *
+next_name(const char **path)
+{
+	StringInfoData name;
+	const char *p = *path;
+
+	if (p == NULL)
+		return NULL;
+
+	initStringInfo(&name);
+	for (; *p != '\0' && *p != '.'; p++)
+	{
+		if (p[0] == '\\' && p[1] == '.')
+			p++;
+		appendStringInfoChar(&name, *p);
+	}
+	*path = *p == '.' ? p + 1 : NULL;
+	return name.data;
+}
+
+/* The field that a column's option "field" names. */
+static JsonField *
+add_path(JsonFields *fields, const KafkaColumn *column)
+{
+	JsonField  *field = &fields->root;
+	const char *path = column->field;
+	const char *name;
+	int			depth = 0;
+
+	while ((name = next_name(&path)) != NULL)
+	{
+		if (name[0] == '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"field\" of column \"%s\": \"%s\"",
+							column->name, column->field),
+					 errdetail("A part of the path is empty.")));
+		field = get_child(field, name, false);
+		depth++;
+	}
+	fields->depth = Max(fields->depth, depth);
+	return field;
+}
+
+/* The column of a field or of the first field below it, NULL when there is none. */
+static const JsonColumn *
+first_column(const JsonField *field)
+{
+	const JsonColumn *column = field->column;
+
+	for (int i = 0; column == NULL && i < field->nchildren; i++)
+		column = first_column(field->children[i]);
+	return column;
+}
+
+/* Finds a column that is also an object in which another column is a field. */
+static void
+find_nested(JsonFields *fields, const JsonField *object)
+{
+	for (int i = 0; i < object->nchildren; i++)
+	{
+		const JsonField *field = object->children[i];
+
+		if (field->column != NULL && field->nchildren > 0)
+		{
+			fields->conflict[0] = field->column;
+			fields->conflict[1] = first_column(field->children[0]);
+		}
+		find_nested(fields, field);
+	}
+}
+
+/* Adds a column to the tree. */
+static void
+add_column(JsonFields *fields, KafkaColumn *column)
+{
+	JsonColumn *json_column = &fields->columns[fields->ncolumns++];
+	JsonField  *field;
+
+	json_column->column = column;
+	if (column->field != NULL)
+		field = add_path(fields, column);
+	else
+		field = get_child(&fields->root, column->name, true);
+	json_column->field = field;
+
+	if (field->column == NULL)
+		field->column = json_column;
+	else
+	{
+		fields->conflict[0] = field->column;
+		fields->conflict[1] = json_column;
+	}
+}
+
+/* Builds the tree; see json_fields.h. */
+JsonFields *
+kfdw_json_fields_create(KafkaColumns *columns)
+{
+	JsonFields *fields = palloc0(sizeof(JsonFields));
+
+	fields->depth = 1;
+	fields->columns = palloc0(sizeof(JsonColumn) * Max(columns->natts, 1));
+	for (int i = 0; i < columns->natts; i++)
+	{
+		KafkaColumn *column = &columns->column[i];
+
+		if (column->attnum != 0 && column->needed && column->in_value)
+			add_column(fields, column);
+	}
+	find_nested(fields, &fields->root);
+	return fields;
+}
+
+/* Fails when two columns are one field, or one is inside the other. */
+void
+kfdw_json_fields_check_writable(const JsonFields *fields)
+{
+	if (fields->conflict[0] == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("columns \"%s\" and \"%s\" cannot both be written",
+					fields->conflict[0]->column->name, fields->conflict[1]->column->name),
+			 errdetail("They are the same field of the JSON value, or one is inside the other.")));
+}
+
+/* Starts a new record: what was found in an older one does not count. */
+void
+kfdw_json_fields_reset(JsonFields *fields)
+{
+	fields->record++;
+	fields->root.next = 0;
+}
+
+/* True when the record has the field. */
+bool
+kfdw_json_fields_found(const JsonFields *fields, const JsonField *field)
+{
+	return field->record == fields->record;
+}
+
+/* The child of exactly this name; fields usually come in the same order. */
+static JsonField *
+find_exact(JsonField *object, const char *name, size_t len)
+{
+	int			i = object->next;
+
+	for (int tried = 0; tried < object->nchildren; tried++, i++)
+	{
+		JsonField  *child;
+
+		if (i >= object->nchildren)
+			i = 0;
+		child = object->children[i];
+		if (child->len == len && memcmp(child->name, name, len) == 0)
+		{
+			object->next = i + 1;
+			return child;
+		}
+	}
+	return NULL;
+}
+
+/* The first child of this name in another case that allows it. */
+static JsonField *
+find_any_case(const JsonField *object, const char *name, size_t len)
+{
+	for (int i = 0; i < object->nchildren; i++)
+	{
+		JsonField  *child = object->children[i];
+
+		if (child->any_case && child->len == len && pg_strncasecmp(child->name, name, len) == 0)
+			return child;
+	}
+	return NULL;
+}
+
+/* Forgets what was found inside a field, which now comes a second time. */
+static void
+forget_children(JsonField *field)
+{
+	for (int i = 0; i < field->nchildren; i++)
+	{
+		field->children[i]->record = 0;
+		forget_children(field->children[i]);
+	}
+}
+
+/* Finds the field of a name; see json_fields.h. */
+JsonField *
+kfdw_json_fields_match(JsonFields *fields, JsonField *object, const char *name, size_t len)
+{
+	JsonField  *field = find_exact(object, name, len);
+	bool		exact = field != NULL;
+
+	if (!exact)
+		field = find_any_case(object, name, len);
+	if (field == NULL)
+		return NULL;
+
+	if (field->record == fields->record)
+	{
+		if (field->exact && !exact)
+			return NULL;
+		forget_children(field);
+	}
+	field->record = fields->record;
+	field->exact = exact;
+	field->next = 0;
+	return field;
+}

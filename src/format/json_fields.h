@@ -1,0 +1,73 @@
+/*
+ * json_fields.h
+ *	  The tree of the JSON fields that columns are read from and written to.
+ */
+#ifndef KFDW_JSON_FIELDS_H
+#define KFDW_JSON_FIELDS_H
+
+#include "columns.h"
+#include "common/jsonapi.h"
+
+struct JsonColumn;
+
+/* A field of an object, in the tree of paths. */
+typedef struct JsonField
+{
+	const char *name;			/* NULL: the whole value */
+	size_t		len;
+	const char *label;			/* the name as JSON, with the colon */
+	bool		any_case;		/* a column's name, found without regard to case */
+	struct JsonColumn *column;	/* the first column of this field, or NULL */
+
+	struct JsonField **children;	/* in the order of the columns */
+	int			nchildren;
+	int			next;			/* the child that is expected next */
+
+	/* the last one found, a piece of the input */
+	uint64		record;			/* number of the record it was found in */
+	bool		exact;			/* by its exact name */
+	JsonTokenType token;
+	const char *start;
+	size_t		value_len;
+} JsonField;
+
+/* A needed column of the value. */
+typedef struct JsonColumn
+{
+	KafkaColumn *column;
+	JsonField  *field;
+	FmgrInfo	to_json;		/* these are looked up when first used */
+	FmgrInfo	populate;
+	Datum		populate_base;
+} JsonColumn;
+
+typedef struct JsonFields
+{
+	JsonField	root;
+	int			depth;			/* of the tree */
+	JsonColumn *columns;
+	int			ncolumns;
+	uint64		record;			/* counts records */
+	const JsonColumn *conflict[2];	/* two columns that cannot both be written */
+} JsonFields;
+
+/* Builds the tree for the needed columns in the current memory context. */
+extern JsonFields *kfdw_json_fields_create(KafkaColumns *columns);
+
+/* Starts a new record: nothing is found yet. */
+extern void kfdw_json_fields_reset(JsonFields *fields);
+
+/*
+ * The field of this name in an object, NULL when no column needs it.  It counts as
+ * found from now on; of duplicates the last one counts, but an exact name before
+ * one that differs in case.
+ */
+extern JsonField *kfdw_json_fields_match(JsonFields *fields, JsonField *object,
+										 const char *name, size_t len);
+
+extern bool kfdw_json_fields_found(const JsonFields *fields, const JsonField *field);
+
+/* Fails when two columns are one field, or one is inside the other. */
+extern void kfdw_json_fields_check_writable(const JsonFields *fields);
+
+#endif							/* KFDW_JSON_FIELDS_H */

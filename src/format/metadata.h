@@ -1,0 +1,19 @@
+/*
+ * metadata.h
+ *	  The columns that are not fields of the value: each kind from and into a record.
+ */
+#ifndef KFDW_METADATA_H
+#define KFDW_METADATA_H
+
+#include "columns.h"
+#include "kafka/record.h"
+
+/* "header" describes kafka.header and is used for the headers column only. */
+
+/* False for NULL. */
+extern bool kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value);
+
+/* Fails for a column that only the broker sets. */
+extern void kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRecord *record);
+
+#endif							/* KFDW_METADATA_H */

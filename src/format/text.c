@@ -1,0 +1,151 @@
+/*
+ * text.c
+ *	  The formats "text" and "raw": the one payload column is the whole value.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "format/format.h"
+
+typedef struct TextState
+{
+	KafkaColumns *columns;
+	KafkaColumn *column;		/* the payload column */
+} TextState;
+
+/* Finds the payload column, which has to be the only one. */
+static TextState *
+start_one_column(KafkaColumns *columns, const char *format)
+{
+	TextState  *state = palloc0(sizeof(TextState));
+	int			found = 0;
+
+	state->columns = columns;
+	for (int i = 0; i < columns->natts; i++)
+	{
+		if (columns->column[i].attnum != 0 && columns->column[i].in_value)
+		{
+			state->column = &columns->column[i];
+			found++;
+		}
+	}
+	if (found != 1 || state->column->kind != KAFKA_COLUMN_PAYLOAD)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
+				 errmsg("foreign table \"%s\" does not suit the format \"%s\"",
+						get_rel_name(columns->relid), format),
+				 errdetail("The format takes exactly one column without the option \"metadata\", which is the value; the table has %d.",
+						   found)));
+	return state;
+}
+
+/* Text: any type, by its input and output functions. */
+static void *
+start_text(KafkaColumns *columns)
+{
+	return start_one_column(columns, "text");
+}
+
+/* Raw: the bytes as they are. */
+static void *
+start_raw(KafkaColumns *columns)
+{
+	TextState  *state = start_one_column(columns, "raw");
+
+	if (state->column->base_type != BYTEAOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("column \"%s\" of foreign table \"%s\" cannot have the type %s",
+						state->column->name, get_rel_name(columns->relid),
+						format_type_be(state->column->type)),
+				 errdetail("The format \"raw\" takes a column of type bytea.")));
+	return state;
+}
+
+/* Converts the value by the type's input function. */
+static void
+decode_text(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
+{
+	TextState  *state = arg;
+	int			i = state->column->attnum - 1;
+	size_t		len = record->value_len;
+	const char *text;
+
+	state->columns->current = state->column;
+	text = kfdw_text_from_utf8(record->value, &len);
+	values[i] = kfdw_column_from_text(state->column, text, len);
+	nulls[i] = false;
+	state->columns->current = NULL;
+}
+
+/* Takes the value as it is. */
+static void
+decode_raw(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
+{
+	TextState  *state = arg;
+	int			i = state->column->attnum - 1;
+
+	state->columns->current = state->column;
+	values[i] = kfdw_column_from_bytes(state->column, record->value, record->value_len);
+	nulls[i] = false;
+	state->columns->current = NULL;
+}
+
+/* Fails for NULL: an absent value is a tombstone, which is asked for by name. */
+static void
+check_not_null(const KafkaColumn *column, const bool *nulls)
+{
+	if (nulls[column->attnum - 1])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column \"%s\" is the record's value and cannot be null", column->name),
+				 errhint("Set a column with the option metadata 'tombstone' to write a record without a value.")));
+}
+
+/* Appends the output of the type's output function. */
+static void
+encode_text(void *arg, const Datum *values, const bool *nulls, StringInfo out)
+{
+	TextState  *state = arg;
+	char	   *text;
+	size_t		len;
+
+	check_not_null(state->column, nulls);
+	state->columns->current = state->column;
+	text = OutputFunctionCall(&state->column->output, values[state->column->attnum - 1]);
+	len = strlen(text);
+	text = unconstify(char *, kfdw_text_to_utf8(text, &len));
+	appendBinaryStringInfo(out, text, (int) len);
+	state->columns->current = NULL;
+}
+
+/* Appends the bytes. */
+static void
+encode_raw(void *arg, const Datum *values, const bool *nulls, StringInfo out)
+{
+	TextState  *state = arg;
+	const char *bytes;
+	size_t		len;
+
+	check_not_null(state->column, nulls);
+	bytes = kfdw_column_to_bytes(state->column, values[state->column->attnum - 1], &len);
+	appendBinaryStringInfo(out, bytes, (int) len);
+}
+
+const KafkaFormat kfdw_format_text = {
+	.name = "text",
+	.start = start_text,
+	.decode = decode_text,
+	.encode = encode_text,
+};
+
+const KafkaFormat kfdw_format_raw = {
+	.name = "raw",
+	.start = start_raw,
+	.decode = decode_raw,
+	.encode = encode_raw,
+};
