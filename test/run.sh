@@ -40,23 +40,17 @@ count() { # passed|failed|skipped NAME [REASON]
 	esac
 }
 
-# matching NAME ...: those that the command line asks for
-matching() {
-	local name prefix
-	for name in "$@"; do
-		if [ ${#names[@]} = 0 ]; then echo "$name"; fi
+# find_tests DIRECTORY EXTENSION: sets tests to the names there that the command line asks for
+find_tests() {
+	local file name prefix
+	tests=()
+	for file in "$1"/*."$2"; do
+		name=$(basename "$file" ".$2")
+		case $name in '*' | *--*) continue ;; esac
+		if [ ${#names[@]} = 0 ]; then tests+=("$name"); fi
 		for prefix in "${names[@]}"; do
-			case $name in "$prefix"*) echo "$name" ;; esac
+			case $name in "$prefix"*) tests+=("$name") ;; esac
 		done
-	done
-}
-
-# names_of DIRECTORY EXTENSION
-names_of() {
-	local f
-	for f in "$1"/*."$2"; do
-		f=${f##*/}
-		case $f in \** | *--*) ;; *) echo "${f%."$2"}" ;; esac
 	done
 }
 
@@ -82,15 +76,14 @@ run_source() {
 	if bash "$repo/test/check_source.sh" "$1"; then count passed check_source; else count failed check_source; fi
 }
 
-# run_pg_regress VARIABLE OTHER DIFFS NAME ...: through make installcheck, as a user would
+# run_pg_regress VARIABLE OTHER DIFFS: runs $tests through make installcheck, as a user would
 run_pg_regress() {
 	local variable=$1 other=$2 diffs=$dir/build/$3 name log=$dir/$1.log
-	shift 3
-	[ $# -gt 0 ] || return 0
+	[ ${#tests[@]} -gt 0 ] || return 0
 	rm -f "$diffs"
 	in_sandbox "$dir" timeout -k 10 1800 make -s --no-print-directory -C "$dir/build" installcheck \
-		"$variable=$*" "$other=" >"$log" 2>&1 || true
-	for name in "$@"; do
+		"$variable=${tests[*]}" "$other=" >"$log" 2>&1 || true
+	for name in "${tests[@]}"; do
 		if grep -qE "^(test +$name +\.\.\. ok|ok [0-9]+ +[-+] $name )" "$log"; then
 			count passed "$name"
 		else
@@ -101,28 +94,33 @@ run_pg_regress() {
 }
 
 run_t() {
-	local perl name
-	local -a files=()
+	local perl
+	[ ${#tests[@]} -gt 0 ] || return 0
 	perl=$("$(find_pg_config)" --pkglibdir)/pgxs/src/test
-	for name in $(matching $(names_of "$dir/build/test/t" pl)); do files+=("$dir/build/test/t/$name.pl"); done
-	[ ${#files[@]} -gt 0 ] || return 0
 	in_sandbox "$dir" env "PERL5LIB=$perl/perl:$dir/build/test/lib" "PG_REGRESS=$perl/regress/pg_regress" \
-		perl "$dir/build/test/lib/tap.pl" "$dir/tap" "${files[@]}" | while IFS=$'\t' read -r result name reason; do
+		perl "$dir/build/test/lib/tap.pl" "$dir/tap" \
+		"${tests[@]/#/$dir/build/test/t/}" | while IFS=$'\t' read -r result name reason; do
 		case $result in
 			passed | failed | skipped) echo "count $result ${name@Q} ${reason@Q}" >&3 ;;
 			*) printf '%s\n' "$result${name:+$'\t'$name}${reason:+$'\t'$reason}" ;;
 		esac
 	done 3>"$dir/tap.counts"
+	# shellcheck disable=SC1091
 	. "$dir/tap.counts"
 }
 
 run_demo() {
-	heading demo
-	if bash "$repo/demo/run.sh" </dev/null >"$dir/demo.log" 2>&1; then
-		count passed demo
+	mkdir -p "$dir/demo"
+	if TMPDIR=$dir/demo bash "$repo/demo/run.sh" </dev/null >"$dir/demo.log" 2>&1; then
+		count passed 'the demo'
 	else
 		tail -n 60 "$dir/demo.log"
-		count failed demo
+		count failed 'the demo'
+	fi
+	if rmdir "$dir/demo" && ! pgrep -f "$dir/demo/" >/dev/null; then
+		count passed 'the demo leaves nothing behind'
+	else
+		count failed 'the demo leaves nothing behind'
 	fi
 }
 
@@ -154,18 +152,24 @@ if wanted source; then
 fi
 if wanted regress; then
 	heading 'regression tests'
-	run_pg_regress REGRESS ISOLATION regression.diffs $(matching $(names_of "$dir/build/sql" sql))
+	find_tests "$dir/build/sql" sql
+	run_pg_regress REGRESS ISOLATION regression.diffs
 fi
 if wanted isolation; then
 	heading 'isolation tests'
-	run_pg_regress ISOLATION REGRESS output_iso/regression.diffs $(matching $(names_of "$dir/build/test/isolation/specs" spec))
+	find_tests "$dir/build/test/isolation/specs" spec
+	run_pg_regress ISOLATION REGRESS output_iso/regression.diffs
 fi
 if wanted t; then
 	heading 'TAP tests'
+	find_tests "$dir/build/test/t" pl
 	run_t
 fi
 if wanted regress || wanted isolation; then check_server_log; fi
-if wanted demo; then run_demo; fi
+if wanted demo; then
+	heading demo
+	run_demo
+fi
 
 [ $((passed + failed)) -gt 0 ] || die "no test of that name"
 printf '\n%s' "$skips"

@@ -113,5 +113,6 @@ build_kafka_tool() {
 in_sandbox() {
 	local dir=$1
 	shift
+	# shellcheck disable=SC2016
 	as_test_user bash -c '. "$0/env.sh"; export HOME=$0; cd "$0"; "$@"' "$dir" "$@"
 }

@@ -9,8 +9,9 @@ my ($dir, @files) = @ARGV;
 my $seconds = 900;    # for one file
 
 $| = 1;
-foreach my $file (@files)
+foreach my $path (@files)
 {
+	my $file = $path =~ /\.pl$/ ? $path : "$path.pl";
 	my $name = basename($file, '.pl');
 	local $ENV{TESTDIR} = "$dir/$name";
 	local $ENV{TESTDATADIR} = "$dir/$name/tmp_check";
