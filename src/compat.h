@@ -8,7 +8,17 @@
 #define KFDW_COMPAT_H
 
 #include "common/jsonapi.h"
+#include "executor/executor.h"
+#include "foreign/fdwapi.h"
+#include "miscadmin.h"
+#include "optimizer/pathnode.h"
 #include "utils/jsonfuncs.h"
+
+/* 18 split the functions that print properties off commands/explain.h. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 
 /* 16 lets the semantic actions of the JSON parser fail. */
 #if PG_VERSION_NUM >= 160000
@@ -44,5 +54,54 @@ kfdw_make_json_lexer(const char *json, size_t len, int encoding, bool need_escap
 #if PG_VERSION_NUM < 180000
 #define ATTRIBUTE_GENERATED_VIRTUAL 'v'
 #endif
+
+/* 16 moved the user whose rights a scan has from the range table to the plan. */
+static inline Oid
+kfdw_scan_userid(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+#if PG_VERSION_NUM >= 160000
+	Oid			userid = plan->checkAsUser;
+#else
+	Oid			userid = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state)->checkAsUser;
+#endif
+
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+/* 16 has a function for it; before, a routed partition uses the range table entry of its root. */
+static inline Oid
+kfdw_result_userid(ResultRelInfo *relinfo, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	Oid			userid = ExecGetResultRelCheckAsUser(relinfo, estate);
+#else
+	Oid			userid = InvalidOid;
+	Index		relation = relinfo->ri_RangeTableIndex;
+
+	if (relation == 0 && relinfo->ri_RootResultRelInfo != NULL)
+		relation = relinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
+	if (relation != 0)
+		userid = exec_rt_fetch(relation, estate)->checkAsUser;
+#endif
+
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+/* 17 added fdw_restrictinfo, 18 disabled_nodes. */
+static inline ForeignPath *
+kfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, Cost startup, Cost total)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rel->rows, 0, startup, total, NIL,
+								   rel->lateral_relids, NULL, NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rel->rows, startup, total, NIL,
+								   rel->lateral_relids, NULL, NIL, NIL);
+#else
+	return create_foreignscan_path(root, rel, NULL, rel->rows, startup, total, NIL,
+								   rel->lateral_relids, NULL, NIL);
+#endif
+}
 
 #endif							/* KFDW_COMPAT_H */

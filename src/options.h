@@ -33,6 +33,7 @@ typedef struct KafkaTableOptions
 	/* writing */
 	int			acks;			/* -1: all */
 	int			delivery_timeout_ms;
+	int			max_request_size;	/* bytes of a record */
 
 	/* clients; the properties are complete, ours included */
 	KafkaConfig consumer;

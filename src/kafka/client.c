@@ -79,6 +79,18 @@ kfdw_client_key(KafkaClientKind kind, const KafkaConfig *config)
 	return key.data;
 }
 
+bool
+kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right)
+{
+	char	   *left_key = kfdw_client_key(KAFKA_CLIENT_CONSUMER, left);
+	char	   *right_key = kfdw_client_key(KAFKA_CLIENT_CONSUMER, right);
+	bool		equal = strcmp(left_key, right_key) == 0;
+
+	pfree(left_key);
+	pfree(right_key);
+	return equal;
+}
+
 /* Sets one property; the library's own words about a secret are not repeated. */
 static void
 set_property(rd_kafka_conf_t *conf, const KafkaProperty *property, KafkaClient *client)
@@ -283,6 +295,12 @@ void
 kfdw_client_invalidate_all(void)
 {
 	catalog_generation++;
+}
+
+uint64
+kfdw_client_generation(void)
+{
+	return catalog_generation;
 }
 
 /* Serves the library's callbacks and passes its log on. */

@@ -32,6 +32,11 @@ typedef struct KafkaConfig
 
 typedef struct KafkaClient KafkaClient;
 
+/* True when two clients would be opened alike. */
+extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right);
+
+/* Counts changes of servers, user mappings and tables: what was opened before one is not reused. */
 extern void kfdw_client_invalidate_all(void);
+extern uint64 kfdw_client_generation(void);
 
 #endif							/* KFDW_CLIENT_H */

@@ -1,0 +1,48 @@
+/*
+ * consuming.h
+ *	  The scans that consume: who reads which partitions of a consumer group in
+ *	  this transaction, and how far.
+ *
+ * The scans of one table in one statement share a KafkaConsumption: they see the
+ * same records.  A partition is claimed for the transaction; its position moves
+ * when the last scan ends.  A subtransaction that rolls back takes back what was
+ * read in it.
+ */
+#ifndef KFDW_CONSUMING_H
+#define KFDW_CONSUMING_H
+
+#include "kafka/consumer.h"
+#include "options.h"
+
+typedef struct KafkaConsumption KafkaConsumption;
+typedef struct KafkaConsumingScan KafkaConsumingScan;
+
+/*
+ * Begins a scan of a consuming table in a statement (any pointer that stands for
+ * it).  The first scan of a statement claims the partitions that are free and
+ * reads their positions.  The scan belongs to the current memory context.
+ */
+extern KafkaConsumingScan *kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options,
+												KafkaConsumer *consumer);
+
+/* What the scan is to read: an entry for each partition that was claimed. */
+extern const KafkaSlice *kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices);
+
+/* Raises an error when a rolled back savepoint took back records of this scan. */
+extern void kfdw_consuming_check(const KafkaConsumingScan *scan);
+
+/* A record was handed to the executor. */
+extern void kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset);
+
+/* The scan handed out everything up to the ends of its slices. */
+extern void kfdw_consuming_finished(KafkaConsumingScan *scan);
+
+/* Ends a scan; the last one of a statement writes the positions. */
+extern void kfdw_consuming_end(KafkaConsumingScan *scan);
+
+/* for xact.c */
+extern void kfdw_consuming_write_pending(void);
+extern void kfdw_consuming_forget(void);
+extern void kfdw_consuming_end_subtransaction(int level, bool committed);
+
+#endif							/* KFDW_CONSUMING_H */

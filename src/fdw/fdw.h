@@ -1,0 +1,59 @@
+/*
+ * fdw.h
+ *	  What the planner and the executor call, and what the callbacks share.
+ */
+#ifndef KFDW_FDW_H
+#define KFDW_FDW_H
+
+#include "commands/explain.h"
+#include "foreign/fdwapi.h"
+
+#include "kafka/consumer.h"
+#include "options.h"
+
+/* fdw_private of a ForeignScan */
+typedef enum KafkaScanPrivate
+{
+	KAFKA_SCAN_ATTRIBUTES		/* integer list: the attributes that the query uses */
+} KafkaScanPrivate;
+
+/* plan.c */
+extern void kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid relid);
+extern void kafkaGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid relid);
+extern ForeignScan *kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
+										ForeignPath *path, List *tlist, List *clauses, Plan *outer);
+
+/* scan.c */
+extern void kafkaBeginForeignScan(ForeignScanState *node, int eflags);
+extern TupleTableSlot *kafkaIterateForeignScan(ForeignScanState *node);
+extern void kafkaReScanForeignScan(ForeignScanState *node);
+extern void kafkaEndForeignScan(ForeignScanState *node);
+
+/* What a scan did, for EXPLAIN ANALYZE; false when it was only planned. */
+typedef struct KafkaScanCounts
+{
+	int64		records;
+	int64		bytes;
+	int			partitions;
+} KafkaScanCounts;
+
+extern bool kfdw_scan_counts(ForeignScanState *node, KafkaScanCounts *counts);
+
+/* modify.c */
+extern List *kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index relation, int subplan);
+extern void kafkaBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
+									List *fdw_private, int subplan, int eflags);
+extern void kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *relinfo);
+extern TupleTableSlot *kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
+											  TupleTableSlot *slot, TupleTableSlot *plan_slot);
+extern int	kafkaIsForeignRelUpdatable(Relation relation);
+
+/* explain.c */
+extern void kafkaExplainForeignScan(ForeignScanState *node, ExplainState *es);
+extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
+									  List *fdw_private, int subplan, ExplainState *es);
+
+/* ends.c: the range of a topic that all scans of a statement see */
+extern KafkaTopicState *kfdw_ends_get(EState *estate, const KafkaTableOptions *options, KafkaConsumer *consumer);
+
+#endif							/* KFDW_FDW_H */

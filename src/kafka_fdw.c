@@ -1,0 +1,53 @@
+/*
+ * kafka_fdw.c
+ *	  The module: what PostgreSQL finds when it loads the library.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "fdw/fdw.h"
+#include "stream/stream.h"
+#include "xact.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(kafka_fdw_handler);
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	kfdw_xact_init();
+	kfdw_stream_init();
+	MarkGUCPrefixReserved("kafka_fdw");
+}
+
+Datum
+kafka_fdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = kafkaGetForeignRelSize;
+	routine->GetForeignPaths = kafkaGetForeignPaths;
+	routine->GetForeignPlan = kafkaGetForeignPlan;
+
+	routine->BeginForeignScan = kafkaBeginForeignScan;
+	routine->IterateForeignScan = kafkaIterateForeignScan;
+	routine->ReScanForeignScan = kafkaReScanForeignScan;
+	routine->EndForeignScan = kafkaEndForeignScan;
+
+	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
+	routine->PlanForeignModify = kafkaPlanForeignModify;
+	routine->BeginForeignModify = kafkaBeginForeignModify;
+	routine->BeginForeignInsert = kafkaBeginForeignInsert;
+	routine->ExecForeignInsert = kafkaExecForeignInsert;
+
+	routine->ExplainForeignScan = kafkaExplainForeignScan;
+	routine->ExplainForeignModify = kafkaExplainForeignModify;
+
+	PG_RETURN_POINTER(routine);
+}
