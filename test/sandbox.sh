@@ -27,13 +27,16 @@ write_env() {
 	EOF
 }
 
+# By the copy of the script, as the checkout may be where only root can read
+broker() { bash "$2/build/test/kafka/kafka.sh" "$1" "$2/kafka"; }
+
 start_broker() {
 	if [ -n "${KAFKA_BOOTSTRAP_SERVERS:-}" ]; then
 		echo "$KAFKA_BOOTSTRAP_SERVERS"
 	else
 		as_test_user mkdir -p "$1/kafka"
-		bash "$repo/test/kafka/kafka.sh" start "$1/kafka" >&2
-		bash "$repo/test/kafka/kafka.sh" bootstrap "$1/kafka"
+		broker start "$1" >&2
+		broker bootstrap "$1"
 	fi
 }
 
@@ -100,7 +103,7 @@ reload() {
 stop() {
 	local dir=$1
 	if [ -f "$dir/env.sh" ]; then stop_server "$dir" immediate || true; fi
-	if [ -d "$dir/kafka" ]; then bash "$repo/test/kafka/kafka.sh" kill9 "$dir/kafka" || true; fi
+	if [ -d "$dir/kafka" ]; then broker kill9 "$dir" || true; fi
 	rm -rf "$dir"
 }
 

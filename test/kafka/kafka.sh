@@ -31,7 +31,7 @@ fetch() {
 	tmp=$(mktemp -d "$jars.XXXXXX")
 	note "downloading Apache Kafka $version from Maven Central"
 	# a Maven repository of its own: nothing but the jars stays behind
-	if ! mvn -q -B -f "$here/pom.xml" "-Dmaven.repo.local=$tmp/m2" dependency:copy-dependencies \
+	if ! MAVEN_OPTS="-XX:-UsePerfData ${MAVEN_OPTS:-}" mvn -q -B -f "$here/pom.xml" "-Dmaven.repo.local=$tmp/m2" dependency:copy-dependencies \
 		"-DoutputDirectory=$tmp/jars" >"$tmp/log" 2>&1; then
 		cat "$tmp/log" >&2
 		rm -rf "$tmp"
@@ -48,7 +48,7 @@ run_java() {
 	local heap=$1 own_session=''
 	shift
 	[ "$1" = setsid ] && own_session=setsid && shift
-	exec $own_session java "-Xmx$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
+	exec $own_session java "-Xmx$heap" -XX:-UsePerfData -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
 		"-Dlog4j2.configurationFile=$here/log4j2.yaml" -cp "$jars/*" "$@"
 }
 
