@@ -425,6 +425,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 #define HINT_COMMIT		"The position is a row of kafka.offsets and commits with your transaction."
 #define HINT_LOCKS		"Partitions are claimed by locks that end with the transaction: there are no group sessions."
 #define HINT_FORMAT		"The option \"format\" of the foreign table says how values are read and written."
+#define HINT_PASSWORD	"Use \"sasl_username\" and \"sasl_password\" in the user mapping."
 #define HINT_TRUST		"Use the server option \"ssl_ca_location\" or \"ssl_ca_pem\"."
 #define HINT_KEYSTORE	"Use \"ssl_certificate_pem\", \"ssl_key_pem\" and \"ssl_key_password\" in the user mapping."
 #define HINT_BROKERS	"Use the server option \"bootstrap_servers\"."
@@ -450,7 +451,10 @@ const KafkaForeignName kfdw_foreign_names[] = {
 	{"key_deserializer", HINT_FORMAT},
 	{"value_serializer", HINT_FORMAT},
 	{"key_serializer", HINT_FORMAT},
-	{"sasl_jaas_config", "Use \"sasl_username\" and \"sasl_password\" in the user mapping."},
+	{"sasl_jaas_config", HINT_PASSWORD},
+	{"user", HINT_PASSWORD},
+	{"username", HINT_PASSWORD},
+	{"password", HINT_PASSWORD},
 	{"sasl_kerberos_*", "The SASL mechanism GSSAPI is not supported."},
 	{"sasl_oauthbearer_*", "The SASL mechanism OAUTHBEARER is not supported in this version."},
 	{"ssl_truststore_*", HINT_TRUST},
