@@ -95,6 +95,7 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	result->acks = settings[KAFKA_OPT_ACKS].number;
 	result->delivery_timeout_ms = settings[KAFKA_OPT_DELIVERY_TIMEOUT_MS].number;
+	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
 
 	build_config(&result->consumer, KAFKA_READING, settings);
 	build_config(&result->producer, KAFKA_WRITING, settings);
