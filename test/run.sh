@@ -110,7 +110,7 @@ run_t() {
 }
 
 run_demo() {
-	mkdir -p "$dir/demo"
+	mkdir -m 1777 "$dir/demo"
 	if TMPDIR=$dir/demo bash "$repo/demo/run.sh" </dev/null >"$dir/demo.log" 2>&1; then
 		count passed 'the demo'
 	else

@@ -31,8 +31,8 @@ fetch() {
 	tmp=$(mktemp -d "$jars.XXXXXX")
 	note "downloading Apache Kafka $version from Maven Central"
 	# a Maven repository of its own: nothing but the jars stays behind
-	if ! MAVEN_OPTS="-XX:-UsePerfData ${MAVEN_OPTS:-}" mvn -q -B -f "$here/pom.xml" "-Dmaven.repo.local=$tmp/m2" dependency:copy-dependencies \
-		"-DoutputDirectory=$tmp/jars" >"$tmp/log" 2>&1; then
+	if ! MAVEN_OPTS="-XX:-UsePerfData ${MAVEN_OPTS:-}" mvn -q -B -f "$here/pom.xml" \
+		"-Dmaven.repo.local=$tmp/m2" dependency:copy-dependencies "-DoutputDirectory=$tmp/jars" >"$tmp/log" 2>&1; then
 		cat "$tmp/log" >&2
 		rm -rf "$tmp"
 		die "could not download Apache Kafka"
