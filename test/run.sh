@@ -97,7 +97,9 @@ run_t() {
 	local perl
 	[ ${#tests[@]} -gt 0 ] || return 0
 	perl=$("$(find_pg_config)" --pkglibdir)/pgxs/src/test
-	in_sandbox "$dir" env "PERL5LIB=$perl/perl:$dir/build/test/lib" "PG_REGRESS=$perl/regress/pg_regress" \
+	# their sockets and files are ours to remove, also those of a test that died
+	in_sandbox "$dir" mkdir -p "$dir/tmp"
+	in_sandbox "$dir" env "TMPDIR=$dir/tmp" "PERL5LIB=$perl/perl:$dir/build/test/lib" "PG_REGRESS=$perl/regress/pg_regress" \
 		perl "$dir/build/test/lib/tap.pl" "$dir/tap" \
 		"${tests[@]/#/$dir/build/test/t/}" | while IFS=$'\t' read -r result name reason; do
 		case $result in

@@ -160,7 +160,7 @@ sub poll_until
 	}
 }
 
-# The process of a background_psql or interactive session is asked for in SQL; this is for workers.
+# The process that pg_stat_activity shows under a condition, for example "backend_type = 'kafka_fdw worker'".
 sub backend_pid
 {
 	my ($node, $condition) = @_;
