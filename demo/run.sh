@@ -15,12 +15,13 @@ if [ -t 1 ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; fi
 
 title() { printf '\n%s== %s ==%s\n' "$bold" "$1" "$plain"; }
 say() { printf '\n%s%s%s\n' "$dim" "$1" "$plain"; }
-indent() { sed 's/^/    /'; }
+# ... and drops the empty line that psql ends a table with
+indent() { sed -e '${/^$/d}' -e 's/^/    /'; }
 
 # Shows a statement, runs it, shows its answer.
 sql() {
 	printf '\n%s%s%s\n' "$bold" "$1" "$plain" | sed -e '2s/^/sql> /' -e '3,$s/^/     /' -e '2s/sql> \(\x1b\[1m\)/\1sql> /'
-	psql -X -q -v ON_ERROR_STOP=1 -P footer=off -c "$1" 2>&1 | indent
+	psql -X -v ON_ERROR_STOP=1 -P footer=off -c "$1" 2>&1 | indent
 }
 
 # The same for a command.
