@@ -139,13 +139,19 @@ heading() { printf '\n== %s\n' "$*"; }
 
 heading setup
 bash "$repo/test/setup.sh"
+export MAKE_ARGS=WERROR=1
 if [ -n "${SANDBOX:-}" ]; then
 	dir=$(realpath "$SANDBOX")
-	MAKE_ARGS=WERROR=1 bash "$repo/test/sandbox.sh" reload "$dir"
+	setup=(bash "$repo/test/sandbox.sh" reload "$dir")
 else
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/kafka_fdw.XXXXXX")
 	started=yes
-	MAKE_ARGS=WERROR=1 bash "$repo/test/sandbox.sh" start "$dir" >/dev/null
+	setup=(bash "$repo/test/sandbox.sh" start "$dir")
+fi
+if ! "${setup[@]}" >/dev/null; then
+	count failed 'build, broker and server'
+	printf '\n0 passed, 1 failed\n'
+	exit 1
 fi
 "$(find_pg_config)" --version
 
