@@ -34,7 +34,7 @@ static const char usage[] =
 	"  produce NAME [options]            a record for each line of standard input\n"
 	"    -p N           to partition N           -P SEP         the line starts with partition SEP\n"
 	"    -K SEP         key SEP value            -H NAME=VALUE  a header for every record (again for more)\n"
-	"    -T MS          timestamp                -l             a line break is part of no record: whole input is one\n"
+	"    -T MS          timestamp                -l             the whole input is one record\n"
 	"    -x commit|abort|open    in one transaction, ended so when the input ends (open: left as it is)\n"
 	"    -i ID          transactional id         -t MS          transaction timeout\n"
 	"    -v             acknowledge each record on standard output, as soon as it is there\n"
