@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
@@ -15,7 +14,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "columns.h"
@@ -253,31 +251,31 @@ kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind)
 const char *
 kfdw_text_from_utf8(const char *bytes, size_t *len)
 {
-	char	   *text = pg_any_to_server(bytes, (int) *len, PG_UTF8);
+	char	   *string = pg_any_to_server(bytes, (int) *len, PG_UTF8);
 
-	if (text != bytes)
-		*len = strlen(text);
-	return text;
+	if (string != bytes)
+		*len = strlen(string);
+	return string;
 }
 
 /* Converts text in the database's encoding to UTF-8; see columns.h. */
 const char *
-kfdw_text_to_utf8(const char *text, size_t *len)
+kfdw_text_to_utf8(const char *string, size_t *len)
 {
-	char	   *bytes = pg_server_to_any(text, (int) *len, PG_UTF8);
+	char	   *bytes = pg_server_to_any(string, (int) *len, PG_UTF8);
 
-	if (bytes != text)
+	if (bytes != string)
 		*len = strlen(bytes);
 	return bytes;
 }
 
 /* A value from text in the database's encoding, which need not end in NUL. */
 Datum
-kfdw_column_from_text(KafkaColumn *column, const char *text, size_t len)
+kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
 {
 	if (column->type == TEXTOID)
-		return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
-	return InputFunctionCall(&column->input, pnstrdup(text, len), column->typioparam, column->typmod);
+		return PointerGetDatum(cstring_to_text_with_len(string, (int) len));
+	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
 }
 
 /* A value from the bytes of a record: UTF-8 text, or raw for bytea. */
@@ -300,7 +298,7 @@ kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len)
 const char *
 kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
 {
-	char	   *text;
+	char	   *string;
 
 	if (column->base_type == BYTEAOID)
 	{
@@ -309,7 +307,7 @@ kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
 		*len = VARSIZE_ANY_EXHDR(bytes);
 		return VARDATA_ANY(bytes);
 	}
-	text = OutputFunctionCall(&column->output, value);
-	*len = strlen(text);
-	return kfdw_text_to_utf8(text, len);
+	string = OutputFunctionCall(&column->output, value);
+	*len = strlen(string);
+	return kfdw_text_to_utf8(string, len);
 }

@@ -29,11 +29,13 @@ typedef struct KafkaColumn
 	AttrNumber	attnum;			/* 0: dropped, to be skipped */
 	KafkaColumnKind kind;
 	bool		needed;			/* the query uses it (always when writing) */
-	bool		in_value;		/* written to and read from the value: payload, or
-								 * a key column with the option "field" */
+	bool		in_value;		/* written to and read from the value:
+								 * payload, or a key column with the option
+								 * "field" */
 	const char *name;			/* the column's name */
 	const char *field;			/* option "field"; NULL: the column's name */
-	bool		absent;			/* decoding: the record's value lacked the field */
+	bool		absent;			/* decoding: the record's value lacked the
+								 * field */
 
 	Oid			type;
 	Oid			base_type;		/* the type below any domain */
@@ -49,7 +51,8 @@ typedef struct KafkaColumns
 	TupleDesc	tupdesc;
 	int			natts;			/* length of column[], by attnum - 1 */
 	KafkaColumn *column;
-	const KafkaColumn *current; /* being converted, for the error context; NULL: none */
+	const KafkaColumn *current; /* being converted, for the error context;
+								 * NULL: none */
 } KafkaColumns;
 
 /*
@@ -74,13 +77,13 @@ extern KafkaColumn *kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kin
  * has to be converted; it need not end in NUL.
  */
 extern const char *kfdw_text_from_utf8(const char *bytes, size_t *len);
-extern const char *kfdw_text_to_utf8(const char *text, size_t *len);
+extern const char *kfdw_text_to_utf8(const char *string, size_t *len);
 
 /*
  * One value to and from text in the database's encoding, by the type's input
  * function, or the bytes of a record: UTF-8, or the bytes themselves for bytea.
  */
-extern Datum kfdw_column_from_text(KafkaColumn *column, const char *text, size_t len);
+extern Datum kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len);
 extern Datum kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len);
 extern const char *kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len);
 

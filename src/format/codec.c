@@ -8,7 +8,6 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
-#include "compat.h"
 #include "format/format.h"
 #include "format/metadata.h"
 #include "format/settings.h"
@@ -22,7 +21,8 @@ struct KafkaRowCodec
 
 	KafkaColumn **metadata;		/* the needed columns outside the value */
 	int			nmetadata;
-	KafkaColumn *key;			/* a needed key that is a field of the value too */
+	KafkaColumn *key;			/* a needed key that is a field of the value
+								 * too */
 	bool		has_payload;	/* some column is a field of the value */
 	bool		decode_value;	/* and the query needs one */
 

@@ -16,8 +16,9 @@ typedef struct KafkaFormat
 	const char *name;			/* value of the option "format" */
 
 	/*
-	 * Called once for each scan or modification, in its memory context: what is
-	 * kept between records.  Checks that the table's columns suit the format.
+	 * Called once for each scan or modification, in its memory context: what
+	 * is kept between records.  Checks that the table's columns suit the
+	 * format.
 	 */
 	void	   *(*start) (KafkaColumns *columns);
 

@@ -34,8 +34,10 @@ typedef struct JsonState
 	/* the record being parsed */
 	JsonLexContext *lexer;
 	int			depth;			/* level of the innermost object entered */
-	JsonField **entered;		/* by level from 1, the objects on the way to it */
-	JsonField **open;			/* by level from 1, the field being parsed, or NULL */
+	JsonField **entered;		/* by level from 1, the objects on the way to
+								 * it */
+	JsonField **open;			/* by level from 1, the field being parsed, or
+								 * NULL */
 } JsonState;
 
 /* Prepares the tree of fields. */
@@ -263,7 +265,7 @@ static void
 decode_column(JsonState *state, JsonColumn *json_column, Datum *value, bool *isnull)
 {
 	KafkaColumn *column = json_column->column;
-	const char *text = json_column->field->start;
+	const char *string = json_column->field->start;
 	size_t		len = json_column->field->value_len;
 	JsonTokenType token = json_column->field->token;
 	bool		is_json = column->base_type == JSONOID || column->base_type == JSONBOID;
@@ -280,12 +282,12 @@ decode_column(JsonState *state, JsonColumn *json_column, Datum *value, bool *isn
 	}
 	if (column->type == JSONOID)
 	{
-		*value = PointerGetDatum(cstring_to_text_with_len(text, (int) len));
+		*value = PointerGetDatum(cstring_to_text_with_len(string, (int) len));
 		return;
 	}
 	if (token == JSON_TOKEN_STRING && !is_json)
-		text = string_text(text, &len);
-	*value = kfdw_column_from_text(column, text, len);
+		string = string_text(string, &len);
+	*value = kfdw_column_from_text(column, string, len);
 }
 
 /* Parses a value and sets the columns whose fields it has. */
@@ -306,7 +308,7 @@ decode_json(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
 		JsonColumn *json_column = &fields->columns[i];
 		int			att = json_column->column->attnum - 1;
 
-		if (!kfdw_json_fields_found(fields, json_column->field))
+		if (!json_column->column->needed || !kfdw_json_fields_found(fields, json_column->field))
 			continue;
 		json_column->column->absent = false;
 		state->columns->current = json_column->column;
@@ -356,13 +358,13 @@ write_by_to_json(JsonState *state, JsonColumn *json_column, Datum value, StringI
 static void
 write_number(KafkaColumn *column, Datum value, StringInfo out)
 {
-	char	   *text = OutputFunctionCall(&column->output, value);
-	const char *digits = text[0] == '-' ? text + 1 : text;
+	char	   *string = OutputFunctionCall(&column->output, value);
+	const char *digits = string[0] == '-' ? string + 1 : string;
 
 	if (*digits >= '0' && *digits <= '9')
-		appendStringInfoString(out, text);
+		appendStringInfoString(out, string);
 	else
-		escape_json(out, text);
+		escape_json(out, string);
 }
 
 /* Appends a value that is not NULL. */

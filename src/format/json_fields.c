@@ -146,7 +146,10 @@ add_column(JsonFields *fields, KafkaColumn *column)
 	}
 }
 
-/* Builds the tree; see json_fields.h. */
+/*
+ * Builds the tree; see json_fields.h.  Columns that are not needed are in it too:
+ * a field that is theirs by its exact name is no other column's in another case.
+ */
 JsonFields *
 kfdw_json_fields_create(KafkaColumns *columns)
 {
@@ -158,7 +161,7 @@ kfdw_json_fields_create(KafkaColumns *columns)
 	{
 		KafkaColumn *column = &columns->column[i];
 
-		if (column->attnum != 0 && column->needed && column->in_value)
+		if (column->attnum != 0 && column->in_value)
 			add_column(fields, column);
 	}
 	find_nested(fields, &fields->root);

@@ -16,7 +16,8 @@ typedef struct JsonField
 	const char *name;			/* NULL: the whole value */
 	size_t		len;
 	const char *label;			/* the name as JSON, with the colon */
-	bool		any_case;		/* a column's name, found without regard to case */
+	bool		any_case;		/* a column's name, found without regard to
+								 * case */
 	struct JsonColumn *column;	/* the first column of this field, or NULL */
 
 	struct JsonField **children;	/* in the order of the columns */
@@ -31,7 +32,7 @@ typedef struct JsonField
 	size_t		value_len;
 } JsonField;
 
-/* A needed column of the value. */
+/* A column of the value. */
 typedef struct JsonColumn
 {
 	KafkaColumn *column;
@@ -51,14 +52,14 @@ typedef struct JsonFields
 	const JsonColumn *conflict[2];	/* two columns that cannot both be written */
 } JsonFields;
 
-/* Builds the tree for the needed columns in the current memory context. */
+/* Builds the tree in the current memory context. */
 extern JsonFields *kfdw_json_fields_create(KafkaColumns *columns);
 
 /* Starts a new record: nothing is found yet. */
 extern void kfdw_json_fields_reset(JsonFields *fields);
 
 /*
- * The field of this name in an object, NULL when no column needs it.  It counts as
+ * The field of this name in an object, NULL when no column is that.  It counts as
  * found from now on; of duplicates the last one counts, but an exact name before
  * one that differs in case.
  */

@@ -11,7 +11,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "format/metadata.h"
 
 /* Milliseconds since 1970 as a timestamp. */
@@ -210,11 +209,13 @@ static void
 encode_header(TupleDesc desc, Datum element, KafkaHeader *header)
 {
 	HeapTupleHeader tuple = DatumGetHeapTupleHeader(element);
-	HeapTupleData heap = {.t_len = HeapTupleHeaderGetDatumLength(tuple), .t_data = tuple};
+	HeapTupleData heap = {0};
 	Datum		values[2];
 	bool		nulls[2];
 	size_t		len;
 
+	heap.t_len = HeapTupleHeaderGetDatumLength(tuple);
+	heap.t_data = tuple;
 	heap_deform_tuple(&heap, desc, values, nulls);
 	if (nulls[0])
 		ereport(ERROR,

@@ -13,7 +13,6 @@
 #include "utils/float.h"
 #include "utils/xml.h"
 
-#include "compat.h"
 #include "format/settings.h"
 
 /* The settings of all records; see settings.h. */

@@ -8,7 +8,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "compat.h"
 #include "format/format.h"
 
 typedef struct TextState
@@ -73,11 +72,11 @@ decode_text(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
 	TextState  *state = arg;
 	int			i = state->column->attnum - 1;
 	size_t		len = record->value_len;
-	const char *text;
+	const char *string;
 
 	state->columns->current = state->column;
-	text = kfdw_text_from_utf8(record->value, &len);
-	values[i] = kfdw_column_from_text(state->column, text, len);
+	string = kfdw_text_from_utf8(record->value, &len);
+	values[i] = kfdw_column_from_text(state->column, string, len);
 	nulls[i] = false;
 	state->columns->current = NULL;
 }
@@ -111,15 +110,15 @@ static void
 encode_text(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 {
 	TextState  *state = arg;
-	char	   *text;
+	char	   *string;
 	size_t		len;
 
 	check_not_null(state->column, nulls);
 	state->columns->current = state->column;
-	text = OutputFunctionCall(&state->column->output, values[state->column->attnum - 1]);
-	len = strlen(text);
-	text = unconstify(char *, kfdw_text_to_utf8(text, &len));
-	appendBinaryStringInfo(out, text, (int) len);
+	string = OutputFunctionCall(&state->column->output, values[state->column->attnum - 1]);
+	len = strlen(string);
+	string = unconstify(char *, kfdw_text_to_utf8(string, &len));
+	appendBinaryStringInfo(out, string, (int) len);
 	state->columns->current = NULL;
 }
 
