@@ -77,7 +77,11 @@ kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
 	int			result;
 
 	prepare_statement(statement);
+
+	/* the end of a query or of a transaction has no snapshot of its own */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+	PopActiveSnapshot();
 	if (result < 0)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
 	return SPI_processed;

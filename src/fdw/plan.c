@@ -30,7 +30,7 @@
 #define STARTUP_COST 100.0
 
 /* Taking a record from the client and decoding it, against cpu_tuple_cost. */
-#define RECORD_COST_FACTOR 10.0
+#define RECORD_COST_FACTOR 5.0
 
 void
 kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
