@@ -130,9 +130,9 @@ replace_position(const KafkaTableOptions *options, const KafkaTopicState *state,
 			 errhint("The topic was probably recreated. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
 }
 
-/* Where to read on, after checks that the position is one of this topic. */
-static int64
-start_offset(const KafkaTableOptions *options, const KafkaTopicState *state, const KafkaPosition *was, bool first_use)
+int64
+kfdw_consuming_start_offset(const KafkaTableOptions *options, const KafkaTopicState *state,
+							const KafkaPosition *was, bool first_use)
 {
 	if (!was->exists)
 		return first_offset(options, state, was->partition, first_use);
@@ -205,7 +205,7 @@ set_slices(KafkaConsumption *consumption, const KafkaTableOptions *options, Kafk
 		KafkaSlice *slice = &consumption->slices[i];
 
 		consumption->was[i] = positions[slice->partition];
-		slice->from = start_offset(options, state, &consumption->was[i], nrows == 0);
+		slice->from = kfdw_consuming_start_offset(options, state, &consumption->was[i], nrows == 0);
 		slice->end = state->end[slice->partition];
 		consumption->next[i] = slice->from;
 	}

@@ -11,11 +11,19 @@
 #ifndef KFDW_CONSUMING_H
 #define KFDW_CONSUMING_H
 
+#include "catalog/offsets.h"
 #include "kafka/consumer.h"
 #include "options.h"
 
 typedef struct KafkaConsumption KafkaConsumption;
 typedef struct KafkaConsumingScan KafkaConsumingScan;
+
+/*
+ * Where a group (options->group_id) reads on, after checks that its position is one
+ * of this topic; first_use: it has no position in any partition.
+ */
+extern int64 kfdw_consuming_start_offset(const KafkaTableOptions *options, const KafkaTopicState *state,
+										 const KafkaPosition *was, bool first_use);
 
 /*
  * Begins a scan of a consuming table in a statement (any pointer that stands for
