@@ -49,3 +49,53 @@ CREATE TABLE instance (
 SELECT pg_catalog.pg_extension_config_dump('instance', '');
 GRANT SELECT ON instance TO PUBLIC;
 GRANT USAGE ON SCHEMA kafka TO PUBLIC;
+
+-- Streams -------------------------------------------------------------------
+
+-- What is to run.  The name is the stream's consumer group.  Rows are changed by the
+-- functions below only: they also tell the workers.
+CREATE TABLE streams (
+  name        text PRIMARY KEY,
+  owner       regrole NOT NULL,
+  statement   text NOT NULL,
+  search_path text NOT NULL,
+  source      regclass NOT NULL,
+  workers     int NOT NULL CHECK (workers > 0),
+  settings    jsonb NOT NULL,
+  enabled     bool NOT NULL DEFAULT true,
+  created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+SELECT pg_catalog.pg_extension_config_dump('streams', '');
+GRANT SELECT ON streams TO PUBLIC;
+
+CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
+  max_poll_records int DEFAULT 10000, source regclass DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
+
+-- A stream is a process that never ends: who may start one is granted.
+REVOKE EXECUTE ON FUNCTION create_stream FROM PUBLIC;
+
+CREATE FUNCTION drop_stream(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_drop_stream' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION pause_stream(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_pause_stream' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION resume_stream(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_resume_stream' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION adopt_instance(mode text) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_adopt_instance' LANGUAGE C VOLATILE STRICT;
+
+REVOKE EXECUTE ON FUNCTION adopt_instance FROM PUBLIC;
+
+CREATE FUNCTION stat_streams(OUT stream text, OUT worker int, OUT state text, OUT pid int,
+  OUT partitions int, OUT batches bigint, OUT records_in bigint, OUT records_out bigint,
+  OUT parked bigint, OUT dead_letters bigint, OUT bytes_in bigint, OUT lag bigint,
+  OUT lag_seconds float8, OUT last_batch_ms float8, OUT last_commit_at timestamptz,
+  OUT restarts bigint, OUT last_error text, OUT last_error_at timestamptz) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_streams' LANGUAGE C VOLATILE STRICT;
+
+CREATE VIEW stat_streams AS SELECT * FROM stat_streams();
+GRANT SELECT ON stat_streams TO PUBLIC;

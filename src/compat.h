@@ -7,7 +7,12 @@
 #ifndef KFDW_COMPAT_H
 #define KFDW_COMPAT_H
 
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "common/jsonapi.h"
+#include "executor/executor.h"
+#include "postmaster/bgworker.h"
+#include "utils/acl.h"
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
@@ -49,6 +54,39 @@ kfdw_make_json_lexer(const char *json, size_t len, int encoding, bool need_escap
 	return makeJsonLexContextCstringLen(unconstify(char *, json), (int) len, encoding, need_escapes);
 #endif
 }
+
+/* 16 has one function in place of one for each kind of object. */
+#if PG_VERSION_NUM < 160000
+static inline bool
+object_ownercheck(Oid classid, Oid objectid, Oid roleid)
+{
+	if (classid == DatabaseRelationId)
+		return pg_database_ownercheck(objectid, roleid);
+	Assert(classid == ExtensionRelationId);
+	return pg_extension_ownercheck(objectid, roleid);
+}
+#endif
+
+/* 17 lets workers run as a role that may not log in. */
+#if PG_VERSION_NUM < 170000
+#define BGWORKER_BYPASS_ROLELOGINCHECK 0
+#endif
+
+/* 18 runs a plan once only, always. */
+static inline void
+kfdw_run_to_end(QueryDesc *query)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecutorRun(query, ForwardScanDirection, 0);
+#else
+	ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
+
+/* 15.4 marks databases whose removal was interrupted. */
+#ifndef DATCONNLIMIT_INVALID_DB
+#define DATCONNLIMIT_INVALID_DB (-2)
+#endif
 
 /* 18 has generated columns that are not stored. */
 #if PG_VERSION_NUM < 180000

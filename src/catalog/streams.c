@@ -1,0 +1,222 @@
+/*
+ * streams.c
+ *	  The rows of kafka.streams: what is to run.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+
+#include "catalog/spi.h"
+#include "catalog/streams.h"
+
+/* The fourth field of our advisory lock tags, see offsets.c for the other one. */
+#define STREAM_LOCK_CLASS 0x6b67
+
+/* A row's revision is its xmin: every change makes another one. */
+#define STREAM_COLUMNS \
+	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
+	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin"
+
+static KafkaStatement get_statement = {
+	"SELECT " STREAM_COLUMNS " FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement list_statement = {
+	"SELECT " STREAM_COLUMNS " FROM kafka.streams s ORDER BY s.name USING OPERATOR(pg_catalog.<)",
+	0
+};
+
+static KafkaStatement insert_statement = {
+	"INSERT INTO kafka.streams (name, owner, statement, search_path, source, workers, settings) "
+	"VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.jsonb_build_object('max_poll_records', $7)) "
+	"ON CONFLICT DO NOTHING",
+	7, {TEXTOID, OIDOID, TEXTOID, TEXTOID, OIDOID, INT4OID, INT4OID}
+};
+
+static KafkaStatement enable_statement = {
+	"UPDATE kafka.streams s SET enabled = $2 WHERE s.name OPERATOR(pg_catalog.=) $1",
+	2, {TEXTOID, BOOLOID}
+};
+
+static KafkaStatement delete_statement = {
+	"DELETE FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement delete_offsets_statement = {
+	"DELETE FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement current_statement = {
+	"SELECT 1 FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1 AND s.enabled "
+	"AND s.xmin OPERATOR(pg_catalog.=) $2",
+	2, {TEXTOID, XIDOID}
+};
+
+static KafkaStatement exists_statement = {
+	"SELECT 1 FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+/* A column of an SPI row that is not NULL. */
+static Datum
+row_value(HeapTuple row, int column)
+{
+	bool		isnull;
+
+	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull);
+}
+
+/* An SPI row as a stream, in the given context. */
+static KafkaStream *
+read_row(HeapTuple row, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KafkaStream *stream = palloc0(sizeof(KafkaStream));
+
+	stream->name = TextDatumGetCString(row_value(row, 1));
+	stream->owner = DatumGetObjectId(row_value(row, 2));
+	stream->statement = TextDatumGetCString(row_value(row, 3));
+	stream->search_path = TextDatumGetCString(row_value(row, 4));
+	stream->source = DatumGetObjectId(row_value(row, 5));
+	stream->workers = DatumGetInt32(row_value(row, 6));
+	stream->max_poll_records = DatumGetInt32(row_value(row, 7));
+	stream->enabled = DatumGetBool(row_value(row, 8));
+	stream->revision = DatumGetTransactionId(row_value(row, 9));
+	MemoryContextSwitchTo(old);
+	return stream;
+}
+
+KafkaStream *
+kfdw_streams_get(const char *name)
+{
+	MemoryContext context = CurrentMemoryContext;
+	KafkaStream *stream = NULL;
+	KafkaCatalogScope scope;
+	Datum		values[1];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(name);
+	if (kfdw_catalog_read(&get_statement, values, NULL) > 0)
+		stream = read_row(SPI_tuptable->vals[0], context);
+	kfdw_catalog_end(&scope);
+	return stream;
+}
+
+List *
+kfdw_streams_list(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *streams = NIL;
+	KafkaCatalogScope scope;
+	uint64		rows;
+
+	kfdw_catalog_begin(&scope);
+	rows = kfdw_catalog_read(&list_statement, NULL, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		KafkaStream *stream = read_row(SPI_tuptable->vals[i], context);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		streams = lappend(streams, stream);
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_catalog_end(&scope);
+	return streams;
+}
+
+void
+kfdw_streams_insert(const KafkaStream *stream)
+{
+	KafkaCatalogScope scope;
+	Datum		values[7];
+	uint64		written;
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(stream->name);
+	values[1] = ObjectIdGetDatum(stream->owner);
+	values[2] = CStringGetTextDatum(stream->statement);
+	values[3] = CStringGetTextDatum(stream->search_path);
+	values[4] = ObjectIdGetDatum(stream->source);
+	values[5] = Int32GetDatum(stream->workers);
+	values[6] = Int32GetDatum(stream->max_poll_records);
+	written = kfdw_catalog_write(&insert_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+
+	if (written != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("stream \"%s\" already exists", stream->name)));
+}
+
+void
+kfdw_streams_set_enabled(const char *name, bool enabled)
+{
+	KafkaCatalogScope scope;
+	Datum		values[2];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(name);
+	values[1] = BoolGetDatum(enabled);
+	kfdw_catalog_write(&enable_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_streams_delete(const char *name)
+{
+	KafkaCatalogScope scope;
+	Datum		values[1];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(name);
+	kfdw_catalog_write(&delete_statement, values, NULL);
+	kfdw_catalog_write(&delete_offsets_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_streams_lock(const char *name, bool alone)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, STREAM_LOCK_CLASS);
+	(void) LockAcquire(&tag, alone ? ExclusiveLock : ShareLock, false, false);
+}
+
+bool
+kfdw_streams_is_current(const char *name, TransactionId revision)
+{
+	KafkaCatalogScope scope;
+	Datum		values[2];
+	uint64		rows;
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(name);
+	values[1] = TransactionIdGetDatum(revision);
+	rows = kfdw_catalog_read(&current_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+	return rows > 0;
+}
+
+bool
+kfdw_streams_owns_group(const char *group)
+{
+	KafkaCatalogScope scope;
+	Datum		values[1];
+	uint64		rows;
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(group);
+	rows = kfdw_catalog_read(&exists_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+	return rows > 0;
+}

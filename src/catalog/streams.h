@@ -1,0 +1,50 @@
+/*
+ * streams.h
+ *	  The rows of kafka.streams: what is to run.
+ */
+#ifndef KFDW_STREAMS_H
+#define KFDW_STREAMS_H
+
+#include "nodes/pg_list.h"
+
+typedef struct KafkaStream
+{
+	char	   *name;			/* also its consumer group */
+	Oid			owner;
+	char	   *statement;
+	char	   *search_path;	/* under which the statement is parsed */
+	Oid			source;			/* the topic table that it reads */
+	int			workers;
+	int			max_poll_records;
+	bool		enabled;
+	TransactionId revision;		/* differs after each change of the row */
+} KafkaStream;
+
+/* The row of a stream, NULL when there is none; in the current memory context. */
+extern KafkaStream *kfdw_streams_get(const char *name);
+
+/* All rows. */
+extern List *kfdw_streams_list(void);
+
+extern void kfdw_streams_insert(const KafkaStream *stream);
+
+/* Makes a new revision of the row. */
+extern void kfdw_streams_set_enabled(const char *name, bool enabled);
+
+/* Deletes the row and the positions of the stream's group. */
+extern void kfdw_streams_delete(const char *name);
+
+/*
+ * Locks a stream until the end of the transaction: shared by a worker that runs a
+ * batch, alone by whoever changes the row.  So once a change has committed, no
+ * batch of an earlier revision commits any more.
+ */
+extern void kfdw_streams_lock(const char *name, bool alone);
+
+/* True when the stream is still enabled in this revision. */
+extern bool kfdw_streams_is_current(const char *name, TransactionId revision);
+
+/* True when a stream has this name, paused or not: only its workers consume in it. */
+extern bool kfdw_streams_owns_group(const char *group);
+
+#endif							/* KFDW_STREAMS_H */

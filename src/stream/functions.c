@@ -1,0 +1,259 @@
+/*
+ * functions.c
+ *	  The SQL functions of streams: create, pause, resume, drop.
+ *
+ * They change rows; a ping after the commit has the launcher look at them.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "catalog/instance.h"
+#include "catalog/streams.h"
+#include "compat.h"
+#include "options.h"
+#include "stream/statement.h"
+#include "stream/stream.h"
+
+PG_FUNCTION_INFO_V1(kfdw_create_stream);
+PG_FUNCTION_INFO_V1(kfdw_drop_stream);
+PG_FUNCTION_INFO_V1(kfdw_pause_stream);
+PG_FUNCTION_INFO_V1(kfdw_resume_stream);
+PG_FUNCTION_INFO_V1(kfdw_adopt_instance);
+
+/* The arguments of kafka.create_stream(). */
+enum
+{
+	ARG_NAME,
+	ARG_STATEMENT,
+	ARG_WORKERS,
+	ARG_MAX_POLL_RECORDS,
+	ARG_SOURCE
+};
+
+static void check_preloaded(void);
+static void check_name(const char *name);
+static void check_range(const char *setting, int value, int max);
+static void check_owner_can_log_in(void);
+static void check_source_options(Oid source);
+static char *current_search_path(void);
+static void give_notices(const KafkaStatementInfo *info);
+static KafkaStream *lock_own_stream(const char *name);
+static void set_enabled(const char *name, bool enabled);
+
+Datum
+kfdw_create_stream(PG_FUNCTION_ARGS)
+{
+	KafkaStream stream = {0};
+	KafkaStatementInfo info;
+
+	for (int i = ARG_NAME; i < ARG_SOURCE; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("only the argument \"source\" can be null")));
+	stream.name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
+	stream.owner = GetUserId();
+	stream.statement = text_to_cstring(PG_GETARG_TEXT_PP(ARG_STATEMENT));
+	stream.workers = PG_GETARG_INT32(ARG_WORKERS);
+	stream.max_poll_records = PG_GETARG_INT32(ARG_MAX_POLL_RECORDS);
+	stream.source = PG_ARGISNULL(ARG_SOURCE) ? InvalidOid : PG_GETARG_OID(ARG_SOURCE);
+
+	check_preloaded();
+	check_name(stream.name);
+	check_range("workers", stream.workers, kfdw_max_workers);
+	check_range("max_poll_records", stream.max_poll_records, INT_MAX / 2);
+	check_owner_can_log_in();
+	kfdw_statement_check(stream.statement, stream.source, &info);
+	check_source_options(info.source);
+	stream.source = info.source;
+	stream.search_path = current_search_path();
+
+	kfdw_instance_ensure();
+	kfdw_streams_lock(stream.name, true);
+	kfdw_streams_insert(&stream);
+	kfdw_shared_ping_at_end();
+	give_notices(&info);
+	PG_RETURN_VOID();
+}
+
+Datum
+kfdw_drop_stream(PG_FUNCTION_ARGS)
+{
+	KafkaStream *stream = lock_own_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	kfdw_streams_delete(stream->name);
+	kfdw_shared_ping_at_end();
+	PG_RETURN_VOID();
+}
+
+Datum
+kfdw_pause_stream(PG_FUNCTION_ARGS)
+{
+	set_enabled(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	PG_RETURN_VOID();
+}
+
+/* Resumes a paused stream, or has one that failed try again. */
+Datum
+kfdw_resume_stream(PG_FUNCTION_ARGS)
+{
+	set_enabled(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	PG_RETURN_VOID();
+}
+
+/* Makes this database the one whose workers run. */
+Datum
+kfdw_adopt_instance(PG_FUNCTION_ARGS)
+{
+	char	   *mode = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	check_preloaded();
+	if (strcmp(mode, "keep") != 0 && strcmp(mode, "new") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown mode \"%s\"", mode),
+				 errhint("Valid modes are \"keep\", in place of the other database, and \"new\", beside it.")));
+	kfdw_instance_adopt(strcmp(mode, "new") == 0);
+	kfdw_shared_ping_at_end();
+	PG_RETURN_VOID();
+}
+
+static void
+set_enabled(const char *name, bool enabled)
+{
+	check_preloaded();
+	kfdw_streams_set_enabled(lock_own_stream(name)->name, enabled);
+	kfdw_shared_ping_at_end();
+}
+
+/* A stream that the user owns, locked until the end of the transaction. */
+static KafkaStream *
+lock_own_stream(const char *name)
+{
+	KafkaStream *stream;
+
+	/* whoever does not own it shall not lock it, and it may change until it is locked */
+	for (int locked = 0; locked < 2; locked++)
+	{
+		stream = kfdw_streams_get(name);
+		if (stream == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("stream \"%s\" does not exist", name)));
+		if (!has_privs_of_role(GetUserId(), stream->owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("must be owner of stream \"%s\"", name)));
+		kfdw_streams_lock(name, true);
+	}
+	return stream;
+}
+
+/* Without shared memory there is no launcher. */
+static void
+check_preloaded(void)
+{
+	if (kfdw_shared == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("streams need kafka_fdw to be preloaded"),
+				 errhint("Add kafka_fdw to \"shared_preload_libraries\" and restart the server.")));
+}
+
+/* Names are as long as other names of PostgreSQL. */
+static void
+check_name(const char *name)
+{
+	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("a stream's name has 1 to %d bytes", NAMEDATALEN - 1)));
+}
+
+static void
+check_range(const char *setting, int value, int max)
+{
+	if (value < 1 || value > max)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" must be between 1 and %d", setting, max)));
+}
+
+/* Workers log in as the owner, which older versions of PostgreSQL check. */
+static void
+check_owner_can_log_in(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		can_log_in = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!can_log_in && BGWORKER_BYPASS_ROLELOGINCHECK == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role \"%s\" cannot own a stream, as it may not log in",
+						GetUserNameFromId(GetUserId(), false)),
+				 errhint("Give it the LOGIN attribute; workers run as the stream's owner.")));
+}
+
+/* The source is a plain topic table whose options can be used. */
+static void
+check_source_options(Oid source)
+{
+	KafkaTableOptions *options;
+
+	if (!kfdw_options_is_topic_table(source))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a topic table", get_rel_name(source))));
+	options = kfdw_options_table(source, GetUserId());
+	if (options->group_id != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a consuming table, which cannot be the source of a stream",
+						get_rel_name(source)),
+				 errhint("Use a table of the same topic without \"group_id\": the stream's name is its group.")));
+}
+
+/* The schemas that names are looked up in now, as a value of search_path. */
+static char *
+current_search_path(void)
+{
+	StringInfoData path;
+	ListCell   *lc;
+
+	initStringInfo(&path);
+	foreach(lc, fetch_search_path(false))
+	{
+		if (isAnyTempNamespace(lfirst_oid(lc)))
+			continue;
+		if (path.len > 0)
+			appendStringInfoString(&path, ", ");
+		appendStringInfoString(&path, quote_identifier(get_namespace_name(lfirst_oid(lc))));
+	}
+	return path.data;
+}
+
+/* What whoever creates the stream should know. */
+static void
+give_notices(const KafkaStatementInfo *info)
+{
+	if (!info->in_source_order)
+		ereport(NOTICE,
+				(errmsg("the order of the stream's results is that of its statement"),
+				 errdetail("Results keep the order of the topic in a plain INSERT ... SELECT whose FROM has the topic table.")));
+	if (info->writes_topic)
+		ereport(NOTICE,
+				(errmsg("the stream's results reach the target topic at least once"),
+				 errdetail("A fault between their delivery and the commit repeats a batch.")));
+}

@@ -1,0 +1,452 @@
+/*
+ * launcher.c
+ *	  Decides which workers run: sends scouts, starts workers and ends them.
+ *
+ * It sleeps until somebody pings, a process ends or a pause is over.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "stream/stream.h"
+
+#define SCOUT_RETRY_MIN_MS 1000
+#define SCOUT_RETRY_MAX_MS 60000
+#define NO_PROCESS_RETRY_MS 5000
+
+/* A process that an earlier launcher asked for has this long to attach. */
+#define ATTACH_TIMEOUT_MS 10000
+
+/* A database that a scout is to look at. */
+typedef struct ScoutJob
+{
+	Oid			database;
+	TimestampTz due;
+	int			failures;
+} ScoutJob;
+
+/* The process of a slot, if this launcher started it. */
+typedef struct WorkerHandle
+{
+	BackgroundWorkerHandle *handle;
+	uint32		launch;
+} WorkerHandle;
+
+static List *jobs = NIL;
+static ScoutJob *scout_job = NULL;	/* of the scout that is under way */
+static BackgroundWorkerHandle *scout = NULL;
+static WorkerHandle *workers;
+static TimestampTz next_wakeup;
+
+static void
+wake_up_at(TimestampTz when)
+{
+	if (when < next_wakeup)
+		next_wakeup = when;
+}
+
+static TimestampTz
+in_ms(int ms)
+{
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+/* The databases that can be connected to and are no templates. */
+static List *
+list_databases(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *databases = NIL;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		if (database->datallowconn && !database->datistemplate &&
+			database->datconnlimit != DATCONNLIMIT_INVALID_DB)
+			databases = lappend_oid(databases, database->oid);
+		MemoryContextSwitchTo(old);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return databases;
+}
+
+/* A database is to be looked at now. */
+static void
+add_job(Oid database)
+{
+	MemoryContext old;
+	ScoutJob   *job;
+	ListCell   *lc;
+
+	foreach(lc, jobs)
+	{
+		job = lfirst(lc);
+		if (job->database == database)
+		{
+			job->due = 0;
+			return;
+		}
+	}
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	job = palloc0(sizeof(ScoutJob));
+	job->database = database;
+	jobs = lappend(jobs, job);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+remove_job(ScoutJob *job)
+{
+	jobs = list_delete_ptr(jobs, job);
+	pfree(job);
+}
+
+/* Turns pings into jobs. */
+static void
+take_pings(void)
+{
+	Oid			pings[KAFKA_MAX_PINGS];
+	int			npings;
+	bool		all;
+	ListCell   *lc;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	all = kfdw_shared->ping_all;
+	npings = kfdw_shared->npings;
+	memcpy(pings, kfdw_shared->pings, sizeof(pings));
+	kfdw_shared->ping_all = false;
+	kfdw_shared->npings = 0;
+	LWLockRelease(kfdw_shared->lock);
+
+	for (int i = 0; i < npings; i++)
+		add_job(pings[i]);
+	if (all)
+		foreach(lc, list_databases())
+			add_job(lfirst_oid(lc));
+}
+
+/* Asks the postmaster for a process; NULL when max_worker_processes are in use. */
+static BackgroundWorkerHandle *
+start_process(BackgroundWorker *worker, const char *function)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	BackgroundWorkerHandle *handle = NULL;
+
+	snprintf(worker->bgw_library_name, BGW_MAXLEN, "kafka_fdw");
+	snprintf(worker->bgw_function_name, BGW_MAXLEN, "%s", function);
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(worker, &handle))
+		handle = NULL;
+	MemoryContextSwitchTo(old);
+	return handle;
+}
+
+static bool
+has_ended(BackgroundWorkerHandle *handle)
+{
+	pid_t		pid;
+
+	return GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
+}
+
+/* Looks after the scout that is under way; one that failed is sent again later. */
+static void
+await_scout(void)
+{
+	bool		done;
+
+	if (scout == NULL || !has_ended(scout))
+		return;
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	done = kfdw_shared->scouted;
+	kfdw_shared->scouting = InvalidOid;
+	LWLockRelease(kfdw_shared->lock);
+	pfree(scout);
+	scout = NULL;
+
+	/* a ping while it was under way made the job due again */
+	if (done && scout_job->due != 0)
+		remove_job(scout_job);
+	else if (!done)
+	{
+		int			ms = SCOUT_RETRY_MIN_MS << Min(scout_job->failures++, 6);
+
+		scout_job->due = in_ms(Min(ms, SCOUT_RETRY_MAX_MS));
+	}
+	scout_job = NULL;
+}
+
+/* A job whose time has come and whose database is not held; NULL when there is none. */
+static ScoutJob *
+find_due_job(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ScoutJob   *found = NULL;
+	ListCell   *lc;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	foreach(lc, jobs)
+	{
+		ScoutJob   *job = lfirst(lc);
+
+		if (job->due > now)
+			wake_up_at(job->due);
+		else if (found == NULL && !kfdw_shared_is_held(job->database))
+			found = job;
+	}
+	LWLockRelease(kfdw_shared->lock);
+	return found;
+}
+
+/* Sends a scout into the next database. */
+static void
+send_scout(ScoutJob *job)
+{
+	BackgroundWorker worker = {0};
+
+	if (!list_member_oid(list_databases(), job->database))
+	{
+		/* dropped: nothing runs there */
+		kfdw_slot_set_want(job->database, NIL);
+		remove_job(job);
+		wake_up_at(0);
+		return;
+	}
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->scouting = job->database;
+	kfdw_shared->scouted = false;
+	LWLockRelease(kfdw_shared->lock);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw scout");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw scout");
+	worker.bgw_main_arg = ObjectIdGetDatum(job->database);
+	scout = start_process(&worker, "kfdw_scout_main");
+	job->due = in_ms(NO_PROCESS_RETRY_MS);
+	if (scout != NULL)
+	{
+		scout_job = job;
+		return;
+	}
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->scouting = InvalidOid;
+	LWLockRelease(kfdw_shared->lock);
+	wake_up_at(job->due);
+}
+
+static void
+run_scouts(void)
+{
+	ScoutJob   *job;
+
+	await_scout();
+	if (scout == NULL && (job = find_due_job()) != NULL)
+		send_scout(job);
+}
+
+/* A process that never attached to its slot is gone, or will not be let in; the lock is held. */
+static void
+look_after_launch(KafkaSlot *slot, WorkerHandle *worker)
+{
+	bool		gone;
+
+	if (!slot->launched || slot->pid != 0)
+		return;
+	if (worker->handle != NULL && worker->launch == slot->launch)
+		gone = has_ended(worker->handle);
+	else
+	{
+		gone = TimestampDifferenceExceeds(slot->launched_at, GetCurrentTimestamp(), ATTACH_TIMEOUT_MS);
+		wake_up_at(TimestampTzPlusMilliseconds(slot->launched_at, ATTACH_TIMEOUT_MS + 1));
+	}
+	if (!gone)
+		return;
+	slot->launched = false;
+	if (slot->wanted)
+		kfdw_slot_delay(slot, true);
+	else if (!slot->kept)
+		slot->in_use = false;
+	ConditionVariableBroadcast(&kfdw_shared->ended);
+}
+
+/* True when a slot is to get a process now, which is noted; the lock is held. */
+static bool
+claim_launch(KafkaSlot *slot)
+{
+	if (!slot->in_use || !slot->wanted || slot->launched || slot->state == KAFKA_STATE_FAILED ||
+		!kfdw_streams_enabled || kfdw_shared_is_held(slot->key.database))
+		return false;
+	if (slot->next_start > GetCurrentTimestamp())
+	{
+		wake_up_at(slot->next_start);
+		return false;
+	}
+	if (slot->launched_at != 0)
+		slot->stats.restarts++;
+	slot->launched = true;
+	slot->launch++;
+	slot->launched_at = GetCurrentTimestamp();
+	return true;
+}
+
+/* All of max_worker_processes are in use: said in the slot, and tried again. */
+static void
+note_no_process(KafkaSlot *slot)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	slot->launched = false;
+	slot->next_start = in_ms(NO_PROCESS_RETRY_MS);
+	wake_up_at(slot->next_start);
+	if (slot->wanted)
+	{
+		kfdw_slot_set_error(slot, "all of max_worker_processes are in use: raise it and restart the server");
+		kfdw_slot_set_state(slot, KAFKA_STATE_STALLED);
+	}
+	else if (!slot->kept)
+		slot->in_use = false;
+	LWLockRelease(kfdw_shared->lock);
+}
+
+/* Starts the worker of a slot. */
+static void
+launch(int index, const KafkaWorkerKey *key, uint32 launch_number)
+{
+	BackgroundWorker worker = {0};
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw stream %s, worker %d", key->name, key->worker);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw stream");
+	worker.bgw_main_arg = Int32GetDatum(index);
+	memcpy(worker.bgw_extra, &launch_number, sizeof(launch_number));
+	if (workers[index].handle != NULL)
+		pfree(workers[index].handle);
+	workers[index].launch = launch_number;
+	workers[index].handle = start_process(&worker, "kfdw_worker_main");
+	if (workers[index].handle == NULL)
+		note_no_process(&kfdw_shared->slots[index]);
+}
+
+/* Starts and ends workers as their slots ask for. */
+static void
+run_workers(void)
+{
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		KafkaSlot  *slot = &kfdw_shared->slots[i];
+		KafkaWorkerKey key;
+		uint32		launch_number;
+		bool		start;
+
+		LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+		look_after_launch(slot, &workers[i]);
+		start = claim_launch(slot);
+		key = slot->key;
+		launch_number = slot->launch;
+		if (slot->pid != 0 && (!kfdw_streams_enabled || kfdw_shared_is_held(key.database)))
+			kill(slot->pid, SIGTERM);
+		LWLockRelease(kfdw_shared->lock);
+		if (start)
+			launch(i, &key, launch_number);
+	}
+}
+
+/* Sleeps until there is something to do. */
+static void
+wait_for_work(void)
+{
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	long		ms = -1;
+
+	if (next_wakeup != DT_NOEND)
+	{
+		events |= WL_TIMEOUT;
+		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_wakeup);
+	}
+	(void) WaitLatch(MyLatch, events, ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+static void
+forget_launcher(int code, Datum argument)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->launcher = NULL;
+	LWLockRelease(kfdw_shared->lock);
+}
+
+/* From now on pings are heard; all databases are to be looked at. */
+static void
+announce_launcher(void)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->launcher = MyLatch;
+	kfdw_shared->scouting = InvalidOid;
+	kfdw_shared->ping_all = true;
+	LWLockRelease(kfdw_shared->lock);
+	before_shmem_exit(forget_launcher, (Datum) 0);
+}
+
+void
+kfdw_launcher_main(Datum argument)
+{
+	MemoryContext cycle;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	workers = MemoryContextAllocZero(TopMemoryContext, kfdw_shared->nslots * sizeof(WorkerHandle));
+	cycle = AllocSetContextCreate(TopMemoryContext, "kafka_fdw launcher", ALLOCSET_DEFAULT_SIZES);
+	announce_launcher();
+
+	while (!ShutdownRequestPending)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		MemoryContextSwitchTo(cycle);
+		next_wakeup = DT_NOEND;
+		take_pings();
+		if (kfdw_streams_enabled)
+			run_scouts();
+		run_workers();
+		MemoryContextReset(cycle);
+		wait_for_work();
+	}
+
+	/* an exit with 0 would be for good */
+	proc_exit(1);
+}

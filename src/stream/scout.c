@@ -1,0 +1,71 @@
+/*
+ * scout.c
+ *	  Looks into one database: which workers does it want?
+ *
+ * Only a process that is connected to a database can read its tables.  A scout
+ * stays for milliseconds, as long sessions would be in the way of those who copy
+ * or drop the database.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/snapmgr.h"
+
+#include "catalog/instance.h"
+#include "catalog/streams.h"
+#include "stream/stream.h"
+
+/* The streams that may run in this database. */
+static List *
+read_streams(void)
+{
+	if (!OidIsValid(get_extension_oid("kafka_fdw", true)) ||
+		kfdw_instance_state() != KAFKA_INSTANCE_OURS)
+		return NIL;
+	return kfdw_streams_list();
+}
+
+/* The launcher may send the next one, and who waits for an empty database may go on. */
+static void
+leave(int code, Datum argument)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->scouting = InvalidOid;
+	LWLockRelease(kfdw_shared->lock);
+	kfdw_shared_wake_launcher();
+	ConditionVariableBroadcast(&kfdw_shared->ended);
+}
+
+void
+kfdw_scout_main(Datum argument)
+{
+	Oid			database = DatumGetObjectId(argument);
+	bool		expected;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	expected = kfdw_shared->scouting == database;
+	LWLockRelease(kfdw_shared->lock);
+	if (!expected)
+		proc_exit(0);			/* the launcher that sent it has ended */
+	before_shmem_exit(leave, (Datum) 0);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	kfdw_slot_set_want(database, read_streams());
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->scouted = true;
+	LWLockRelease(kfdw_shared->lock);
+	proc_exit(0);
+}

@@ -1,0 +1,201 @@
+/*
+ * shared.c
+ *	  Settings and shared memory of the background workers; pings and holds.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/guc.h"
+
+#include "stream/stream.h"
+#include "xact.h"
+
+bool		kfdw_streams_enabled = true;
+int			kfdw_max_workers = 64;
+KafkaShared *kfdw_shared = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void define_settings(void);
+static void request_memory(void);
+static void set_up_memory(void);
+static void register_launcher(void);
+
+/*
+ * Called when the library is loaded.  Only where it is preloaded there are
+ * workers; elsewhere everything but streams works.
+ */
+void
+kfdw_stream_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	define_settings();
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = set_up_memory;
+	kfdw_utility_init();
+	register_launcher();
+}
+
+static void
+define_settings(void)
+{
+	DefineCustomBoolVariable("kafka_fdw.streams",
+							 "Runs the streams of all databases.",
+							 "Switch it off before a copy of a server is started.",
+							 &kfdw_streams_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.max_workers",
+							"Sets how many workers of streams there can be.",
+							"Each of them also needs one of max_worker_processes.",
+							&kfdw_max_workers, 64, 1, 1024,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+static Size
+memory_size(void)
+{
+	return add_size(offsetof(KafkaShared, slots), mul_size(kfdw_max_workers, sizeof(KafkaSlot)));
+}
+
+static void
+request_memory(void)
+{
+	if (previous_request_hook != NULL)
+		previous_request_hook();
+	RequestAddinShmemSpace(memory_size());
+	RequestNamedLWLockTranche("kafka_fdw", 1);
+}
+
+/* Runs when the server starts, and again after a crash of one of its processes. */
+static void
+set_up_memory(void)
+{
+	bool		found;
+
+	if (previous_startup_hook != NULL)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	kfdw_shared = ShmemInitStruct("kafka_fdw", memory_size(), &found);
+	if (!found)
+	{
+		memset(kfdw_shared, 0, memory_size());
+		kfdw_shared->lock = &(GetNamedLWLockTranche("kafka_fdw"))->lock;
+		kfdw_shared->nslots = kfdw_max_workers;
+		ConditionVariableInit(&kfdw_shared->ended);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static void
+register_launcher(void)
+{
+	BackgroundWorker worker = {0};
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw launcher");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw launcher");
+	snprintf(worker.bgw_library_name, BGW_MAXLEN, "kafka_fdw");
+	snprintf(worker.bgw_function_name, BGW_MAXLEN, "kfdw_launcher_main");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 1;
+	RegisterBackgroundWorker(&worker);
+}
+
+/* Lets the launcher look at pings and slots. */
+void
+kfdw_shared_wake_launcher(void)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	if (kfdw_shared->launcher != NULL)
+		SetLatch(kfdw_shared->launcher);
+	LWLockRelease(kfdw_shared->lock);
+}
+
+/* Has a scout look at a database again.  Cannot fail. */
+void
+kfdw_shared_ping(Oid database)
+{
+	bool		known = false;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < kfdw_shared->npings; i++)
+		known |= kfdw_shared->pings[i] == database;
+	if (!known && kfdw_shared->npings < KAFKA_MAX_PINGS)
+		kfdw_shared->pings[kfdw_shared->npings++] = database;
+	else if (!known)
+		kfdw_shared->ping_all = true;
+	LWLockRelease(kfdw_shared->lock);
+	kfdw_shared_wake_launcher();
+}
+
+/* Ends the holds of this session; their databases are to be looked at again. */
+static void
+release_holds(void)
+{
+	for (int i = 0; i < KAFKA_MAX_HOLDS; i++)
+	{
+		Oid			database = InvalidOid;
+
+		LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+		if (OidIsValid(kfdw_shared->holds[i].database) && kfdw_shared->holds[i].pid == MyProcPid)
+		{
+			database = kfdw_shared->holds[i].database;
+			kfdw_shared->holds[i].database = InvalidOid;
+		}
+		LWLockRelease(kfdw_shared->lock);
+		if (OidIsValid(database))
+			kfdw_shared_ping(database);
+	}
+}
+
+/* The transaction that changed a stream, or held a database, is over. */
+static void
+finish_transaction(bool committed)
+{
+	release_holds();
+	kfdw_shared_ping(MyDatabaseId);
+}
+
+/* Pings for this database when the transaction is over. */
+void
+kfdw_shared_ping_at_end(void)
+{
+	kfdw_xact_at_end(finish_transaction);
+}
+
+/*
+ * Keeps new workers and scouts away from a database until this transaction ends.
+ * With all holds taken it does nothing: the caller then relies on the time a
+ * start takes.
+ */
+void
+kfdw_shared_hold(Oid database)
+{
+	kfdw_xact_at_end(finish_transaction);
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < KAFKA_MAX_HOLDS; i++)
+		if (!OidIsValid(kfdw_shared->holds[i].database))
+		{
+			kfdw_shared->holds[i].database = database;
+			kfdw_shared->holds[i].pid = MyProcPid;
+			break;
+		}
+	LWLockRelease(kfdw_shared->lock);
+}
+
+/* True while a session keeps workers away from a database; the lock is held. */
+bool
+kfdw_shared_is_held(Oid database)
+{
+	for (int i = 0; i < KAFKA_MAX_HOLDS; i++)
+		if (kfdw_shared->holds[i].database == database)
+			return true;
+	return false;
+}

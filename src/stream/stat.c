@@ -1,0 +1,170 @@
+/*
+ * stat.c
+ *	  kafka.stat_streams: a row for each worker of the streams of this database.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "catalog/instance.h"
+#include "catalog/streams.h"
+#include "stream/stream.h"
+
+PG_FUNCTION_INFO_V1(kfdw_stat_streams);
+
+/* The columns of kafka.stat_streams. */
+enum
+{
+	STAT_STREAM,
+	STAT_WORKER,
+	STAT_STATE,
+	STAT_PID,
+	STAT_PARTITIONS,
+	STAT_BATCHES,
+	STAT_RECORDS_IN,
+	STAT_RECORDS_OUT,
+	STAT_PARKED,
+	STAT_DEAD_LETTERS,
+	STAT_BYTES_IN,
+	STAT_LAG,
+	STAT_LAG_SECONDS,
+	STAT_LAST_BATCH_MS,
+	STAT_LAST_COMMIT_AT,
+	STAT_RESTARTS,
+	STAT_LAST_ERROR,
+	STAT_LAST_ERROR_AT,
+	STAT_COLUMNS
+};
+
+/* A state, and why when it is not a worker that says so. */
+typedef struct WorkerAbsence
+{
+	KafkaWorkerState state;
+	const char *reason;			/* NULL: none is needed */
+} WorkerAbsence;
+
+/* Why no worker runs in this database; reason NULL: one is about to. */
+static WorkerAbsence
+explain_absence(void)
+{
+	if (kfdw_shared == NULL)
+		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw is not in shared_preload_libraries"};
+	if (!kfdw_streams_enabled)
+		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw.streams is off"};
+	if (RecoveryInProgress())
+		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "this server is a standby"};
+	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
+		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()"};
+	return (WorkerAbsence) {KAFKA_STATE_STARTING, NULL};
+}
+
+/* The slot of a worker; without one, a slot that says why. */
+static void
+find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, KafkaSlot *slot)
+{
+	bool		found = kfdw_shared != NULL && kfdw_slot_copy(MyDatabaseId, stream->name, worker, slot);
+
+	if (!found)
+	{
+		memset(slot, 0, sizeof(KafkaSlot));
+		slot->stats.lag = slot->stats.newest_record = -1;
+		slot->state = absence->state;
+		if (stream->enabled && kfdw_shared != NULL && kfdw_shared->slots_missing)
+		{
+			slot->state = KAFKA_STATE_STALLED;
+			strlcpy(slot->stats.last_error, "all of kafka_fdw.max_workers are in use: raise it and restart the server",
+					KAFKA_ERROR_LEN);
+		}
+	}
+	if (!stream->enabled)
+		slot->state = KAFKA_STATE_PAUSED;
+	else if (absence->reason != NULL)
+	{
+		slot->state = absence->state;
+		strlcpy(slot->stats.last_error, absence->reason, KAFKA_ERROR_LEN);
+	}
+}
+
+/* Seconds since the newest record that was worked on, if there are newer ones; -1: unknown. */
+static double
+lag_seconds(const KafkaWorkerStats *stats)
+{
+	int64		now_ms = (GetCurrentTimestamp() +
+						  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+
+	if (stats->lag == 0)
+		return 0;
+	if (stats->lag < 0 || stats->newest_record < 0)
+		return -1;
+	return Max(now_ms - stats->newest_record, 0) / 1000.0;
+}
+
+/* Sets a column, to NULL where there is nothing to tell. */
+static void
+set_column(Datum *values, bool *nulls, int column, Datum value, bool known)
+{
+	values[column] = value;
+	nulls[column] = !known;
+}
+
+static void
+fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *values, bool *nulls)
+{
+	const KafkaWorkerStats *stats = &slot->stats;
+	double		seconds = lag_seconds(stats);
+	bool		may_read = has_privs_of_role(GetUserId(), stream->owner) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+
+	set_column(values, nulls, STAT_STREAM, CStringGetTextDatum(stream->name), true);
+	set_column(values, nulls, STAT_WORKER, Int32GetDatum(worker), true);
+	set_column(values, nulls, STAT_STATE, CStringGetTextDatum(kfdw_slot_state_name(slot->state)), true);
+	set_column(values, nulls, STAT_PID, Int32GetDatum(slot->pid), slot->pid != 0);
+	set_column(values, nulls, STAT_PARTITIONS, Int32GetDatum(stats->partitions), true);
+	set_column(values, nulls, STAT_BATCHES, Int64GetDatum(stats->batches), true);
+	set_column(values, nulls, STAT_RECORDS_IN, Int64GetDatum(stats->records_in), true);
+	set_column(values, nulls, STAT_RECORDS_OUT, Int64GetDatum(stats->records_out), true);
+	set_column(values, nulls, STAT_PARKED, Int64GetDatum(stats->parked), true);
+	set_column(values, nulls, STAT_DEAD_LETTERS, Int64GetDatum(stats->dead_letters), true);
+	set_column(values, nulls, STAT_BYTES_IN, Int64GetDatum(stats->bytes_in), true);
+	set_column(values, nulls, STAT_LAG, Int64GetDatum(stats->lag), stats->lag >= 0);
+	set_column(values, nulls, STAT_LAG_SECONDS, Float8GetDatum(seconds), seconds >= 0);
+	set_column(values, nulls, STAT_LAST_BATCH_MS, Float8GetDatum(stats->last_batch_ms), stats->batches > 0);
+	set_column(values, nulls, STAT_LAST_COMMIT_AT, TimestampTzGetDatum(stats->last_commit_at), stats->last_commit_at != 0);
+	set_column(values, nulls, STAT_RESTARTS, Int64GetDatum(stats->restarts), true);
+	set_column(values, nulls, STAT_LAST_ERROR, CStringGetTextDatum(stats->last_error),
+			   may_read && stats->last_error[0] != '\0');
+	set_column(values, nulls, STAT_LAST_ERROR_AT, TimestampTzGetDatum(stats->last_error_at), stats->last_error_at != 0);
+}
+
+Datum
+kfdw_stat_streams(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	WorkerAbsence absence = explain_absence();
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, kfdw_streams_list())
+	{
+		const KafkaStream *stream = lfirst(lc);
+
+		for (int worker = 0; worker < stream->workers; worker++)
+		{
+			Datum		values[STAT_COLUMNS];
+			bool		nulls[STAT_COLUMNS];
+			KafkaSlot	slot;
+
+			find_slot(stream, worker, &absence, &slot);
+			fill_row(stream, worker, &slot, values, nulls);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+	}
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,25 @@
+/*
+ * statement.h
+ *	  The statement of a stream: checked when it is created, run for each batch.
+ */
+#ifndef KFDW_STATEMENT_H
+#define KFDW_STATEMENT_H
+
+/* What create_stream learns of a statement. */
+typedef struct KafkaStatementInfo
+{
+	Oid			source;			/* the topic table that it reads */
+	bool		in_source_order;	/* rows reach the target in its order */
+	bool		writes_topic;	/* a target is a topic table */
+} KafkaStatementInfo;
+
+/*
+ * Checks a statement as the current user would run it now: its shape, its source
+ * (which a CALL must be given), names and privileges.
+ */
+extern void kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info);
+
+/* Plans and runs it in the current transaction; returns the number of rows written. */
+extern uint64 kfdw_statement_run(const char *text, const char *search_path, Oid source);
+
+#endif							/* KFDW_STATEMENT_H */

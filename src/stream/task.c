@@ -1,0 +1,296 @@
+/*
+ * task.c
+ *	  A worker's share of its stream: the partitions it reads, from where, and the
+ *	  batch in hand.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "consuming.h"
+#include "stream/task.h"
+
+/* A batch ends at this size; its records stay in the client's memory until it is done. */
+#define MAX_POLL_BYTES (32 * 1024 * 1024)
+
+/* A message names the offsets of this many partitions. */
+#define MAX_DESCRIBED 4
+
+static bool read_definition(KafkaTask *task, const char *name);
+static void take_partitions(KafkaTask *task);
+static void place_positions(KafkaTask *task);
+static void start_consumer(KafkaTask *task);
+
+KafkaTask *
+kfdw_task_create(int worker)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw task", ALLOCSET_DEFAULT_SIZES);
+	KafkaTask  *task = MemoryContextAllocZero(context, sizeof(KafkaTask));
+
+	task->context = context;
+	task->worker = worker;
+	return task;
+}
+
+/* The broker is asked between two transactions: nobody waits for it while he holds something. */
+bool
+kfdw_task_open(KafkaTask *task, const char *name)
+{
+	MemoryContext old;
+	bool		found;
+
+	StartTransactionCommand();
+	found = read_definition(task, name);
+	CommitTransactionCommand();
+	if (!found)
+		return false;
+
+	old = MemoryContextSwitchTo(task->context);
+	task->buffer = kfdw_buffer_create(task->stream->max_poll_records, MAX_POLL_BYTES);
+	task->consumer = kfdw_consumer_open(&task->options->consumer, task->options->topic);
+	task->topic = kfdw_consumer_topic_state(task->consumer);
+	task->topic_checked = GetCurrentTimestamp();
+
+	StartTransactionCommand();
+	take_partitions(task);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(task->context);
+	start_consumer(task);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Reads the stream and the options of its source. */
+static bool
+read_definition(KafkaTask *task, const char *name)
+{
+	MemoryContext old = MemoryContextSwitchTo(task->context);
+
+	task->stream = kfdw_streams_get(name);
+	if (task->stream != NULL && task->stream->enabled)
+	{
+		if (!kfdw_options_is_topic_table(task->stream->source))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("the source of stream \"%s\" does not exist any more", name)));
+		task->options = kfdw_options_table(task->stream->source, GetUserId());
+		task->options->group_id = task->stream->name;
+		task->key.server = task->options->server;
+		task->key.group_id = task->stream->name;
+		task->key.topic = task->options->topic;
+	}
+	MemoryContextSwitchTo(old);
+	return task->stream != NULL && task->stream->enabled;
+}
+
+/* Claims a partition for this session; who held it before may need a moment to let go. */
+static void
+claim_partition(KafkaTask *task, int32 partition)
+{
+	if (!kfdw_offsets_claim(&task->key, partition, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("partition %d of topic \"%s\" is held by another consumer of group \"%s\"",
+						partition, task->key.topic, task->key.group_id)));
+	task->partitions[task->npartitions++].position.partition = partition;
+}
+
+/* Claims this worker's partitions, then reads their positions. */
+static void
+take_partitions(KafkaTask *task)
+{
+	KafkaPosition *positions;
+	MemoryContext old;
+	int			nrows;
+
+	old = MemoryContextSwitchTo(task->context);
+	task->partitions = palloc0((task->topic->npartitions + 1) * sizeof(KafkaTaskPartition));
+	MemoryContextSwitchTo(old);
+	for (int32 p = task->worker; p < task->topic->npartitions; p += task->stream->workers)
+		claim_partition(task, p);
+	if (task->options->auto_offset_reset == KAFKA_RESET_LATEST)
+		place_positions(task);
+
+	MemoryContextSwitchTo(task->context);
+	positions = kfdw_offsets_read(&task->key, task->topic->npartitions, &nrows);
+	MemoryContextSwitchTo(old);
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		KafkaTaskPartition *partition = &task->partitions[i];
+
+		partition->position = positions[partition->position.partition];
+		partition->start = kfdw_consuming_start_offset(task->options, task->topic, &partition->position, false);
+		partition->fetched = partition->start;
+	}
+}
+
+/* A group that begins at the ends is placed there once, in all partitions at the same moment. */
+static void
+place_positions(KafkaTask *task)
+{
+	int			nrows;
+
+	kfdw_streams_lock(task->stream->name, true);
+	(void) kfdw_offsets_read(&task->key, 0, &nrows);
+	for (int p = 0; p < task->topic->npartitions && nrows == 0; p++)
+	{
+		KafkaPosition none = {.partition = p};
+
+		kfdw_offsets_write(&task->key, &none, task->topic->end[p],
+						   task->topic->cluster_id, task->topic->topic_id);
+	}
+}
+
+static void
+start_consumer(KafkaTask *task)
+{
+	KafkaSlice *slices = palloc((task->npartitions + 1) * sizeof(KafkaSlice));
+
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		slices[i].partition = task->partitions[i].position.partition;
+		slices[i].from = task->partitions[i].start;
+		slices[i].end = PG_INT64_MAX;
+	}
+	kfdw_consumer_start(task->consumer, slices, task->npartitions);
+}
+
+/* Frees a task and its claims; clean: its client is in order and can be used again. */
+void
+kfdw_task_close(KafkaTask *task, bool clean)
+{
+	for (int i = 0; i < task->npartitions; i++)
+		kfdw_offsets_release(&task->key, task->partitions[i].position.partition);
+	if (clean && task->consumer != NULL)
+		kfdw_consumer_close(task->consumer);
+	MemoryContextDelete(task->context);
+}
+
+int
+kfdw_task_gather(KafkaTask *task)
+{
+	/* a batch that failed is tried again as it was */
+	if (kfdw_buffer_count(task->buffer) > 0)
+		return kfdw_buffer_count(task->buffer);
+	(void) kfdw_consumer_fill(task->consumer, task->buffer);
+	kfdw_buffer_sort(task->buffer);
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		KafkaTaskPartition *partition = &task->partitions[i];
+
+		partition->fetched = kfdw_consumer_position(task->consumer, partition->position.partition);
+	}
+	return kfdw_buffer_count(task->buffer);
+}
+
+/* Where a partition stands as far as commits go. */
+static int64
+committed_offset(const KafkaTaskPartition *partition)
+{
+	return partition->position.exists ? partition->position.next_offset : partition->start;
+}
+
+bool
+kfdw_task_has_moved(const KafkaTask *task)
+{
+	for (int i = 0; i < task->npartitions; i++)
+		if (task->partitions[i].fetched > committed_offset(&task->partitions[i]))
+			return true;
+	return false;
+}
+
+void
+kfdw_task_write_positions(KafkaTask *task)
+{
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		KafkaTaskPartition *partition = &task->partitions[i];
+
+		if (partition->fetched > committed_offset(partition))
+			kfdw_offsets_write(&task->key, &partition->position, partition->fetched,
+							   task->topic->cluster_id, task->topic->topic_id);
+	}
+}
+
+void
+kfdw_task_confirm_positions(KafkaTask *task)
+{
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		KafkaTaskPartition *partition = &task->partitions[i];
+
+		if (partition->fetched <= committed_offset(partition))
+			continue;
+		partition->position.exists = true;
+		partition->position.next_offset = partition->fetched;
+	}
+}
+
+bool
+kfdw_task_topic_has_grown(KafkaTask *task)
+{
+	KafkaTopicState *now = kfdw_consumer_topic_state(task->consumer);
+
+	task->topic_checked = GetCurrentTimestamp();
+	return now->npartitions != task->topic->npartitions;
+}
+
+/* Records between the positions and what the broker last said of the ends. */
+int64
+kfdw_task_lag(const KafkaTask *task)
+{
+	int64		lag = 0;
+
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		const KafkaTaskPartition *partition = &task->partitions[i];
+		int64		end = kfdw_consumer_cached_end(task->consumer, partition->position.partition);
+
+		end = Max(end, task->topic->end[partition->position.partition]);
+		lag += Max(end - committed_offset(partition), 0);
+	}
+	return lag;
+}
+
+/* The newest timestamp in the batch, -1 when there is none. */
+int64
+kfdw_task_newest_timestamp(const KafkaTask *task)
+{
+	int64		newest = -1;
+	KafkaRecord *record;
+
+	kfdw_buffer_rewind(task->buffer);
+	while ((record = kfdw_buffer_next(task->buffer)) != NULL)
+		newest = Max(newest, record->timestamp);
+	kfdw_buffer_rewind(task->buffer);
+	return newest;
+}
+
+/* Adds to an error which records were being worked on. */
+void
+kfdw_task_describe_batch(const KafkaTask *task)
+{
+	StringInfoData where;
+	int			described = 0;
+
+	initStringInfo(&where);
+	for (int i = 0; i < task->npartitions && described <= MAX_DESCRIBED; i++)
+	{
+		const KafkaTaskPartition *partition = &task->partitions[i];
+
+		if (partition->fetched <= committed_offset(partition))
+			continue;
+		if (++described > MAX_DESCRIBED)
+			appendStringInfoString(&where, ", ...");
+		else
+			appendStringInfo(&where, "%spartition %d offsets " INT64_FORMAT " to " INT64_FORMAT,
+							 described > 1 ? ", " : "", partition->position.partition,
+							 committed_offset(partition), partition->fetched - 1);
+	}
+	errcontext("stream \"%s\", batch of %d records of topic \"%s\": %s", task->stream->name,
+			   kfdw_buffer_count(task->buffer), task->key.topic, where.data);
+}

@@ -1,0 +1,64 @@
+/*
+ * task.h
+ *	  A worker's share of its stream: the partitions it reads, from where, and the
+ *	  batch in hand.
+ */
+#ifndef KFDW_TASK_H
+#define KFDW_TASK_H
+
+#include "catalog/offsets.h"
+#include "catalog/streams.h"
+#include "datatype/timestamp.h"
+#include "kafka/consumer.h"
+#include "options.h"
+
+typedef struct KafkaTaskPartition
+{
+	KafkaPosition position;		/* as last read or written */
+	int64		start;			/* where reading began */
+	int64		fetched;		/* everything below is in the batch or done */
+} KafkaTaskPartition;
+
+/* Everything lives in its context; deleting it closes the consumer. */
+typedef struct KafkaTask
+{
+	MemoryContext context;
+	KafkaStream *stream;
+	int			worker;			/* reads the partitions p with p % workers = worker */
+	KafkaTableOptions *options;
+	KafkaPositionKey key;
+
+	KafkaConsumer *consumer;
+	KafkaTopicState *topic;		/* as it was when the task was opened */
+	TimestampTz topic_checked;
+	KafkaBuffer *buffer;
+
+	int			npartitions;	/* claimed */
+	KafkaTaskPartition *partitions;
+} KafkaTask;
+
+/* An empty task, to be opened; kfdw_task_close() frees it in whatever state it is. */
+extern KafkaTask *kfdw_task_create(int worker);
+
+/* Opens it, outside any transaction; false when no such stream is enabled. */
+extern bool kfdw_task_open(KafkaTask *task, const char *name);
+extern void kfdw_task_close(KafkaTask *task, bool clean);
+
+/* Fetches what is here without waiting; returns the number of records in the batch. */
+extern int	kfdw_task_gather(KafkaTask *task);
+
+/* True when positions can move, with or without records. */
+extern bool kfdw_task_has_moved(const KafkaTask *task);
+
+/* Moves the positions in the current transaction; after its commit, confirms that. */
+extern void kfdw_task_write_positions(KafkaTask *task);
+extern void kfdw_task_confirm_positions(KafkaTask *task);
+
+/* True when the topic has another number of partitions than when the task was opened. */
+extern bool kfdw_task_topic_has_grown(KafkaTask *task);
+
+extern int64 kfdw_task_lag(const KafkaTask *task);
+extern int64 kfdw_task_newest_timestamp(const KafkaTask *task);
+extern void kfdw_task_describe_batch(const KafkaTask *task);
+
+#endif							/* KFDW_TASK_H */

@@ -1,0 +1,133 @@
+/*
+ * utility.c
+ *	  Ends the workers of a database before a command that they are in the way of:
+ *	  DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, DROP EXTENSION.
+ *
+ * Whoever may not run the command ends nothing.  When its transaction is over, a
+ * scout looks whether there is still something to run.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "stream/stream.h"
+
+#define MAX_WAIT_MS 5000
+#define SIGNAL_AGAIN_MS 200
+
+static ProcessUtility_hook_type previous_hook = NULL;
+
+static void end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
+							  ProcessUtilityContext context, ParamListInfo params,
+							  QueryEnvironment *environment, DestReceiver *destination,
+							  QueryCompletion *completion);
+
+void
+kfdw_utility_init(void)
+{
+	previous_hook = ProcessUtility_hook;
+	ProcessUtility_hook = end_workers_first;
+}
+
+/* A database that the user owns, InvalidOid when there is no such. */
+static Oid
+find_own_database(const char *name)
+{
+	Oid			database = get_database_oid(name, true);
+
+	return OidIsValid(database) && object_ownercheck(DatabaseRelationId, database, GetUserId()) ?
+		database : InvalidOid;
+}
+
+/* This database, if the command drops our extension from it. */
+static Oid
+find_dropped_extension(const DropStmt *drop)
+{
+	ListCell   *lc;
+
+	if (drop->removeType != OBJECT_EXTENSION)
+		return InvalidOid;
+	foreach(lc, drop->objects)
+	{
+		Oid			extension;
+
+		if (strcmp(strVal(lfirst(lc)), "kafka_fdw") != 0)
+			continue;
+		extension = get_extension_oid("kafka_fdw", true);
+		if (OidIsValid(extension) && object_ownercheck(ExtensionRelationId, extension, GetUserId()))
+			return MyDatabaseId;
+	}
+	return InvalidOid;
+}
+
+/* ALTER DATABASE SET TABLESPACE moves files; its other forms disturb nobody. */
+static Oid
+find_moved_database(const AlterDatabaseStmt *alter)
+{
+	ListCell   *lc;
+
+	foreach(lc, alter->options)
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "tablespace") == 0)
+			return find_own_database(alter->dbname);
+	return InvalidOid;
+}
+
+/* The database that must be without workers for this command, else InvalidOid. */
+static Oid
+find_database(const Node *command)
+{
+	switch (nodeTag(command))
+	{
+		case T_DropdbStmt:
+			return find_own_database(((const DropdbStmt *) command)->dbname);
+		case T_AlterDatabaseStmt:
+			return find_moved_database((const AlterDatabaseStmt *) command);
+		case T_RenameStmt:
+			return ((const RenameStmt *) command)->renameType == OBJECT_DATABASE ?
+				find_own_database(((const RenameStmt *) command)->subname) : InvalidOid;
+		case T_DropStmt:
+			return find_dropped_extension((const DropStmt *) command);
+		default:
+			return InvalidOid;
+	}
+}
+
+/* Ends the workers of a database and waits, for a bounded time, until they are gone. */
+static void
+empty_database(Oid database)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_WAIT_MS);
+
+	kfdw_shared_hold(database);
+	ConditionVariablePrepareToSleep(&kfdw_shared->ended);
+	while (kfdw_slot_end_database(database) && GetCurrentTimestamp() < end)
+		(void) ConditionVariableTimedSleep(&kfdw_shared->ended, SIGNAL_AGAIN_MS, PG_WAIT_EXTENSION);
+	ConditionVariableCancelSleep();
+}
+
+static void
+end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
+				  ProcessUtilityContext context, ParamListInfo params,
+				  QueryEnvironment *environment, DestReceiver *destination,
+				  QueryCompletion *completion)
+{
+	Oid			database = find_database(statement->utilityStmt);
+
+	if (OidIsValid(database))
+		empty_database(database);
+	if (previous_hook != NULL)
+		previous_hook(statement, text, read_only_tree, context, params,
+					  environment, destination, completion);
+	else
+		standard_ProcessUtility(statement, text, read_only_tree, context, params,
+								environment, destination, completion);
+}
