@@ -36,7 +36,7 @@ static bool exit_callback_registered = false;
 static void
 close_clients_at_exit(int code, Datum argument)
 {
-	kfdw_producer_abandon_all();
+	kfdw_producer_close_all();
 	while (idle_clients != NULL)
 	{
 		KafkaClient *client = idle_clients;
@@ -250,6 +250,9 @@ kfdw_client_acquire(KafkaClientKind kind, const KafkaConfig *config)
 	client = take_idle(key);
 	if (client == NULL)
 		client = open_client(kind, config, key);
+
+	/* what an idle client heard in the meantime is of no interest */
+	kfdw_client_serve(client);
 	client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	pfree(key);
 	return client;

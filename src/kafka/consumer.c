@@ -25,6 +25,9 @@
 #define KICK_RECORDS 20000
 #define KICK_TIMEOUT_MS 5
 
+/* Waits that are further apart are not one wait. */
+#define NOT_WAITING_MS	1000
+
 typedef struct KafkaPartitionReader
 {
 	int32		partition;
@@ -52,6 +55,7 @@ struct KafkaConsumer
 	int			next_fetched;
 	int			since_kick;
 	TimestampTz last_progress;
+	TimestampTz last_wait;
 	KafkaBuffer *buffer;		/* holds messages of ours */
 
 	MemoryContext context;
@@ -369,11 +373,10 @@ static bool
 fetch(KafkaConsumer *consumer)
 {
 	ssize_t		count;
-	int			active = consumer->active;
 
-	if (active == 0 || consumer->queue == NULL)
-		return false;
 	stop_done(consumer);
+	if (consumer->active == 0 || consumer->queue == NULL)
+		return false;
 	if (consumer->since_kick >= KICK_RECORDS)
 		kick(consumer);
 	count = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->fetched, FETCH_BATCH);
@@ -439,12 +442,16 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 {
 	TimestampTz before = GetCurrentTimestamp();
 
+	/* a cursor that was not fetched from did not wait for a broker */
+	if (TimestampDifferenceExceeds(consumer->last_wait, before, NOT_WAITING_MS))
+		consumer->last_progress = before;
 	if (consumer->since_kick > 0)
 		kick(consumer);
 	kfdw_client_wait(consumer->client, timeout_ms);
 	if (kfdw_error_is_lasting(consumer->client->error) || is_overdue(consumer))
 		kfdw_error_unreachable(consumer->client, consumer->topic_name);
-	if (TimestampDifferenceExceeds(before, GetCurrentTimestamp(), (int) Min(timeout_ms, 50)))
+	consumer->last_wait = GetCurrentTimestamp();
+	if (TimestampDifferenceExceeds(before, consumer->last_wait, (int) Min(timeout_ms, 50)))
 		look_at_positions(consumer);
 }
 

@@ -40,6 +40,7 @@ struct KafkaProducer
 	KafkaProducerTopic *topics;
 	struct KafkaProducer *next;
 
+	bool		broken;			/* something failed: not to be used again */
 	int64		outstanding;	/* sent, but no delivery report yet */
 	int64		failed;			/* reports of failures since the last flush */
 	rd_kafka_resp_err_t error;	/* of the first failure */
@@ -61,6 +62,7 @@ kfdw_producer_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *op
 	producer->outstanding--;
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
+	producer->broken = true;
 	if (producer->failed++ > 0)
 		return;
 	producer->error = message->err;
@@ -95,16 +97,27 @@ destroy_producer(KafkaProducer *producer)
 	pfree(producer);
 }
 
-/* Destroys idle producers that were made before a server or user mapping changed. */
+/* True when a producer is idle and of no more use: settings changed, or it hit a fatal error. */
+static bool
+is_useless(const KafkaProducer *producer)
+{
+	char		reason[256];
+
+	return producer->outstanding == 0 &&
+		(kfdw_client_is_stale(producer->client) ||
+		 rd_kafka_fatal_error(producer->client->rk, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+/* Destroys producers that nobody will use again. */
 static void
-destroy_stale(void)
+destroy_useless(void)
 {
 	KafkaProducer *next;
 
 	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
 	{
 		next = producer->next;
-		if (producer->outstanding == 0 && kfdw_client_is_stale(producer->client))
+		if (is_useless(producer))
 			destroy_producer(producer);
 	}
 }
@@ -137,7 +150,7 @@ kfdw_producer_get(const KafkaConfig *config)
 	char	   *key = kfdw_client_key(KAFKA_CLIENT_PRODUCER, config);
 	KafkaProducer *producer;
 
-	destroy_stale();
+	destroy_useless();
 	for (producer = producers; producer != NULL; producer = producer->next)
 		if (strcmp(producer->client->key, key) == 0)
 			break;
@@ -322,7 +335,14 @@ kfdw_producer_abandon_all(void)
 	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
 	{
 		next = producer->next;
-		if (producer->outstanding > 0 || producer->failed > 0)
+		if (producer->outstanding > 0 || producer->broken)
 			destroy_producer(producer);
 	}
+}
+
+void
+kfdw_producer_close_all(void)
+{
+	while (producers != NULL)
+		destroy_producer(producers);
 }

@@ -31,4 +31,7 @@ extern void kfdw_producer_flush(KafkaProducer *producer);
 /* Forgets everything that was not acknowledged; for the abort of a transaction. */
 extern void kfdw_producer_abandon_all(void);
 
+/* Closes every producer; for the end of the process. */
+extern void kfdw_producer_close_all(void);
+
 #endif							/* KFDW_PRODUCER_H */
