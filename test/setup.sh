@@ -32,6 +32,8 @@ fi
 has apt-get || die "missing: ${need[*]}; this is no Debian, install them yourself"
 
 export DEBIAN_FRONTEND=noninteractive
+# the Java that a package runs when it is installed leaves no statistics in the temporary directory
+export JAVA_TOOL_OPTIONS=-XX:-UsePerfData
 apt=(apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
