@@ -199,7 +199,7 @@ next_record(ForeignScanState *node, KafkaScanState *scan)
 	KafkaRecord *record;
 
 	if (scan->is_batch)
-		return kfdw_buffer_next(scan->buffer);
+		return kfdw_buffer_get(scan->buffer, scan->returned);
 	if (scan->consumer == NULL)
 		open_scan(node, scan);
 	if (scan->consuming == NULL)
@@ -244,9 +244,7 @@ kafkaReScanForeignScan(ForeignScanState *node)
 	KafkaScanState *scan = node->fdw_state;
 
 	scan->returned = 0;
-	if (scan->is_batch)
-		kfdw_buffer_rewind(scan->buffer);
-	else if (scan->consumer != NULL)
+	if (scan->consumer != NULL)
 	{
 		kfdw_buffer_clear(scan->buffer);
 		kfdw_consumer_start(scan->consumer, scan->slices, scan->nslices);

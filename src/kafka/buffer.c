@@ -106,7 +106,7 @@ kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, void *message)
 	record->value = source->payload;
 	record->value_len = source->len;
 	record->headers = NULL;
-	record->nheaders = -1;
+	record->nheaders = 0;
 	record->message = source;
 	buffer->bytes += source->len + source->key_len;
 	buffer->count++;
@@ -151,6 +151,13 @@ kfdw_buffer_next(KafkaBuffer *buffer)
 	return &buffer->records[buffer->next++];
 }
 
+/* The record at an index from 0, NULL behind the last one: for readers with a place of their own. */
+KafkaRecord *
+kfdw_buffer_get(KafkaBuffer *buffer, int64 index)
+{
+	return index < buffer->count ? &buffer->records[index] : NULL;
+}
+
 /* Starts again with the first record. */
 void
 kfdw_buffer_rewind(KafkaBuffer *buffer)
@@ -190,32 +197,43 @@ kfdw_buffer_full(const KafkaBuffer *buffer)
 		(buffer->count > 0 && buffer->bytes >= buffer->max_bytes);
 }
 
-/* The headers of a record, parsed at the first call; they live as long as the record. */
-int
-kfdw_record_headers(KafkaRecord *record, const KafkaHeader **headers)
+/* Parses the headers of a message of the library. */
+static int
+parse_headers(rd_kafka_message_t *message, KafkaHeader **headers)
 {
-	rd_kafka_headers_t *source = NULL;
+	rd_kafka_headers_t *source;
+	int			count;
 
-	if (record->nheaders < 0)
+	*headers = NULL;
+	if (rd_kafka_message_headers(message, &source) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0;
+	count = (int) rd_kafka_header_cnt(source);
+	*headers = palloc(Max(count, 1) * sizeof(KafkaHeader));
+	for (int i = 0; i < count; i++)
 	{
-		record->nheaders = 0;
-		if (rd_kafka_message_headers(record->message, &source) == RD_KAFKA_RESP_ERR_NO_ERROR)
-		{
-			int			count = (int) rd_kafka_header_cnt(source);
+		KafkaHeader *header = &(*headers)[i];
+		const void *value;
 
-			record->headers = palloc(Max(count, 1) * sizeof(KafkaHeader));
-			for (int i = 0; i < count; i++)
-			{
-				KafkaHeader *header = &record->headers[i];
-				const void *value;
-
-				if (rd_kafka_header_get_all(source, i, &header->key, &value, &header->value_len))
-					break;
-				header->value = value;
-				record->nheaders++;
-			}
-		}
+		if (rd_kafka_header_get_all(source, i, &header->key, &value, &header->value_len))
+			return i;
+		header->value = value;
 	}
-	*headers = record->headers;
-	return record->nheaders;
+	return count;
+}
+
+/* The headers of a record: the array is the current memory context's, what it points to the record's. */
+int
+kfdw_record_headers(const KafkaRecord *record, const KafkaHeader **headers)
+{
+	KafkaHeader *parsed;
+	int			count;
+
+	if (record->message == NULL)
+	{
+		*headers = record->headers;
+		return record->nheaders;
+	}
+	count = parse_headers(record->message, &parsed);
+	*headers = parsed;
+	return count;
 }

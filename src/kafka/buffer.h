@@ -18,6 +18,7 @@ extern KafkaBuffer *kfdw_buffer_create(int max_records, int64 max_bytes);
 extern void kfdw_buffer_inject(KafkaBuffer *buffer, const KafkaRecord *record);
 extern void kfdw_buffer_sort(KafkaBuffer *buffer);
 extern KafkaRecord *kfdw_buffer_next(KafkaBuffer *buffer);
+extern KafkaRecord *kfdw_buffer_get(KafkaBuffer *buffer, int64 index);
 extern void kfdw_buffer_rewind(KafkaBuffer *buffer);
 extern void kfdw_buffer_clear(KafkaBuffer *buffer);
 extern int	kfdw_buffer_count(const KafkaBuffer *buffer);

@@ -40,12 +40,12 @@ typedef struct KafkaRecord
 	const char *value;			/* NULL: a tombstone */
 	size_t		value_len;
 
-	/* use kfdw_record_headers() to read them */
+	/* headers are in the message, if there is one: read them by kfdw_record_headers() */
 	KafkaHeader *headers;
-	int			nheaders;		/* -1: still inside the library's message */
-	void	   *message;		/* the library's message, or NULL */
+	int			nheaders;
+	void	   *message;		/* the client library's, or NULL */
 } KafkaRecord;
 
-extern int	kfdw_record_headers(KafkaRecord *record, const KafkaHeader **headers);
+extern int	kfdw_record_headers(const KafkaRecord *record, const KafkaHeader **headers);
 
 #endif							/* KFDW_RECORD_H */
