@@ -114,9 +114,9 @@ timestamp_type_name(KafkaTimestampType type)
 	return NULL;
 }
 
-/* The value of a column; see metadata.h. */
-bool
-kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value)
+/* The value of a column, false for NULL. */
+static bool
+decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value)
 {
 	switch (column->kind)
 	{
@@ -150,6 +150,17 @@ kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record,
 			break;
 	}
 	return false;
+}
+
+/* The value of a column; see metadata.h. */
+bool
+kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value)
+{
+	if (!decode_kind(column, header, record, value))
+		return false;
+	if (column->type != column->base_type)
+		domain_check(*value, false, column->type, NULL, CurrentMemoryContext);
+	return true;
 }
 
 /* Fails for a column that only the broker sets. */
