@@ -1,0 +1,91 @@
+-- Cursors and loops over a consuming table.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER consume_cursors_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+
+\! kafka_tool create-topic --replace consume_cursors 1
+\! seq 1 20 | kafka_tool produce consume_cursors
+CREATE FOREIGN TABLE feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'g');
+CREATE FOREIGN TABLE other_feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'other');
+
+-- What was fetched is consumed, whether the cursor is closed or not.
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM feed;
+FETCH 2 FROM c;
+CLOSE c;
+DECLARE c CURSOR FOR SELECT v FROM feed;
+FETCH 1 FROM c;
+COMMIT;
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM feed;
+FETCH 1 FROM c;
+ROLLBACK;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT v FROM feed;
+FETCH 2 FROM c;
+FETCH BACKWARD 1 FROM c;
+COMMIT;
+SELECT next_offset FROM kafka.offsets WHERE server = 'consume_cursors_test';
+
+-- While it is open, nothing else reads what it reads.
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM feed;
+FETCH 1 FROM c;
+SAVEPOINT a;
+SELECT v FROM feed;
+ROLLBACK TO a;
+SELECT min(v) FROM other_feed;
+FETCH 1 FROM c;
+COMMIT;
+
+-- It cannot outlive its transaction.
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT v FROM feed;
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT v FROM other_feed WHERE v > (SELECT min(v) FROM feed);
+ROLLBACK;
+DO $$
+DECLARE r record;
+BEGIN
+  FOR r IN SELECT v FROM feed LOOP
+    COMMIT;
+  END LOOP;
+END $$;
+DO $$
+DECLARE r record;
+BEGIN
+  FOR r IN SELECT v FROM feed LOOP
+    ROLLBACK;
+  END LOOP;
+END $$;
+
+-- A bounded read and then COMMIT, again and again.
+DO $$
+DECLARE got int[];
+BEGIN
+  FOR i IN 1 .. 2 LOOP
+    SELECT array_agg(v) INTO got FROM (SELECT v FROM feed LIMIT 2) batch;
+    RAISE NOTICE '%', got;
+    COMMIT;
+  END LOOP;
+END $$;
+
+-- A cursor does not read ahead.
+DO $$
+DECLARE
+  c CURSOR FOR SELECT v FROM feed;
+  got int;
+BEGIN
+  OPEN c;
+  FETCH c INTO got;
+  RAISE NOTICE '%', got;
+END $$;
+SELECT next_offset FROM kafka.offsets WHERE server = 'consume_cursors_test' AND group_id = 'g';
+SELECT v FROM feed LIMIT 1;
+SELECT v FROM feed;
+
+SET client_min_messages = warning;
+DROP SERVER consume_cursors_test CASCADE;
