@@ -444,13 +444,32 @@ kfdw_consuming_forget(void)
 	dlist_init(&consumptions);
 }
 
+/* A consumption was begun in what is rolled back: it never was. */
+static void
+undo_begin(KafkaConsumption *consumption)
+{
+	if (consumption->open_scans == 0)
+	{
+		dlist_delete(&consumption->node);
+		return;
+	}
+
+	/* an older cursor may have fetched its first row here; it lives on */
+	for (int i = 0; i < consumption->nslices; i++)
+		consumption->next[i] = consumption->slices[i].from;
+	consumption->level = 1;
+	consumption->marks = NULL;
+	consumption->written_level = 1;
+	consumption->rolled_back = true;
+}
+
 /* A subtransaction rolls back: what was read in it is unread again. */
 static void
 roll_back(KafkaConsumption *consumption, int level)
 {
 	if (consumption->level >= level)
 	{
-		dlist_delete(&consumption->node);
+		undo_begin(consumption);
 		return;
 	}
 	while (consumption->marks != NULL && consumption->marks->level >= level)
