@@ -15,6 +15,15 @@ CREATE FOREIGN DATA WRAPPER kafka_fdw
 -- A record's headers are an array of these: order and duplicates are kept.
 CREATE TYPE header AS (key text, value bytea);
 
+-- Options -------------------------------------------------------------------
+
+-- The options that a table has for the current user, and where they come from;
+-- without a table, all options that there are.
+CREATE FUNCTION options("table" regclass DEFAULT NULL)
+RETURNS TABLE (option text, value text, set_where text, allowed text, used_for text, valid_values text,
+  default_value text, client_property text, kafka_default text, description text)
+AS 'MODULE_PATHNAME', 'kfdw_options' LANGUAGE C STABLE ROWS 60;
+
 -- Positions -----------------------------------------------------------------
 
 -- next_offset is the offset of the next record to read.  Rows are written by the

@@ -28,11 +28,12 @@ static const struct
 	int			place;
 	Oid			catalog;
 	const char *name;
+	const char *short_name;
 }			places[] = {
-	{KAFKA_ON_SERVER, ForeignServerRelationId, "server"},
-	{KAFKA_ON_USER_MAPPING, UserMappingRelationId, "user mapping"},
-	{KAFKA_ON_TABLE, ForeignTableRelationId, "foreign table"},
-	{KAFKA_ON_COLUMN, AttributeRelationId, "column of a foreign table"}
+	{KAFKA_ON_SERVER, ForeignServerRelationId, "server", "server"},
+	{KAFKA_ON_USER_MAPPING, UserMappingRelationId, "user mapping", "user mapping"},
+	{KAFKA_ON_TABLE, ForeignTableRelationId, "foreign table", "table"},
+	{KAFKA_ON_COLUMN, AttributeRelationId, "column of a foreign table", "column"}
 };
 
 static void report_unknown_option(const char *name, int place);
@@ -45,6 +46,7 @@ static char *list_hint(int place);
 
 static int	parse_integer(const KafkaOption *option, const char *value);
 static const KafkaOptionValue *parse_enum(const KafkaOption *option, const char *value);
+static const char *valid_values_hint(const KafkaOption *option);
 static void report_invalid_value(const KafkaOption *option, const char *value, const char *hint);
 
 
@@ -61,6 +63,21 @@ kfdw_option_place(Oid catalog)
 		if (places[i].catalog == catalog)
 			return places[i].place;
 	return 0;
+}
+
+/*
+ * Some places, by their short names; NULL for none.
+ */
+const char *
+kfdw_option_list_places(int some)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < lengthof(places); i++)
+		if ((some & places[i].place) != 0)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", places[i].short_name);
+	return list.len > 0 ? list.data : NULL;
 }
 
 /*
@@ -237,7 +254,7 @@ list_hint(int place)
 KafkaOptionSetting
 kfdw_option_parse(const KafkaOption *option, const char *value)
 {
-	KafkaOptionSetting setting = {0};
+	KafkaOptionSetting setting = {.value = value};
 	const KafkaOptionValue *choice;
 	bool		on = false;
 
@@ -257,7 +274,7 @@ kfdw_option_parse(const KafkaOption *option, const char *value)
 			break;
 		case KAFKA_TYPE_BOOL:
 			if (!parse_bool(value, &on))
-				report_invalid_value(option, value, "Valid values are: true, false.");
+				report_invalid_value(option, value, valid_values_hint(option));
 			setting.number = on;
 			setting.text = on ? "true" : "false";
 			break;
@@ -287,9 +304,7 @@ parse_integer(const KafkaOption *option, const char *value)
 	if (errno != 0 || end == value || *end != '\0' || isspace((unsigned char) value[0]) ||
 		number < option->min || number > option->max)
 		report_invalid_value(option, value,
-							 option->max == PG_INT32_MAX ?
-							 psprintf("The value must be an integer of at least %d.", option->min) :
-							 psprintf("The value must be an integer from %d to %d.", option->min, option->max));
+							 psprintf("The value must be an %s.", kfdw_option_valid_values(option)));
 	return (int) number;
 }
 
@@ -299,26 +314,57 @@ parse_integer(const KafkaOption *option, const char *value)
 static const KafkaOptionValue *
 parse_enum(const KafkaOption *option, const char *value)
 {
-	StringInfoData valid;
-	const KafkaOptionValue *choice;
-
-	initStringInfo(&valid);
-	for (choice = option->values; choice->name != NULL; choice++)
+	for (const KafkaOptionValue *choice = option->values; choice->name != NULL; choice++)
 	{
-		bool		chosen = pg_strcasecmp(choice->name, value) == 0;
-
-		if (chosen && !choice->unsupported)
-			return choice;
-		if (chosen)
+		if (pg_strcasecmp(choice->name, value) != 0)
+			continue;
+		if (choice->unsupported)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("%s \"%s\" is not supported in this version", option->name, choice->name)));
-		if (!choice->unsupported)
-			appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", choice->name);
+		return choice;
 	}
 
-	report_invalid_value(option, value, psprintf("Valid values are: %s.", valid.data));
+	report_invalid_value(option, value, valid_values_hint(option));
 	return NULL;				/* not reached */
+}
+
+/*
+ * The values that an option takes, to be read by people; NULL for any string.
+ */
+const char *
+kfdw_option_valid_values(const KafkaOption *option)
+{
+	StringInfoData valid;
+
+	switch (option->type)
+	{
+		case KAFKA_TYPE_STRING:
+			return option->check == kfdw_option_check_metadata ? kfdw_columns_metadata_names() : NULL;
+		case KAFKA_TYPE_INT:
+			return option->max == PG_INT32_MAX ?
+				psprintf("integer of at least %d", option->min) :
+				psprintf("integer from %d to %d", option->min, option->max);
+		case KAFKA_TYPE_BOOL:
+			return "true, false";
+		case KAFKA_TYPE_ENUM:
+			break;
+	}
+
+	initStringInfo(&valid);
+	for (const KafkaOptionValue *choice = option->values; choice->name != NULL; choice++)
+		if (!choice->unsupported)
+			appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", choice->name);
+	return valid.data;
+}
+
+/*
+ * A hint that lists them.
+ */
+static const char *
+valid_values_hint(const KafkaOption *option)
+{
+	return psprintf("Valid values are: %s.", kfdw_option_valid_values(option));
 }
 
 /*
@@ -394,6 +440,5 @@ kfdw_option_check_metadata(const KafkaOption *option, const char *value)
 	KafkaColumnKind kind;
 
 	if (!kfdw_columns_metadata_kind(value, &kind))
-		report_invalid_value(option, value,
-							 psprintf("Valid values are: %s.", kfdw_columns_metadata_names()));
+		report_invalid_value(option, value, valid_values_hint(option));
 }

@@ -139,9 +139,11 @@ typedef struct KafkaForeignName
 /* The value of one option. */
 typedef struct KafkaOptionSetting
 {
+	const char *value;			/* as it is written; NULL: not known, or
+								 * decided by other options */
 	const char *text;			/* the client property's value; NULL: not known */
 	int			number;			/* an integer, a boolean, the code of an enum */
-	bool		given;			/* set by the user: not a default */
+	int			given;			/* where the user set it; 0: a default */
 } KafkaOptionSetting;
 
 /* Properties that no option changes. */
@@ -155,10 +157,15 @@ extern const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT];
 extern const KafkaForeignName kfdw_foreign_names[];
 extern const KafkaFixedProperty kfdw_fixed_properties[];
 
+/* In options.c. */
+extern void kfdw_option_read_table(Oid relid, Oid userid, KafkaOptionSetting *settings);
+
 /* In option_parse.c. */
 extern int	kfdw_option_place(Oid catalog);
+extern const char *kfdw_option_list_places(int some);
 extern KafkaOptionId kfdw_option_find(const char *name, int place);
 extern KafkaOptionSetting kfdw_option_parse(const KafkaOption *option, const char *value);
+extern const char *kfdw_option_valid_values(const KafkaOption *option);
 extern void kfdw_option_check_servers(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_topic(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_metadata(const KafkaOption *option, const char *value);

@@ -62,23 +62,18 @@ kafka_fdw_validator(PG_FUNCTION_ARGS)
 }
 
 /*
- * See options.h.  Later objects override earlier ones.
+ * See options.h.
  */
 KafkaTableOptions *
 kfdw_options_table(Oid relid, Oid userid)
 {
-	ForeignTable *table = GetForeignTable(relid);
-	ForeignServer *server = GetForeignServer(table->serverid);
+	ForeignServer *server = GetForeignServer(GetForeignServerIdByRelId(relid));
 	KafkaTableOptions *result = palloc0(sizeof(KafkaTableOptions));
-	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
+	KafkaOptionSetting settings[KAFKA_OPTION_COUNT];
 
-	read_defaults(settings);
-	read_options(server->options, KAFKA_ON_SERVER, settings);
-	read_options(user_mapping_options(userid, server->serverid), KAFKA_ON_USER_MAPPING, settings);
-	read_options(table->options, KAFKA_ON_TABLE, settings);
+	kfdw_option_read_table(relid, userid, settings);
 	check_conflicts(settings);
 	check_credentials(settings, server->servername);
-	settle_idempotence(settings);
 
 	result->relid = relid;
 	result->serverid = server->serverid;
@@ -133,6 +128,23 @@ kfdw_options_is_topic_table(Oid relid)
 /* Reading ------------------------------------------------------------------ */
 
 /*
+ * All settings of a table for a user.  Later objects override earlier ones; how
+ * they go together is not checked.
+ */
+void
+kfdw_option_read_table(Oid relid, Oid userid, KafkaOptionSetting *settings)
+{
+	ForeignTable *table = GetForeignTable(relid);
+	ForeignServer *server = GetForeignServer(table->serverid);
+
+	read_defaults(settings);
+	read_options(server->options, KAFKA_ON_SERVER, settings);
+	read_options(user_mapping_options(userid, server->serverid), KAFKA_ON_USER_MAPPING, settings);
+	read_options(table->options, KAFKA_ON_TABLE, settings);
+	settle_idempotence(settings);
+}
+
+/*
  * Adds the options of one object; those that it does not set stay as they are.
  */
 static void
@@ -153,16 +165,17 @@ read_options(List *options, int place, KafkaOptionSetting *settings)
 					 errhint("Set one of them only.")));
 		names[id] = def->defname;
 		settings[id] = kfdw_option_parse(&kfdw_option_table[id], defGetString(def));
-		settings[id].given = true;
+		settings[id].given = place;
 	}
 }
 
 /*
- * Fills in the defaults of the table.
+ * The defaults of the table of options, and nothing else.
  */
 static void
 read_defaults(KafkaOptionSetting *settings)
 {
+	memset(settings, 0, KAFKA_OPTION_COUNT * sizeof(KafkaOptionSetting));
 	for (int i = 0; i < KAFKA_OPTION_COUNT; i++)
 		if (kfdw_option_table[i].def != NULL)
 			settings[i] = kfdw_option_parse(&kfdw_option_table[i], kfdw_option_table[i].def);

@@ -27,6 +27,7 @@ my %room_of_root = (
 	options => 'options',
 	option_table => 'options',
 	option_parse => 'options',
+	option_list => 'options',
 	columns => 'columns',
 	compat => 'compat',
 );
