@@ -22,6 +22,9 @@
 /* The longest wait without a look at interrupts. */
 #define SLICE_MS		50
 
+/* The library fails a late record some time after its timeout; by then we do it. */
+#define EXPIRY_SLACK_MS	250
+
 /* produceva() takes its arguments as an array: these, and one for each header. */
 #define FIXED_ARGUMENTS 6
 
@@ -41,8 +44,11 @@ struct KafkaProducer
 	struct KafkaProducer *next;
 
 	bool		broken;			/* something failed: not to be used again */
+	int			delivery_timeout_ms;
+	bool		purged;			/* what is reported as purged was too late */
+
 	int64		outstanding;	/* sent, but no delivery report yet */
-	int64		failed;			/* reports of failures since the last flush */
+	int64		failed;			/* reports of failures; the transaction's abort destroys the producer */
 	rd_kafka_resp_err_t error;	/* of the first failure */
 	int32		error_partition;
 	char		error_topic[256];
@@ -65,10 +71,12 @@ kfdw_producer_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *op
 	producer->broken = true;
 	if (producer->failed++ > 0)
 		return;
-	producer->error = message->err;
+	producer->error = producer->purged ? RD_KAFKA_RESP_ERR__MSG_TIMED_OUT : message->err;
 	producer->error_partition = message->partition;
 	strlcpy(producer->error_topic, rd_kafka_topic_name(message->rkt), sizeof(producer->error_topic));
-	strlcpy(producer->error_reason, rd_kafka_message_errstr(message), sizeof(producer->error_reason));
+
+	/* not rd_kafka_message_errstr(): it returns the payload of a record that was to be sent */
+	strlcpy(producer->error_reason, rd_kafka_err2str(producer->error), sizeof(producer->error_reason));
 }
 
 /* Takes a producer off the list and destroys it with everything that it holds. */
@@ -122,6 +130,16 @@ destroy_useless(void)
 	}
 }
 
+/* How long the library tries to deliver a record. */
+static int
+delivery_timeout(const KafkaConfig *config)
+{
+	for (int i = 0; i < config->nproperties; i++)
+		if (strcmp(config->properties[i].name, "message.timeout.ms") == 0)
+			return atoi(config->properties[i].value);
+	return config->request_timeout_ms;
+}
+
 /* Opens a producer and puts it on the list. */
 static KafkaProducer *
 open_producer(const KafkaConfig *config)
@@ -139,6 +157,7 @@ open_producer(const KafkaConfig *config)
 	}
 	PG_END_TRY();
 	producer->client->owner = producer;
+	producer->delivery_timeout_ms = delivery_timeout(config);
 	producer->next = producers;
 	producers = producer;
 	return producer;
@@ -274,7 +293,6 @@ check_reports(KafkaProducer *producer)
 
 	if (producer->failed == 0)
 		return;
-	producer->failed = 0;
 	ereport(ERROR,
 			(errcode(kfdw_error_sqlstate(error)),
 			 producer->error_partition >= 0 ?
@@ -287,17 +305,39 @@ check_reports(KafkaProducer *producer)
 			 errhint("The transaction is rolled back; records of it that were delivered before may be in the topic.")));
 }
 
+/*
+ * Gives up on records that nobody acknowledged in their time.  The library does so
+ * itself, but not while it pauses between two attempts to connect.
+ */
+static void
+expire(KafkaProducer *producer, TimestampTz since)
+{
+	if (producer->purged ||
+		!TimestampDifferenceExceeds(since, GetCurrentTimestamp(),
+									Min(producer->delivery_timeout_ms, PG_INT32_MAX - EXPIRY_SLACK_MS) + EXPIRY_SLACK_MS))
+		return;
+	producer->purged = true;
+	rd_kafka_purge(producer->client->rk,
+				   RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
 void
 kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record)
 {
 	KafkaProducerTopic *topic = find_topic(producer, record->topic);
+	TimestampTz since = 0;
 	rd_kafka_resp_err_t error;
 
 	while ((error = produce(producer, topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{
+		int64		before = producer->outstanding;
+
 		CHECK_FOR_INTERRUPTS();
 		rd_kafka_poll(producer->client->rk, SLICE_MS);
 		check_reports(producer);
+		if (since == 0 || producer->outstanding < before)
+			since = GetCurrentTimestamp();
+		expire(producer, since);
 	}
 	if (error)
 		kfdw_error_topic(producer->client, record->topic, record->partition, error,
@@ -316,12 +356,15 @@ kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record)
 void
 kfdw_producer_flush(KafkaProducer *producer)
 {
+	TimestampTz since = GetCurrentTimestamp();
+
 	while (producer->outstanding > 0)
 	{
 		rd_kafka_flush(producer->client->rk, SLICE_MS);
 		kfdw_client_serve(producer->client);
 		check_reports(producer);
 		CHECK_FOR_INTERRUPTS();
+		expire(producer, since);
 	}
 	check_reports(producer);
 	producer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
