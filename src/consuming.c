@@ -26,6 +26,7 @@
 #include "catalog/offsets.h"
 #include "catalog/streams.h"
 #include "consuming.h"
+#include "start_offset.h"
 
 /* How far each partition was read when a subtransaction first read records. */
 typedef struct KafkaProgressMark
@@ -35,6 +36,13 @@ typedef struct KafkaProgressMark
 	struct KafkaProgressMark *outer;
 } KafkaProgressMark;
 
+typedef enum KafkaClaim
+{
+	CLAIM_UNTRIED,				/* no scan wanted it so far */
+	CLAIM_HELD,
+	CLAIM_MISSED				/* another consumer of the group has it */
+} KafkaClaim;
+
 /* Lives in TopTransactionContext, as positions may be written after its statement. */
 struct KafkaConsumption
 {
@@ -42,11 +50,11 @@ struct KafkaConsumption
 	const void *statement;
 	Oid			relid;
 	KafkaPositionKey key;
-	char	   *cluster_id;
-	char	   *topic_id;
 
-	int			nslices;		/* what was claimed, ascending by partition */
-	KafkaSlice *slices;
+	/* all by partition */
+	KafkaTopicState *state;
+	KafkaClaim *claims;
+	KafkaSlice *slices;			/* of what is claimed */
 	KafkaPosition *was;			/* the positions as they were read */
 	int64	   *next;			/* how far they are read now */
 	bool		place;			/* write also what did not move: a first "latest" */
@@ -62,7 +70,9 @@ struct KafkaConsumption
 struct KafkaConsumingScan
 {
 	KafkaConsumption *consumption;	/* NULL after its end */
-	int64	   *next;			/* how far this scan read, by slice */
+	KafkaSlice *slices;			/* what it reads */
+	int			nslices;
+	int64	   *next;			/* how far it read, by partition */
 	MemoryContextCallback callback;
 };
 
@@ -78,138 +88,93 @@ find_reader(const KafkaPositionKey *key, int32 partition)
 	{
 		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
 
-		if (other->open_scans == 0 || strcmp(other->key.group_id, key->group_id) != 0 ||
-			strcmp(other->key.server, key->server) != 0 || strcmp(other->key.topic, key->topic) != 0)
-			continue;
-		for (int i = 0; i < other->nslices; i++)
-			if (other->slices[i].partition == partition)
-				return other;
+		if (other->open_scans > 0 && strcmp(other->key.group_id, key->group_id) == 0 &&
+			strcmp(other->key.server, key->server) == 0 && strcmp(other->key.topic, key->topic) == 0 &&
+			partition < other->state->npartitions && other->claims[partition] == CLAIM_HELD)
+			return other;
 	}
 	return NULL;
 }
 
-/* Where a partition without a position starts. */
-static int64
-first_offset(const KafkaTableOptions *options, const KafkaTopicState *state, int32 partition, bool first_use)
+/* Tries to claim a partition; never waits. */
+static KafkaClaim
+claim_partition(KafkaConsumption *consumption, int32 partition)
 {
-	switch (options->auto_offset_reset)
-	{
-		case KAFKA_RESET_EARLIEST:
-			return state->low[partition];
-		case KAFKA_RESET_LATEST:
-			/* a partition that came later is read from its beginning */
-			return first_use ? state->end[partition] : state->low[partition];
-		case KAFKA_RESET_NONE:
-			break;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("consumer group \"%s\" has no position in topic \"%s\", partition %d",
-					options->group_id, options->topic, partition),
-			 errhint("Set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
-}
-
-/* The broker does not have the records at a position: an error, or what replaces it. */
-static int64
-replace_position(const KafkaTableOptions *options, const KafkaTopicState *state, const KafkaPosition *was)
-{
-	int64		low = state->low[was->partition];
-	int64		end = state->end[was->partition];
-
-	if (options->on_offset_out_of_range == KAFKA_RESET_EARLIEST)
-		return low;
-	if (options->on_offset_out_of_range == KAFKA_RESET_LATEST)
-		return end;
-	ereport(ERROR,
-			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is out of range in topic \"%s\", partition %d",
-					was->next_offset, options->group_id, options->topic, was->partition),
-			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, end),
-			 was->next_offset < low ?
-			 errhint("Retention removed records that were not read. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.") :
-			 errhint("The topic was probably recreated. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
-}
-
-int64
-kfdw_consuming_start_offset(const KafkaTableOptions *options, const KafkaTopicState *state,
-							const KafkaPosition *was, bool first_use)
-{
-	if (!was->exists)
-		return first_offset(options, state, was->partition, first_use);
-	if (was->cluster_id != NULL && state->cluster_id != NULL &&
-		strcmp(was->cluster_id, state->cluster_id) != 0)
+	if (find_reader(&consumption->key, partition) != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the position of consumer group \"%s\" in topic \"%s\", partition %d is one of another Kafka cluster",
-						options->group_id, options->topic, was->partition),
-				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
-						   was->cluster_id, options->server, state->cluster_id),
-				 errhint("Delete the group's rows from kafka.offsets to start anew.")));
-	if (was->next_offset < state->low[was->partition] || was->next_offset > state->end[was->partition])
-		return replace_position(options, state, was);
-	return was->next_offset;
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("partition %d of topic \"%s\" is being consumed by another query of this transaction",
+						partition, consumption->key.topic),
+				 errhint("Close the cursor that reads it, or read the topic once, in a MATERIALIZED common table expression.")));
+	return kfdw_offsets_claim(&consumption->key, partition, false) ? CLAIM_HELD : CLAIM_MISSED;
 }
 
-/* Claims the partitions that are free into the consumption's slices. */
-static int
-claim_partitions(KafkaConsumption *consumption, int npartitions)
-{
-	consumption->slices = palloc0((npartitions + 1) * sizeof(KafkaSlice));
-	for (int32 p = 0; p < npartitions; p++)
-	{
-		if (find_reader(&consumption->key, p) != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("partition %d of topic \"%s\" is being consumed by another query of this transaction",
-							p, consumption->key.topic),
-					 errhint("Close the cursor that reads it, or read the topic once, in a MATERIALIZED common table expression.")));
-		if (kfdw_offsets_claim(&consumption->key, p, false))
-			consumption->slices[consumption->nslices++].partition = p;
-	}
-	return consumption->nslices;
-}
-
-/* True when another consumer moved a position past the ends that were taken before the claim. */
-static bool
-ends_are_old(const KafkaConsumption *consumption, const KafkaPosition *positions, const KafkaTopicState *state)
-{
-	for (int i = 0; i < consumption->nslices; i++)
-	{
-		int32		p = consumption->slices[i].partition;
-
-		if (positions[p].exists && positions[p].next_offset > state->end[p])
-			return true;
-	}
-	return false;
-}
-
-/* Reads the positions of what was claimed and sets the slices' bounds. */
+/* Sets the bounds of a partition that was just claimed. */
 static void
-set_slices(KafkaConsumption *consumption, const KafkaTableOptions *options, KafkaConsumer *consumer,
-		   KafkaTopicState *state)
+set_slice(KafkaConsumption *consumption, const KafkaTableOptions *options, const KafkaPosition *was,
+		  bool first_use)
 {
+	int32		p = was->partition;
+
+	consumption->was[p] = *was;
+	consumption->slices[p].partition = p;
+	consumption->slices[p].from = kfdw_start_offset(options, consumption->state, was, first_use);
+	consumption->slices[p].end = Max(consumption->state->end[p], consumption->slices[p].from);
+	consumption->next[p] = consumption->slices[p].from;
+}
+
+/*
+ * Another consumer may have moved a position past the ends, which were taken before
+ * the claim.  Then newer ends hold for what is claimed now.
+ */
+static void
+renew_ends(KafkaConsumption *consumption, KafkaConsumer *consumer, const KafkaPosition *positions, const bool *claimed)
+{
+	KafkaTopicState *state = consumption->state;
+	KafkaTopicState *newer = NULL;
+
+	for (int p = 0; p < state->npartitions; p++)
+	{
+		if (!claimed[p] || !positions[p].exists || positions[p].next_offset <= state->end[p])
+			continue;
+		if (newer == NULL)
+			newer = kfdw_consumer_topic_state(consumer);
+		if (p < newer->npartitions)
+			state->end[p] = newer->end[p];
+	}
+}
+
+/* Claims the partitions that a scan wants and none of its statement wanted before. */
+static void
+claim_wanted(KafkaConsumption *consumption, const KafkaTableOptions *options, KafkaConsumer *consumer,
+			 const KafkaPartitionFilter *filter)
+{
+	int			npartitions = consumption->state->npartitions;
+	bool	   *claimed = palloc0(npartitions * sizeof(bool));
+	int			nclaimed = 0;
 	int			nrows;
-	KafkaPosition *positions = kfdw_offsets_read(&consumption->key, state->npartitions, &nrows);
+	KafkaPosition *positions;
 
-	if (ends_are_old(consumption, positions, state))
+	/* the first use of a group that starts at the ends places all partitions there */
+	bool		places_all = options->auto_offset_reset == KAFKA_RESET_LATEST;
+
+	for (int p = 0; p < npartitions; p++)
 	{
-		KafkaTopicState *newer = kfdw_consumer_topic_state(consumer);
-
-		if (newer->npartitions >= state->npartitions)
-			*state = *newer;
+		if (consumption->claims[p] != CLAIM_UNTRIED ||
+			(filter && !places_all && !filter->admits(filter->argument, p)))
+			continue;
+		consumption->claims[p] = claim_partition(consumption, p);
+		claimed[p] = consumption->claims[p] == CLAIM_HELD;
+		nclaimed += claimed[p];
 	}
-	consumption->was = palloc0((consumption->nslices + 1) * sizeof(KafkaPosition));
-	consumption->next = palloc0((consumption->nslices + 1) * sizeof(int64));
-	for (int i = 0; i < consumption->nslices; i++)
-	{
-		KafkaSlice *slice = &consumption->slices[i];
-
-		consumption->was[i] = positions[slice->partition];
-		slice->from = kfdw_consuming_start_offset(options, state, &consumption->was[i], nrows == 0);
-		slice->end = state->end[slice->partition];
-		consumption->next[i] = slice->from;
-	}
-	consumption->place = nrows == 0 && options->auto_offset_reset == KAFKA_RESET_LATEST;
+	if (nclaimed == 0)
+		return;
+	positions = kfdw_offsets_read(&consumption->key, npartitions, &nrows);
+	consumption->place = nrows == 0 && places_all;
+	renew_ends(consumption, consumer, positions, claimed);
+	for (int p = 0; p < npartitions; p++)
+		if (claimed[p])
+			set_slice(consumption, options, &positions[p], nrows == 0);
 }
 
 /* Nobody but its workers consumes in the name of a stream. */
@@ -223,18 +188,15 @@ check_group(const KafkaTableOptions *options)
 				 errhint("Use another \"group_id\", or drop the stream.")));
 }
 
-/* Begins to consume a topic in a statement: claims, positions, ends. */
+/* Begins to consume a topic in a statement; nothing is claimed yet. */
 static KafkaConsumption *
 begin_consumption(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
-	MemoryContext old;
 	KafkaConsumption *consumption;
-	KafkaTopicState *state;
+	int			size;
 
 	kfdw_consuming_write_pending();
 	check_group(options);
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	state = kfdw_consumer_topic_state(consumer);
 	consumption = palloc0(sizeof(KafkaConsumption));
 	consumption->statement = statement;
 	consumption->relid = options->relid;
@@ -242,17 +204,29 @@ begin_consumption(const void *statement, const KafkaTableOptions *options, Kafka
 	consumption->key.server = pstrdup(options->server);
 	consumption->key.group_id = pstrdup(options->group_id);
 	consumption->key.topic = pstrdup(options->topic);
-	consumption->cluster_id = state->cluster_id;
-	consumption->topic_id = state->topic_id;
-	if (claim_partitions(consumption, state->npartitions) == 0)
-		ereport(NOTICE,
-				(errmsg("no partition of topic \"%s\" is free for this consumer", options->topic),
-				 errdetail("Other consumers of group \"%s\" hold all %d of them.",
-						   options->group_id, state->npartitions)));
-	set_slices(consumption, options, consumer, state);
-	MemoryContextSwitchTo(old);
-	dlist_push_tail(&consumptions, &consumption->node);
+	consumption->state = kfdw_consumer_topic_state(consumer);
+	size = consumption->state->npartitions;
+	consumption->claims = palloc0(size * sizeof(KafkaClaim));
+	consumption->slices = palloc0(size * sizeof(KafkaSlice));
+	consumption->was = palloc0(size * sizeof(KafkaPosition));
+	consumption->next = palloc0(size * sizeof(int64));
 	return consumption;
+}
+
+/* The consumption that another scan of the statement began, NULL when this is the first. */
+static KafkaConsumption *
+find_consumption(const void *statement, Oid relid)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &consumptions)
+	{
+		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
+
+		if (other->statement == statement && other->relid == relid && other->open_scans > 0)
+			return other;
+	}
+	return NULL;
 }
 
 /* A scan went away with its memory and was never ended: its query failed. */
@@ -266,26 +240,59 @@ abandon_scan(void *argument)
 	scan->consumption = NULL;
 }
 
-KafkaConsumingScan *
-kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
+/* Says so when a scan wanted partitions and others hold them all. */
+static void
+report_idle(const KafkaConsumption *consumption, const KafkaPartitionFilter *filter)
 {
-	KafkaConsumption *consumption = NULL;
-	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
-	dlist_iter	iter;
+	int			missed = 0;
 
-	dlist_foreach(iter, &consumptions)
+	for (int p = 0; p < consumption->state->npartitions; p++)
+		missed += consumption->claims[p] == CLAIM_MISSED && (!filter || filter->admits(filter->argument, p));
+	if (missed > 0)
+		ereport(NOTICE,
+				(errmsg("no partition of topic \"%s\" is free for this consumer", consumption->key.topic),
+				 errdetail("Other consumers of group \"%s\" hold all %d of them.",
+						   consumption->key.group_id, missed)));
+}
+
+/* Takes a scan's part of what its statement claimed. */
+static void
+set_scan_slices(KafkaConsumingScan *scan, const KafkaPartitionFilter *filter)
+{
+	const KafkaConsumption *consumption = scan->consumption;
+	int			npartitions = consumption->state->npartitions;
+
+	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
+	scan->next = palloc(npartitions * sizeof(int64));
+	for (int p = 0; p < npartitions; p++)
 	{
-		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
-
-		if (other->statement == statement && other->relid == options->relid && other->open_scans > 0)
-			consumption = other;
+		if (consumption->claims[p] != CLAIM_HELD || (filter && !filter->admits(filter->argument, p)))
+			continue;
+		scan->slices[scan->nslices++] = consumption->slices[p];
+		scan->next[p] = consumption->slices[p].from;
 	}
-	if (consumption == NULL)
+	if (scan->nslices == 0)
+		report_idle(consumption, filter);
+}
+
+KafkaConsumingScan *
+kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer,
+					 const KafkaPartitionFilter *filter)
+{
+	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
+	KafkaConsumption *consumption = find_consumption(statement, options->relid);
+	bool		first = consumption == NULL;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	if (first)
 		consumption = begin_consumption(statement, options, consumer);
-	scan->next = palloc((consumption->nslices + 1) * sizeof(int64));
-	for (int i = 0; i < consumption->nslices; i++)
-		scan->next[i] = consumption->slices[i].from;
+	claim_wanted(consumption, options, consumer, filter);
+	if (first)
+		dlist_push_tail(&consumptions, &consumption->node);
+	MemoryContextSwitchTo(old);
+
 	scan->consumption = consumption;
+	set_scan_slices(scan, filter);
 	scan->callback.func = abandon_scan;
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->callback);
@@ -296,8 +303,8 @@ kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, Ka
 const KafkaSlice *
 kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices)
 {
-	*nslices = scan->consumption->nslices;
-	return scan->consumption->slices;
+	*nslices = scan->nslices;
+	return scan->slices;
 }
 
 void
@@ -318,7 +325,7 @@ mark_progress(KafkaConsumption *consumption)
 	int			level = GetCurrentTransactionNestLevel();
 	int			marked = consumption->marks ? consumption->marks->level : consumption->level;
 	KafkaProgressMark *mark;
-	size_t		size = (consumption->nslices + 1) * sizeof(int64);
+	size_t		size = consumption->state->npartitions * sizeof(int64);
 
 	if (level <= marked)
 		return;
@@ -330,60 +337,44 @@ mark_progress(KafkaConsumption *consumption)
 	consumption->marks = mark;
 }
 
-/* The slice of a partition that was claimed. */
-static int
-slice_of(const KafkaConsumption *consumption, int32 partition)
-{
-	int			low = 0,
-				high = consumption->nslices - 1;
-
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-
-		if (consumption->slices[middle].partition < partition)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 void
 kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset)
 {
-	KafkaConsumption *consumption = scan->consumption;
-	int			i = slice_of(consumption, partition);
+	int64	   *next = scan->consumption->next;
 
-	mark_progress(consumption);
-	scan->next[i] = Max(scan->next[i], offset + 1);
-	consumption->next[i] = Max(consumption->next[i], offset + 1);
+	mark_progress(scan->consumption);
+	scan->next[partition] = Max(scan->next[partition], offset + 1);
+	next[partition] = Max(next[partition], offset + 1);
 }
 
 void
 kfdw_consuming_finished(KafkaConsumingScan *scan)
 {
-	KafkaConsumption *consumption = scan->consumption;
+	mark_progress(scan->consumption);
+	for (int i = 0; i < scan->nslices; i++)
+	{
+		int32		p = scan->slices[i].partition;
 
-	mark_progress(consumption);
-	for (int i = 0; i < consumption->nslices; i++)
-		scan->next[i] = consumption->next[i] = consumption->slices[i].end;
+		scan->next[p] = scan->consumption->next[p] = scan->slices[i].end;
+	}
 }
 
 /* Writes the positions that moved. */
 static void
 write_positions(KafkaConsumption *consumption)
 {
-	consumption->written_level = GetCurrentTransactionNestLevel();
-	for (int i = 0; i < consumption->nslices; i++)
-	{
-		KafkaPosition *was = &consumption->was[i];
-		bool		moved = was->exists ? consumption->next[i] != was->next_offset :
-			consumption->next[i] != consumption->slices[i].from;
+	const KafkaTopicState *state = consumption->state;
 
-		if (moved || (consumption->place && !was->exists))
-			kfdw_offsets_write(&consumption->key, was, consumption->next[i],
-							   consumption->cluster_id, consumption->topic_id);
+	consumption->written_level = GetCurrentTransactionNestLevel();
+	for (int p = 0; p < state->npartitions; p++)
+	{
+		KafkaPosition *was = &consumption->was[p];
+		bool		moved = was->exists ? consumption->next[p] != was->next_offset :
+			consumption->next[p] != consumption->slices[p].from;
+
+		if (consumption->claims[p] == CLAIM_HELD && (moved || (consumption->place && !was->exists)))
+			kfdw_offsets_write(&consumption->key, was, consumption->next[p],
+							   state->cluster_id, state->topic_id);
 	}
 }
 
@@ -407,8 +398,9 @@ kfdw_consuming_end(KafkaConsumingScan *scan)
 	if (consumption == NULL)
 		return;
 	scan->consumption = NULL;
-	for (int i = 0; i < consumption->nslices && !consumption->rolled_back; i++)
-		consumption->uneven |= scan->next[i] != consumption->next[i];
+	for (int i = 0; i < scan->nslices && !consumption->rolled_back; i++)
+		consumption->uneven |= scan->next[scan->slices[i].partition] !=
+			consumption->next[scan->slices[i].partition];
 	if (--consumption->open_scans > 0)
 		return;
 	check_even(consumption);
@@ -455,8 +447,8 @@ undo_begin(KafkaConsumption *consumption)
 	}
 
 	/* an older cursor may have fetched its first row here; it lives on */
-	for (int i = 0; i < consumption->nslices; i++)
-		consumption->next[i] = consumption->slices[i].from;
+	for (int p = 0; p < consumption->state->npartitions; p++)
+		consumption->next[p] = consumption->slices[p].from;
 	consumption->level = 1;
 	consumption->marks = NULL;
 	consumption->written_level = 1;

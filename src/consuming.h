@@ -18,22 +18,23 @@
 typedef struct KafkaConsumption KafkaConsumption;
 typedef struct KafkaConsumingScan KafkaConsumingScan;
 
-/*
- * Where a group (options->group_id) reads on, after checks that its position is one
- * of this topic; first_use: it has no position in any partition.
- */
-extern int64 kfdw_consuming_start_offset(const KafkaTableOptions *options, const KafkaTopicState *state,
-										 const KafkaPosition *was, bool first_use);
+/* Which partitions a scan wants; NULL instead of it: all. */
+typedef struct KafkaPartitionFilter
+{
+	bool		(*admits) (const void *argument, int32 partition);
+	const void *argument;
+} KafkaPartitionFilter;
 
 /*
  * Begins a scan of a consuming table in a statement (any pointer that stands for
- * it).  The first scan of a statement claims the partitions that are free and
- * reads their positions.  The scan belongs to the current memory context.
+ * it).  The partitions that it wants and that are free are claimed, and their
+ * positions read, unless a scan of the same statement did so before.  The scan
+ * belongs to the current memory context.
  */
 extern KafkaConsumingScan *kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options,
-												KafkaConsumer *consumer);
+												KafkaConsumer *consumer, const KafkaPartitionFilter *filter);
 
-/* What the scan is to read: an entry for each partition that was claimed. */
+/* What the scan is to read: an entry for each partition that it wants and that was claimed. */
 extern const KafkaSlice *kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices);
 
 /* Raises an error when a rolled back savepoint took back records of this scan. */

@@ -14,7 +14,8 @@
 /* fdw_private of a ForeignScan */
 typedef enum KafkaScanPrivate
 {
-	KAFKA_SCAN_ATTRIBUTES		/* integer list: the attributes that the query uses */
+	KAFKA_SCAN_ATTRIBUTES,		/* integer list: the attributes that the query uses */
+	KAFKA_SCAN_BOUNDS			/* what kfdw_bounds_plan() made of the conditions */
 } KafkaScanPrivate;
 
 /* plan.c */

@@ -8,6 +8,7 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "miscadmin.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -17,6 +18,7 @@
 
 #include "batch.h"
 #include "compat.h"
+#include "fdw/bounds.h"
 #include "fdw/fdw.h"
 
 /*
@@ -81,8 +83,11 @@ ForeignScan *
 kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 					ForeignPath *path, List *tlist, List *clauses, Plan *outer)
 {
-	List	   *private = list_make1(list_attributes(baserel, relid));
+	bool		consuming = kfdw_options_table(relid, GetUserId())->group_id != NULL;
+	List	   *exprs = NIL;
+	List	   *bounds = kfdw_bounds_plan(baserel, relid, consuming, &exprs);
 
 	return make_foreignscan(tlist, extract_actual_clauses(clauses, false), baserel->relid,
-							NIL, private, NIL, NIL, outer);
+							exprs, list_make2(list_attributes(baserel, relid), bounds),
+							NIL, NIL, outer);
 }

@@ -21,6 +21,7 @@
 #include "batch.h"
 #include "compat.h"
 #include "consuming.h"
+#include "fdw/bounds.h"
 #include "fdw/fdw.h"
 
 /* Records in hand at a time; the client fetches ahead by itself. */
@@ -42,6 +43,10 @@ typedef struct KafkaScanState
 	/* NULL while not open, and in a stream's batch */
 	KafkaConsumer *consumer;
 	KafkaConsumingScan *consuming;	/* NULL for a topic table */
+	const KafkaTopicState *topic;	/* of a topic table: what all scans of it see */
+
+	KafkaBounds *bounds;		/* what the conditions admit; NULL: everything */
+	MemoryContext bounds_context;	/* reset when they are evaluated */
 	const KafkaSlice *slices;
 	int			nslices;
 
@@ -109,28 +114,72 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->is_batch = scan->buffer != NULL;
 	if (!scan->is_batch)
 		scan->buffer = kfdw_buffer_create(SCAN_BUFFER_RECORDS, SCAN_BUFFER_BYTES);
+	scan->bounds = kfdw_bounds_begin(list_nth(plan->fdw_private, KAFKA_SCAN_BOUNDS), plan->fdw_exprs,
+									 &node->ss.ps);
+	scan->bounds_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw bounds",
+												 ALLOCSET_SMALL_SIZES);
 	if (scan->options->group_id != NULL)
 		check_may_consume(node, userid);
 	node->fdw_state = scan;
 }
 
-/* A plain scan reads every partition from its first offset to its end. */
+/* A plain scan reads every partition from its first offset to its end, as far as the conditions admit. */
 static void
-set_topic_slices(KafkaScanState *scan, const KafkaTopicState *state)
+set_topic_slices(KafkaScanState *scan)
 {
-	KafkaSlice *slices = palloc((state->npartitions + 1) * sizeof(KafkaSlice));
+	const KafkaTopicState *topic = scan->topic;
+	KafkaSlice *slices = palloc((topic->npartitions + 1) * sizeof(KafkaSlice));
 
-	for (int p = 0; p < state->npartitions; p++)
-	{
-		slices[p].partition = p;
-		slices[p].from = state->low[p];
-		slices[p].end = state->end[p];
-	}
 	scan->slices = slices;
-	scan->nslices = state->npartitions;
+	scan->nslices = 0;
+	for (int p = 0; p < topic->npartitions; p++)
+	{
+		KafkaSlice	slice = {p, topic->low[p], topic->end[p]};
+
+		if (scan->bounds == NULL || kfdw_bounds_narrow(scan->bounds, &slice))
+			slices[scan->nslices++] = slice;
+	}
 }
 
-/* Opens the consumer and decides what to read. */
+/* Whether the conditions admit a partition at all. */
+static bool
+admits_partition(const void *argument, int32 partition)
+{
+	KafkaSlice	slice = {partition, 0, PG_INT64_MAX};
+
+	return kfdw_bounds_narrow(argument, &slice);
+}
+
+/* A consuming scan reads what it can claim of the partitions that the conditions admit. */
+static void
+begin_consuming(KafkaScanState *scan, EState *estate)
+{
+	KafkaPartitionFilter filter = {admits_partition, scan->bounds};
+
+	scan->consuming = kfdw_consuming_begin(estate, scan->options, scan->consumer,
+										   scan->bounds ? &filter : NULL);
+	scan->slices = kfdw_consuming_slices(scan->consuming, &scan->nslices);
+}
+
+/* Decides what to read, from the conditions' present values, and starts to. */
+static void
+start_reading(ForeignScanState *node, KafkaScanState *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->bounds_context);
+
+	if (scan->consuming == NULL)
+	{
+		MemoryContextReset(scan->bounds_context);
+		if (scan->bounds != NULL)
+			kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
+		set_topic_slices(scan);
+	}
+	kfdw_consumer_start(scan->consumer, scan->slices, scan->nslices);
+	scan->counts.partitions = scan->nslices;
+	MemoryContextSwitchTo(old);
+}
+
+/* Opens the consumer. */
 static void
 open_scan(ForeignScanState *node, KafkaScanState *scan)
 {
@@ -138,16 +187,16 @@ open_scan(ForeignScanState *node, KafkaScanState *scan)
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 
 	scan->consumer = kfdw_consumer_open(&scan->options->consumer, scan->options->topic);
-	if (scan->options->group_id != NULL)
-	{
-		scan->consuming = kfdw_consuming_begin(estate, scan->options, scan->consumer);
-		scan->slices = kfdw_consuming_slices(scan->consuming, &scan->nslices);
-	}
+	if (scan->options->group_id == NULL)
+		scan->topic = kfdw_ends_get(estate, scan->options, scan->consumer);
 	else
-		set_topic_slices(scan, kfdw_ends_get(estate, scan->options, scan->consumer));
-	kfdw_consumer_start(scan->consumer, scan->slices, scan->nslices);
-	scan->counts.partitions = scan->nslices;
+	{
+		if (scan->bounds != NULL)
+			kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
+		begin_consuming(scan, estate);
+	}
 	MemoryContextSwitchTo(old);
+	start_reading(node, scan);
 }
 
 /* A COMMIT must not read the rest of a consuming cursor into a held one. */
@@ -247,7 +296,7 @@ kafkaReScanForeignScan(ForeignScanState *node)
 	if (scan->consumer != NULL)
 	{
 		kfdw_buffer_clear(scan->buffer);
-		kfdw_consumer_start(scan->consumer, scan->slices, scan->nslices);
+		start_reading(node, scan);
 	}
 }
 

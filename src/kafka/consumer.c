@@ -143,6 +143,11 @@ set_readers(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
 {
 	MemoryContext old = MemoryContextSwitchTo(consumer->context);
 
+	if (consumer->readers != NULL)
+	{
+		pfree(consumer->readers);
+		pfree(consumer->reader_of);
+	}
 	consumer->npartitions = 0;
 	for (int i = 0; i < nslices; i++)
 		consumer->npartitions = Max(consumer->npartitions, slices[i].partition + 1);

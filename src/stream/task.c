@@ -11,7 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "consuming.h"
+#include "start_offset.h"
 #include "stream/task.h"
 
 /* A batch ends at this size; its records stay in the client's memory until it is done. */
@@ -123,7 +123,7 @@ take_partitions(KafkaTask *task)
 		KafkaTaskPartition *partition = &task->partitions[i];
 
 		partition->position = positions[partition->position.partition];
-		partition->start = kfdw_consuming_start_offset(task->options, task->topic, &partition->position, false);
+		partition->start = kfdw_start_offset(task->options, task->topic, &partition->position, false);
 		partition->fetched = partition->start;
 	}
 }

@@ -23,6 +23,7 @@ my %room_of_root = (
 	xact => 'xact',
 	record_log => 'xact',
 	consuming => 'xact',
+	start_offset => 'xact',
 	batch => 'xact',
 	options => 'options',
 	option_table => 'options',

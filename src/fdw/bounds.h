@@ -1,0 +1,34 @@
+/*
+ * bounds.h
+ *	  Conditions on the partition and offset columns decide what is fetched.
+ *
+ * They only ever leave out records that the conditions, which the executor checks
+ * as well, would filter.
+ */
+#ifndef KFDW_BOUNDS_H
+#define KFDW_BOUNDS_H
+
+#include "nodes/execnodes.h"
+#include "nodes/pathnodes.h"
+
+#include "kafka/consumer.h"
+
+typedef struct KafkaBounds KafkaBounds;
+
+/*
+ * The usable conditions of a scan as a tree of plain nodes, for fdw_private; what
+ * they compare with is appended to *exprs, for fdw_exprs.  NIL: none is usable.
+ * With consuming, only conditions on the partition that cannot change at a rescan.
+ */
+extern List *kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, bool consuming, List **exprs);
+
+/* Prepares the tree for execution; NULL when there is none. */
+extern KafkaBounds *kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent);
+
+/* Evaluates what is compared with. */
+extern void kfdw_bounds_evaluate(KafkaBounds *bounds, ExprContext *context);
+
+/* Narrows a slice to what its partition's records must have; false when no record can match. */
+extern bool kfdw_bounds_narrow(const KafkaBounds *bounds, KafkaSlice *slice);
+
+#endif							/* KFDW_BOUNDS_H */
