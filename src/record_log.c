@@ -330,13 +330,19 @@ send_memory(KafkaRecordLog *log)
 	}
 }
 
-/* Sends everything and waits until all of it is acknowledged; what fails is an error. */
+/*
+ * Sends everything and waits until all of it is acknowledged; what fails is an error.
+ * Also where a savepoint took all of it back there may be a file to close.
+ */
 void
 kfdw_log_send(void)
 {
 	KafkaRecordLog *log = record_log;
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext old;
 
+	if (log == NULL)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
 	send_file(log);
 	send_memory(log);
 	for (int i = 0; i < log->ntargets; i++)

@@ -61,12 +61,12 @@ end_transaction(XactEvent event, void *argument)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			kfdw_consuming_write_pending();
-			if (!kfdw_log_is_empty())
-				kfdw_log_send();
+			kfdw_log_send();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			refuse_prepare();
 			kfdw_consuming_write_pending();
+			kfdw_log_send();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
