@@ -29,6 +29,13 @@ typedef struct KafkaModifyState
 	MemoryContext row_context;	/* reset for each row */
 } KafkaModifyState;
 
+/*
+ * What a record takes beside its key, value and headers: a batch of its own and all
+ * lengths at their longest, which is how Kafka's clients and brokers count.
+ */
+#define RECORD_OVERHEAD (61 + 36)
+#define HEADER_OVERHEAD 10
+
 /* A topic is append-only. */
 int
 kafkaIsForeignRelUpdatable(Relation relation)
@@ -75,7 +82,7 @@ begin_insert(ResultRelInfo *relinfo, EState *estate)
 	state->codec = kfdw_codec_create(columns, state->options->format);
 	state->target = kfdw_log_target(state->options, userid);
 	state->npartitions = kfdw_producer_partition_count(kfdw_producer_get(&state->options->producer),
-													   state->options->topic);
+													   state->options->topic, -1);
 	state->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
 											   ALLOCSET_DEFAULT_SIZES);
 	return state;
@@ -111,9 +118,14 @@ kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *relinfo)
 
 /* What the broker would refuse at COMMIT is refused here. */
 static void
-check_record(const KafkaModifyState *state, const KafkaRecord *record)
+check_record(KafkaModifyState *state, const KafkaRecord *record)
 {
-	size_t		size = record->key_len + record->value_len;
+	size_t		size = RECORD_OVERHEAD + record->key_len + record->value_len;
+
+	/* the topic may have grown */
+	if (record->partition >= state->npartitions)
+		state->npartitions = kfdw_producer_partition_count(kfdw_producer_get(&state->options->producer),
+														   state->options->topic, record->partition);
 
 	if (record->partition >= state->npartitions)
 		ereport(ERROR,
@@ -121,12 +133,12 @@ check_record(const KafkaModifyState *state, const KafkaRecord *record)
 				 errmsg("topic \"%s\" has no partition %d", state->options->topic, record->partition),
 				 errdetail("It has partitions 0 to %d.", state->npartitions - 1)));
 	for (int i = 0; i < record->nheaders; i++)
-		size += strlen(record->headers[i].key) + record->headers[i].value_len;
+		size += HEADER_OVERHEAD + strlen(record->headers[i].key) + record->headers[i].value_len;
 	if (size > (size_t) state->options->max_request_size)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("record for topic \"%s\" is too large", state->options->topic),
-				 errdetail("Key, value and headers have %zu bytes; the option \"max_request_size\" allows %d.",
+				 errdetail("With key, value and headers it has up to %zu bytes; the option \"max_request_size\" allows %d.",
 						   size, state->options->max_request_size)));
 }
 

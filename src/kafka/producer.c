@@ -200,11 +200,11 @@ find_topic(KafkaProducer *producer, const char *name)
 }
 
 int
-kfdw_producer_partition_count(KafkaProducer *producer, const char *name)
+kfdw_producer_partition_count(KafkaProducer *producer, const char *name, int32 partition)
 {
 	KafkaProducerTopic *topic = find_topic(producer, name);
 
-	if (topic->npartitions == 0 ||
+	if (topic->npartitions == 0 || partition >= topic->npartitions ||
 		TimestampDifferenceExceeds(topic->asked_at, GetCurrentTimestamp(), TOPIC_AGE_MS))
 	{
 		KafkaTopicCall *call;

@@ -16,8 +16,11 @@ typedef struct KafkaProducer KafkaProducer;
  */
 extern KafkaProducer *kfdw_producer_get(const KafkaConfig *config);
 
-/* The number of partitions of a topic; an unknown topic is an error. */
-extern int	kfdw_producer_partition_count(KafkaProducer *producer, const char *topic);
+/*
+ * The number of partitions of a topic; an unknown topic is an error.  The broker is
+ * asked again when its answer is old, or does not have the partition (-1: any).
+ */
+extern int	kfdw_producer_partition_count(KafkaProducer *producer, const char *topic, int32 partition);
 
 /* Hands a record to the client, waiting interruptibly while its queue is full. */
 extern void kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record);
