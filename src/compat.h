@@ -9,6 +9,7 @@
 
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "commands/explain.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "postmaster/bgworker.h"
@@ -19,10 +20,15 @@
 #include "optimizer/pathnode.h"
 #include "utils/jsonfuncs.h"
 
-/* 18 split the functions that print properties off commands/explain.h. */
+/* 18 split the state and the functions that print properties off commands/explain.h. */
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
+#endif
+
+/* 18 has pg_noreturn, before a declaration, in place of pg_attribute_noreturn() behind it. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* 16 lets the semantic actions of the JSON parser fail. */

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "commands/explain.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/rel.h"

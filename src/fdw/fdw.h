@@ -5,9 +5,9 @@
 #ifndef KFDW_FDW_H
 #define KFDW_FDW_H
 
-#include "commands/explain.h"
 #include "foreign/fdwapi.h"
 
+#include "compat.h"
 #include "kafka/consumer.h"
 #include "options.h"
 

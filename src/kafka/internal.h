@@ -8,6 +8,7 @@
 #ifndef KFDW_KAFKA_INTERNAL_H
 #define KFDW_KAFKA_INTERNAL_H
 
+#include "compat.h"
 #include "kafka/client.h"
 #include "kafka/librdkafka.h"
 
@@ -87,8 +88,8 @@ extern void kfdw_producer_report(rd_kafka_t *rk, const rd_kafka_message_t *messa
 /* error.c */
 extern int	kfdw_error_sqlstate(rd_kafka_resp_err_t error);
 extern bool kfdw_error_is_lasting(rd_kafka_resp_err_t error);
-extern void kfdw_error_unreachable(KafkaClient *client, const char *topic) pg_attribute_noreturn();
-extern void kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
-							 rd_kafka_resp_err_t error, const char *reason) pg_attribute_noreturn();
+pg_noreturn extern void kfdw_error_unreachable(KafkaClient *client, const char *topic);
+pg_noreturn extern void kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
+										 rd_kafka_resp_err_t error, const char *reason);
 
 #endif							/* KFDW_KAFKA_INTERNAL_H */
