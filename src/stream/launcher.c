@@ -142,6 +142,11 @@ take_pings(void)
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	all = kfdw_shared->ping_all;
+	if (kfdw_slot_can_be_made())
+	{
+		kfdw_shared->slots_missing = false;
+		all = true;
+	}
 	npings = kfdw_shared->npings;
 	memcpy(pings, kfdw_shared->pings, sizeof(pings));
 	kfdw_shared->ping_all = false;
@@ -254,15 +259,14 @@ send_scout(ScoutJob *job)
 	worker.bgw_main_arg = ObjectIdGetDatum(job->database);
 	scout = start_process(&worker, "kfdw_scout_main");
 	job->due = in_ms(NO_PROCESS_RETRY_MS);
-	if (scout != NULL)
-	{
-		scout_job = job;
-		return;
-	}
-	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_shared->scouting = InvalidOid;
-	LWLockRelease(kfdw_shared->lock);
 	wake_up_at(job->due);
+	if (scout != NULL)
+		scout_job = job;
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	if (scout == NULL)
+		kfdw_shared->scouting = InvalidOid;
+	kfdw_shared->processes_missing = scout == NULL;
+	LWLockRelease(kfdw_shared->lock);
 }
 
 static void
@@ -330,7 +334,7 @@ note_no_process(KafkaSlot *slot)
 	wake_up_at(slot->next_start);
 	if (slot->wanted)
 	{
-		kfdw_slot_set_error(slot, "all of max_worker_processes are in use: raise it and restart the server");
+		kfdw_slot_set_error(slot, KAFKA_NO_PROCESS);
 		kfdw_slot_set_state(slot, KAFKA_STATE_STALLED);
 	}
 	else if (!slot->kept)

@@ -141,6 +141,13 @@ take_slot(void)
 	return paused;
 }
 
+/* True when a worker that got no slot could have one now; the lock is held. */
+bool
+kfdw_slot_can_be_made(void)
+{
+	return kfdw_shared->slots_missing && take_slot() != NULL;
+}
+
 static KafkaSlot *
 make_slot(Oid database, const char *name, int worker)
 {
@@ -225,7 +232,6 @@ kfdw_slot_set_want(Oid database, List *streams)
 	ListCell   *lc;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_shared->slots_missing = false;
 	for (int i = 0; i < kfdw_shared->nslots; i++)
 	{
 		KafkaSlot  *slot = &kfdw_shared->slots[i];

@@ -50,7 +50,7 @@ typedef struct WorkerAbsence
 	const char *reason;			/* NULL: none is needed */
 } WorkerAbsence;
 
-/* Why no worker runs in this database; reason NULL: one is about to. */
+/* What is to say of a worker without a slot, and of all where none may run. */
 static WorkerAbsence
 explain_absence(void)
 {
@@ -62,6 +62,10 @@ explain_absence(void)
 		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "this server is a standby"};
 	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
 		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()"};
+	if (kfdw_shared->processes_missing)
+		return (WorkerAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS};
+	if (kfdw_shared->slots_missing)
+		return (WorkerAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT};
 	return (WorkerAbsence) {KAFKA_STATE_STARTING, NULL};
 }
 
@@ -76,20 +80,16 @@ find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, K
 		memset(slot, 0, sizeof(KafkaSlot));
 		slot->stats.lag = slot->stats.newest_record = -1;
 		slot->state = absence->state;
-		if (stream->enabled && kfdw_shared != NULL && kfdw_shared->slots_missing)
-		{
-			slot->state = KAFKA_STATE_STALLED;
-			strlcpy(slot->stats.last_error, "all of kafka_fdw.max_workers are in use: raise it and restart the server",
-					KAFKA_ERROR_LEN);
-		}
 	}
 	if (!stream->enabled)
 		slot->state = KAFKA_STATE_PAUSED;
-	else if (absence->reason != NULL)
+	else if (absence->reason != NULL && (!found || absence->state == KAFKA_STATE_PAUSED))
 	{
 		slot->state = absence->state;
 		strlcpy(slot->stats.last_error, absence->reason, KAFKA_ERROR_LEN);
 	}
+	else if (found && !TransactionIdEquals(slot->revision, stream->revision))
+		slot->state = KAFKA_STATE_STARTING; /* a scout is about to see the change */
 }
 
 /* Seconds since the newest record that was worked on, if there are newer ones; -1: unknown. */

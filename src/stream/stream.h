@@ -18,6 +18,8 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
+#include "compat.h"
+
 typedef enum KafkaWorkerKind
 {
 	KAFKA_WORKER_STREAM			/* runs the statement of a stream */
@@ -43,6 +45,10 @@ typedef struct KafkaWorkerKey
 } KafkaWorkerKey;
 
 #define KAFKA_ERROR_LEN 512
+
+/* Why a worker that is wanted cannot start. */
+#define KAFKA_NO_PROCESS "all of max_worker_processes are in use: raise it and restart the server"
+#define KAFKA_NO_SLOT "all of kafka_fdw.max_workers are in use: raise it and restart the server"
 
 /* What kafka.stat_streams shows; counts since the slot was made. */
 typedef struct KafkaWorkerStats
@@ -110,7 +116,8 @@ typedef struct KafkaShared
 
 	Oid			scouting;		/* the database that a scout is in */
 	bool		scouted;		/* it did its work */
-	bool		slots_missing;	/* the last scout found too few free slots */
+	bool		slots_missing;	/* a scout found too few free slots */
+	bool		processes_missing;	/* the last scout could not be started */
 
 	KafkaHold	holds[KAFKA_MAX_HOLDS];
 
@@ -137,6 +144,7 @@ extern bool kfdw_shared_is_held(Oid database);
 extern const char *kfdw_slot_state_name(KafkaWorkerState state);
 extern void kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state);
 extern void kfdw_slot_set_error(KafkaSlot *slot, const char *message);
+extern bool kfdw_slot_can_be_made(void);
 extern bool kfdw_slot_copy(Oid database, const char *name, int worker, KafkaSlot *copy);
 extern int	kfdw_slot_backoff_ms(int faults);
 extern void kfdw_slot_set_want(Oid database, List *streams);
@@ -155,8 +163,8 @@ extern void kfdw_slot_record(const KafkaWorkerStats *batch);
 extern void kfdw_utility_init(void);
 
 /* Processes */
-extern PGDLLEXPORT void kfdw_launcher_main(Datum argument) pg_attribute_noreturn();
-extern PGDLLEXPORT void kfdw_scout_main(Datum argument) pg_attribute_noreturn();
-extern PGDLLEXPORT void kfdw_worker_main(Datum argument) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void kfdw_launcher_main(Datum argument);
+pg_noreturn extern PGDLLEXPORT void kfdw_scout_main(Datum argument);
+pg_noreturn extern PGDLLEXPORT void kfdw_worker_main(Datum argument);
 
 #endif							/* KFDW_STREAM_H */
