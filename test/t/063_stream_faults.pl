@@ -1,0 +1,165 @@
+# What fails in a stream: what passes by itself is tried again, everything else stops this stream and is told.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+my $produced = 0;
+
+sub produce_ids
+{
+	produce($topic, join('', map { "{\"id\":\"$_\"}\n" } @_));
+	return;
+}
+
+sub becomes
+{
+	my ($query, $expected, $name) = @_;
+	ok($node->poll_query_until('postgres', $query, $expected), $name)
+	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+	return;
+}
+
+sub fails
+{
+	my ($stream, $error, $name) = @_;
+	becomes("SELECT state, pid FROM kafka.stat_streams WHERE stream = '$stream'", 'failed|', $name);
+	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$stream'"), $error, "$name: why");
+	return;
+}
+
+sub resume
+{
+	my ($stream) = @_;
+	$node->safe_psql('postgres', "SELECT kafka.resume_stream('$stream')");
+	return;
+}
+
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE ROLE ann LOGIN;
+	CREATE ROLE bob LOGIN;
+	CREATE FOREIGN TABLE ids (id text) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE numbers (id int PRIMARY KEY);
+	CREATE TABLE texts (id text);
+	GRANT SELECT ON ids TO ann;
+	GRANT INSERT ON numbers TO ann;
+	GRANT USAGE ON SCHEMA kafka TO ann;
+	GRANT EXECUTE ON FUNCTION kafka.create_stream TO ann;
+	SET ROLE ann;
+	SELECT kafka.create_stream('numbers', 'INSERT INTO numbers SELECT id::int FROM ids');
+	RESET ROLE;
+	SELECT kafka.create_stream('texts', 'INSERT INTO texts SELECT id FROM ids');
+	EOF
+
+# A record that the statement cannot take
+produce_ids(1, 'two');
+fails('numbers', qr/invalid input syntax for type integer: "two" \(SQLSTATE 22P02\).*partition 0 offsets 0 to 1/s, 'a poison record');
+becomes('SELECT count(*) FROM texts', 2, 'another stream goes on');
+is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'numbers'"), 0, 'no position moved');
+is($node->safe_psql('postgres', "SET ROLE bob; SELECT count(*), count(last_error) FROM kafka.stat_streams"), '2|0',
+	'errors are for the owner only');
+resume('numbers');
+fails('numbers', qr/"two"/, 'a poison record, resumed,');
+$node->safe_psql('postgres', 'CREATE FUNCTION text_to_int(text) RETURNS int LANGUAGE sql AS $$ SELECT CASE WHEN $1 ~ \'^\d+$\' THEN $1::int END $$');
+$node->safe_psql('postgres', <<~'EOF');
+	SELECT kafka.drop_stream('numbers');
+	SET ROLE ann;
+	SELECT kafka.create_stream('numbers', 'INSERT INTO numbers SELECT text_to_int(id) FROM ids WHERE id <> ''two''');
+	EOF
+becomes('SELECT count(*) FROM numbers', 1, 'a stream that is created again starts at once');
+
+# A constraint, a right, a table
+produce_ids(1);
+fails('numbers', qr/duplicate key value .*\(SQLSTATE 23505\)/, 'a violated constraint');
+$node->safe_psql('postgres', "DELETE FROM numbers; REVOKE INSERT ON numbers FROM ann;");
+resume('numbers');
+fails('numbers', qr/permission denied for table numbers \(SQLSTATE 42501\)/, 'a revoked right');
+$node->safe_psql('postgres', "GRANT INSERT ON numbers TO ann; ALTER TABLE numbers RENAME TO moved");
+resume('numbers');
+fails('numbers', qr/relation "numbers" does not exist \(SQLSTATE 42P01\)/, 'a missing target');
+$node->safe_psql('postgres', "ALTER TABLE moved RENAME TO numbers");
+resume('numbers');
+becomes('SELECT array_agg(id) FROM numbers', '{1}', 'once repaired, a stream goes on where it was');
+
+# Faults that pass: a serialization failure is tried again from the buffer, until it works
+$node->safe_psql('postgres', <<~'EOF');
+	CREATE SEQUENCE tries;
+	CREATE FUNCTION fail_often() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+	BEGIN
+		IF nextval('tries') < 5 THEN
+			RAISE EXCEPTION 'try again' USING ERRCODE = 'serialization_failure';
+		END IF;
+		RETURN NULL;
+	END $$;
+	CREATE TRIGGER fail_often AFTER INSERT ON numbers EXECUTE FUNCTION fail_often();
+	EOF
+produce_ids(3 .. 9);
+becomes('SELECT count(*), count(DISTINCT id) FROM numbers', '8|8', 'a serialization failure is tried again');
+is($node->safe_psql('postgres', 'SELECT last_value FROM tries'), 5, 'four times');
+my $log = slurp_file($node->logfile);
+is(scalar(() = $log =~ /ERROR:  try again/g), 1, 'and is in the log once');
+
+# What changes a position behind a worker's back is seen
+$node->safe_psql('postgres', "UPDATE kafka.offsets SET next_offset = next_offset - 1, generation = generation + 1 WHERE group_id = 'texts'");
+produce_ids(10);
+becomes("SELECT count(*), count(*) FILTER (WHERE id = '9') FROM texts", '12|2', 'a position that was moved back is read again');
+
+# A topic that is not there yet
+my $later = "$topic-later";
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE later (id int) SERVER k OPTIONS (topic '$later');
+	CREATE TABLE latest (id int);
+	SELECT kafka.create_stream('later', 'INSERT INTO latest SELECT id FROM later');
+	EOF
+becomes("SELECT state, last_error ~ 'topic \"$later\" does not exist' FROM kafka.stat_streams WHERE stream = 'later'", 'stalled|t',
+	'a stream waits for its topic');
+kafka_tool('create-topic', $later, 1);
+produce($later, "{\"id\":1}\n");
+becomes('SELECT count(*) FROM latest', '1', 'and starts when it is there');
+
+# An owner that may not log in any more
+SKIP:
+{
+	skip 'from PostgreSQL 17 on, workers need no LOGIN', 2 if $node->pg_version >= 17;
+	$node->safe_psql('postgres', 'ALTER ROLE ann NOLOGIN');
+	resume('numbers');
+	$node->restart;
+	becomes("SELECT state, last_error FROM kafka.stat_streams WHERE stream = 'numbers'", 'stalled|role "ann" is not permitted to log in',
+		'a role that may not log in stalls its stream');
+	$node->safe_psql('postgres', 'ALTER ROLE ann LOGIN');
+	becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'numbers'", 'idle', 'and no longer when it may');
+}
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+# Limits
+my $small = new_cluster('small', conf => "max_worker_processes = 4\nkafka_fdw.max_workers = 3");
+$small->safe_psql('postgres', "CREATE FOREIGN TABLE ids (id text) SERVER k OPTIONS (topic '$topic'); CREATE TABLE texts (id text);");
+$small->safe_psql('postgres', "SELECT kafka.create_stream('s$_', 'INSERT INTO texts SELECT id FROM ids')") foreach 1 .. 3;
+ok($small->poll_query_until('postgres', "SELECT bool_or(state = 'stalled' AND last_error ~ 'max_worker_processes are in use') FROM kafka.stat_streams"),
+	'too few processes are told')
+  or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+$small->append_conf('postgresql.conf', 'max_worker_processes = 10');
+$small->restart;
+$small->safe_psql('postgres', "SELECT kafka.create_stream('s4', 'INSERT INTO texts SELECT id FROM ids')");
+ok($small->poll_query_until('postgres', "SELECT state = 'stalled' AND last_error ~ 'kafka_fdw.max_workers are in use' FROM kafka.stat_streams WHERE stream = 's4'"),
+	'too few slots are told')
+  or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+$small->safe_psql('postgres', "SELECT kafka.drop_stream('s1')");
+ok($small->poll_query_until('postgres', "SELECT state = 'idle' FROM kafka.stat_streams WHERE stream = 's4'"), 'a slot that becomes free is used')
+  or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+
+# Without the library there is no launcher
+$small->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$small->restart;
+my ($status, $out, $err) = $small->psql('postgres', "SELECT kafka.create_stream('s5', 'INSERT INTO texts SELECT id FROM ids')");
+like($err, qr/streams need kafka_fdw to be preloaded.*Add kafka_fdw to "shared_preload_libraries"/s, 'create_stream says what to add');
+is($small->safe_psql('postgres', "SELECT state, last_error FROM kafka.stat_streams WHERE stream = 's2'"),
+	'paused|kafka_fdw is not in shared_preload_libraries', 'and kafka.stat_streams, too');
+cmp_ok($small->safe_psql('postgres', 'SELECT count(*) FROM ids'), '>', 0, 'topic tables work without');
+
+done_testing();

@@ -1,0 +1,121 @@
+# Streams of several databases: dropping, renaming and copying databases, dropping the extension, switching streams off.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+my $bootstrap = bootstrap();
+produce($topic, "{\"id\":1}\n");
+
+sub becomes
+{
+	my ($database, $query, $expected, $name) = @_;
+	ok($node->poll_query_until($database, $query, $expected), $name)
+	  or diag($node->safe_psql($database, $query), $node->safe_psql($database, 'TABLE kafka.stat_streams'));
+	return;
+}
+
+sub create_stream
+{
+	my ($database) = @_;
+	$node->safe_psql($database, <<~"EOF");
+		CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+		CREATE SERVER IF NOT EXISTS k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+		CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+		CREATE TABLE IF NOT EXISTS copied (id int);
+		SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids');
+		EOF
+	is_idle($database, "a stream runs in $database");
+	return;
+}
+
+sub is_idle
+{
+	my ($database, $name) = @_;
+	becomes($database, 'SELECT state FROM kafka.stat_streams', 'idle', $name);
+	return;
+}
+
+sub worker_pid
+{
+	my ($database) = @_;
+	return backend_pid($node, "datname = '$database' AND backend_type = 'kafka_fdw stream'");
+}
+
+sub is_quick
+{
+	my ($name, $sql) = @_;
+	my $began = time();
+	$node->safe_psql('postgres', $sql);
+	cmp_ok(time() - $began, '<', 5, "$name within seconds");
+	return;
+}
+
+$node->safe_psql('postgres', "CREATE DATABASE $_") foreach qw(shop other);
+create_stream($_) foreach qw(shop other postgres);
+
+# Who may not drop a database ends nothing there.
+$node->safe_psql('postgres', 'CREATE ROLE ann LOGIN');
+my $pid = worker_pid('shop');
+my ($status, $out, $err) = $node->psql('postgres', 'SET ROLE ann; DROP DATABASE shop');
+like($err, qr/must be owner of database shop/, 'a database is dropped by its owner only');
+($status, $out, $err) = $node->psql('shop', 'SET ROLE ann; DROP EXTENSION kafka_fdw CASCADE');
+like($err, qr/must be owner of extension kafka_fdw/, 'and so is the extension');
+is(worker_pid('shop'), $pid, 'the worker has not noticed');
+
+is_quick('renaming a database', 'ALTER DATABASE shop RENAME TO store');
+becomes('store', 'SELECT state FROM kafka.stat_streams', 'idle', 'its stream goes on');
+
+# DROP EXTENSION, first undone
+my $log = -s $node->logfile;
+$node->safe_psql('store', 'BEGIN; DROP EXTENSION kafka_fdw CASCADE; ROLLBACK');
+is_idle('store', 'after a DROP EXTENSION that is rolled back the stream goes on');
+$node->safe_psql('store', 'DROP EXTENSION kafka_fdw CASCADE');
+is(worker_pid('store'), '', 'after DROP EXTENSION there is no worker');
+unlike(slurp_file($node->logfile, $log), qr/does not exist|ERROR/, 'and none has stumbled over it');
+create_stream('store');
+is($node->safe_psql('store', 'SELECT count(*) FROM copied'), 2, 'a new extension starts from the beginning');
+
+# A copy of a database stays quiet until it is adopted.
+$node->append_conf('postgresql.conf', 'kafka_fdw.streams = off');
+$node->reload;
+becomes('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 0, 'streams can be switched off');
+is($node->safe_psql('store', 'SELECT state, last_error FROM kafka.stat_streams'), 'paused|kafka_fdw.streams is off', 'which is told');
+$node->safe_psql('postgres', 'CREATE DATABASE clone TEMPLATE store');
+$node->append_conf('postgresql.conf', 'kafka_fdw.streams = on');
+$node->restart;
+is_idle('store', 'and on again');
+produce($topic, "{\"id\":2}\n");
+becomes('store', 'SELECT count(*) FROM copied', 3, 'the original goes on');
+is($node->safe_psql('clone', 'SELECT state, last_error FROM kafka.stat_streams'),
+	'paused|this database is a copy of another one: see kafka.adopt_instance()', 'the copy is quiet');
+($status, $out, $err) = $node->psql('clone', "SELECT kafka.create_stream('more', 'INSERT INTO copied SELECT id FROM ids')");
+like($err, qr/the streams of this database belong to another one.*adopt_instance/s, 'also for new streams');
+my $id = $node->safe_psql('clone', 'SELECT id FROM kafka.instance');
+$node->safe_psql('clone', "SELECT kafka.adopt_instance('new')");
+becomes('clone', 'SELECT count(*) FROM copied', 3, 'until it is adopted');
+isnt($node->safe_psql('clone', 'SELECT id FROM kafka.instance'), $id, 'with an identity of its own');
+
+# A dump keeps streams and positions, and is quiet as well.
+command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', $node->connstr('store') ], 'a database can be dumped');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
+my $stream = 'SELECT s.*, o.next_offset FROM kafka.streams s JOIN kafka.offsets o ON group_id = name';
+is($node->safe_psql('restored', $stream), $node->safe_psql('store', $stream), 'with streams and positions');
+is($node->safe_psql('restored', 'SELECT state FROM kafka.stat_streams'), 'paused', 'and quiet');
+$node->safe_psql('restored', "SELECT kafka.adopt_instance('keep')");
+is_idle('restored', 'until it is adopted, too');
+is($node->safe_psql('restored', 'SELECT count(*) FROM copied'), 3, 'it goes on where the dump was made');
+
+is_quick("dropping database $_", "DROP DATABASE $_") foreach qw(store clone restored);
+is($node->safe_psql('other', 'SELECT state, records_in FROM kafka.stat_streams'), 'idle|1', 'the stream of another database was not disturbed');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();

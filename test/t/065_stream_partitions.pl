@@ -1,0 +1,104 @@
+# Which partitions a worker reads and from where: several workers, new partitions, markers, positions out of range.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+
+sub becomes
+{
+	my ($query, $expected, $name) = @_;
+	ok($node->poll_query_until('postgres', $query, $expected), $name)
+	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+	return;
+}
+
+# one record for each partition, with its number
+sub fill
+{
+	my ($topic, $from, $to) = @_;
+	produce($topic, join('', map { "$_:{\"id\":$_}\n" } $from .. $to), '-P', ':');
+	return;
+}
+
+sub create_stream
+{
+	my ($name, $topic, $options, $arguments) = @_;
+	$node->safe_psql('postgres', <<~"EOF");
+		CREATE FOREIGN TABLE ${name}_topic (id int, p int OPTIONS (metadata 'partition'), o bigint OPTIONS (metadata 'offset'))
+			SERVER k OPTIONS (topic '$topic' $options);
+		CREATE TABLE $name (id int, p int, o bigint, pid int DEFAULT pg_backend_pid());
+		SELECT kafka.create_stream('$name', 'INSERT INTO $name SELECT id, p, o FROM ${name}_topic' $arguments);
+		EOF
+	return;
+}
+
+# Three workers share five partitions, and the partitions that are added.
+my $topic = new_topic(5);
+fill($topic, 0, 4);
+create_stream('shared', $topic, '', ', workers => 3');
+becomes("SELECT array_agg(partitions ORDER BY worker) FROM kafka.stat_streams WHERE state = 'idle'", '{2,2,1}', 'workers have their shares');
+becomes('SELECT count(*), count(DISTINCT pid) FROM shared', '5|3', 'and read them');
+is($node->safe_psql('postgres', 'SELECT string_agg(ps, \' \' ORDER BY ps) FROM (SELECT string_agg(p::text, \',\' ORDER BY p) AS ps FROM shared GROUP BY pid) x'),
+	'0,3 1,4 2', 'by partition modulo workers');
+kafka_tool('add-partitions', $topic, 8);
+fill($topic, 5, 7);
+
+# A position moves past what is no record: here the marker of a transaction that was aborted.
+my $markers = new_topic(1);
+produce($markers, "{\"id\":1}\n", '-x', 'commit');
+produce($markers, "{\"id\":2}\n{\"id\":3}\n", '-x', 'abort');
+create_stream('committed', $markers, '', '');
+becomes("SELECT next_offset FROM kafka.offsets WHERE group_id = 'committed'", 5, 'positions move past markers and aborted records');
+becomes("SELECT lag, records_in, state FROM kafka.stat_streams WHERE stream = 'committed'", '0|1|idle', 'so that there is no lag');
+produce($markers, "{\"id\":4}\n", '-x', 'abort');
+becomes("SELECT next_offset FROM kafka.offsets WHERE group_id = 'committed'", 7, 'also where there is nothing else');
+is($node->safe_psql('postgres', 'SELECT array_agg(id) FROM committed'), '{1}', 'nothing aborted is seen');
+
+# A stream that begins at the ends begins there in all partitions at once.
+my $latest = new_topic(4);
+fill($latest, 0, 3);
+create_stream('newest', $latest, ", auto_offset_reset 'latest'", ', workers => 2');
+becomes("SELECT count(*), sum(next_offset) FROM kafka.offsets WHERE group_id = 'newest'", '4|4', 'a group that begins at the ends has its positions at once');
+fill($latest, 0, 3);
+becomes('SELECT count(*), min(o) FROM newest', '4|1', 'and reads what came after');
+create_stream('none', $latest, ", auto_offset_reset 'none'", '');
+becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'none'", 'failed', 'without a position, auto_offset_reset none fails');
+
+# Retention overtakes a paused stream: an error with the numbers, unless the table says what to do.
+my $short = new_topic(1);
+produce($short, join('', map { "{\"id\":$_}\n" } 0 .. 9));
+create_stream('strict', $short, '', '');
+create_stream('lenient', $short, ", on_offset_out_of_range 'earliest'", '');
+becomes("SELECT count(*) FROM $_", 10, "$_ reads") foreach qw(strict lenient);
+$node->safe_psql('postgres', "SELECT kafka.pause_stream('$_')") foreach qw(strict lenient);
+produce($short, join('', map { "{\"id\":$_}\n" } 10 .. 19));
+kafka_tool('delete-records', $short, 0, 15);
+$node->safe_psql('postgres', "SELECT kafka.resume_stream('$_')") foreach qw(strict lenient);
+becomes("SELECT state, last_error ~ 'position 10 .* is out of range' AND last_error ~ '15 to 20' FROM kafka.stat_streams WHERE stream = 'strict'",
+	'failed|t', 'lost records are an error');
+becomes('SELECT count(*), max(id) FROM lenient', '15|19', 'or skipped, if so wanted');
+
+# A worker whose partition somebody else holds waits for it.
+my $held = new_topic(1);
+my $session = $node->background_psql('postgres');
+$session->query_safe("CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$held', group_id 'held')");
+$session->query_safe('BEGIN; SELECT count(*) FROM feed');
+create_stream('held', $held, '', '');
+produce($held, "{\"id\":1}\n");
+becomes("SELECT state, last_error ~ 'partition 0 .* is held by another consumer' FROM kafka.stat_streams WHERE stream = 'held'", 'stalled|t',
+	'a partition that is being consumed is waited for');
+$session->query_safe('COMMIT');
+becomes('SELECT count(*) FROM held', 1, 'and taken when it is free');
+$session->quit;
+
+becomes("SELECT array_agg(partitions ORDER BY worker) FROM kafka.stat_streams WHERE stream = 'shared'", '{3,3,2}', 'new partitions are shared too');
+becomes('SELECT count(*), count(DISTINCT (p, o)) FROM shared', '8|8', 'and read from their beginning, once');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();
