@@ -28,6 +28,7 @@
 #include "options.h"
 #include "stream/statement.h"
 
+static void point_into_statement(void *argument);
 static RawStmt *parse_one(const char *text);
 static List *plan_statement(RawStmt *raw, const char *text, Oid source, bool *in_source_order);
 
@@ -43,9 +44,15 @@ static uint64 run_plan(PlannedStmt *plan, const char *text);
 void
 kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info)
 {
-	RawStmt    *raw = parse_one(text);
-	List	   *plans = plan_statement(raw, text, source, &info->in_source_order);
+	ErrorContextCallback context = {error_context_stack, point_into_statement, unconstify(char *, text)};
+	RawStmt    *raw;
+	List	   *plans;
 	ListCell   *lc;
+
+	error_context_stack = &context;
+	raw = parse_one(text);
+	plans = plan_statement(raw, text, source, &info->in_source_order);
+	error_context_stack = context.previous;
 
 	info->source = InvalidOid;
 	info->writes_topic = false;
@@ -67,17 +74,35 @@ kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info)
 uint64
 kfdw_statement_run(const char *text, const char *search_path, Oid source)
 {
+	ErrorContextCallback context = {error_context_stack, point_into_statement, unconstify(char *, text)};
 	uint64		rows = 0;
 	bool		in_source_order;
+	List	   *plans;
 	ListCell   *lc;
 
 	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(lc, plan_statement(parse_one(text), text, source, &in_source_order))
+	error_context_stack = &context;
+	plans = plan_statement(parse_one(text), text, source, &in_source_order);
+	error_context_stack = context.previous;
+	foreach(lc, plans)
 		rows += run_plan(lfirst_node(PlannedStmt, lc), text);
 	PopActiveSnapshot();
 	return rows;
+}
+
+/* An error's position is one in the stream's statement, not in the command that creates it. */
+static void
+point_into_statement(void *argument)
+{
+	int			position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(argument);
 }
 
 /* Parses the text, which must be one statement of a kind that has effects. */

@@ -1,0 +1,125 @@
+-- What create_stream takes and refuses, and who may change a stream. No worker runs here: a stream is created
+-- and paused in one transaction.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+CREATE ROLE regress_stream_owner LOGIN;
+CREATE ROLE regress_stream_other LOGIN;
+CREATE ROLE regress_stream_group NOLOGIN;
+CREATE SCHEMA "Stream test";
+GRANT USAGE ON SCHEMA "Stream test" TO PUBLIC;
+SET search_path = "Stream test", public;
+CREATE SERVER streams_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+RESET client_min_messages;
+CREATE FOREIGN TABLE orders (id int, customer_id int, _offset bigint OPTIONS (metadata 'offset'))
+  SERVER streams_test OPTIONS (topic 'streams');
+CREATE FOREIGN TABLE payments (id int) SERVER streams_test OPTIONS (topic 'streams');
+CREATE FOREIGN TABLE feed (id int) SERVER streams_test OPTIONS (topic 'streams', group_id 'app');
+CREATE TABLE customers (customer_id int, name text);
+CREATE TABLE target (id int, name text);
+CREATE VIEW recent AS SELECT id, customer_id FROM orders WHERE id > 100;
+CREATE PROCEDURE take() LANGUAGE sql AS 'SELECT 1';
+
+-- What can run
+SELECT kafka.create_stream('s', 'SELECT id FROM orders');
+SELECT kafka.create_stream('s', 'CREATE TABLE x AS SELECT id FROM orders');
+SELECT kafka.create_stream('s', '');
+SELECT kafka.create_stream('s', 'DELETE FROM target; DELETE FROM target');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT nothing FROM orders');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT customer_id FROM customers');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT $1 FROM orders');
+SELECT kafka.create_stream('s', 'INSERT INTO target VALUES (1)', source => 'orders');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', source => 'payments');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM feed');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders JOIN payments USING (id)');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT a.id FROM orders a JOIN orders b USING (id)');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders WHERE id IN (SELECT id FROM payments)');
+SELECT kafka.create_stream('s', 'CALL take()');
+SELECT kafka.create_stream('s', 'CALL take()', source => 'customers');
+SELECT kafka.create_stream('s', NULL);
+SELECT kafka.create_stream('', 'INSERT INTO target SELECT id FROM orders');
+SELECT kafka.create_stream(repeat('s', 64), 'INSERT INTO target SELECT id FROM orders');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', workers => 0);
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', max_poll_records => 0);
+CREATE TEMP TABLE scratch (id int);
+SELECT kafka.create_stream('s', 'INSERT INTO scratch SELECT id FROM orders');
+
+-- The order is the topic's, an order that was asked for, or the statement's.
+BEGIN;
+SELECT kafka.create_stream('plain', 'INSERT INTO target SELECT id, name FROM orders JOIN customers USING (customer_id)');
+SELECT kafka.create_stream('left', 'INSERT INTO target SELECT id, name FROM orders LEFT JOIN customers USING (customer_id)');
+SELECT kafka.create_stream('comma', 'INSERT INTO target SELECT id, name FROM customers c, orders o WHERE o.customer_id = c.customer_id');
+SELECT kafka.create_stream('sorted', 'INSERT INTO target SELECT id FROM orders ORDER BY id');
+SELECT kafka.create_stream('right', 'INSERT INTO target SELECT id, name FROM orders RIGHT JOIN customers USING (customer_id)');
+SELECT kafka.create_stream('grouped', 'INSERT INTO target SELECT count(*) FROM orders GROUP BY customer_id');
+SELECT kafka.create_stream('limited', 'INSERT INTO target SELECT id FROM orders LIMIT 1');
+SELECT kafka.create_stream('with', 'WITH o AS (SELECT * FROM orders) INSERT INTO target SELECT id FROM o');
+SELECT kafka.create_stream('view', 'INSERT INTO target SELECT id FROM recent');
+SELECT kafka.create_stream('updating', 'UPDATE target t SET name = c.name FROM orders o JOIN customers c USING (customer_id) WHERE t.id = o.id');
+SELECT kafka.create_stream('deleting', 'DELETE FROM target t USING orders o WHERE t.id = o.id');
+SELECT kafka.create_stream('merging', 'MERGE INTO target t USING orders o ON t.id = o.id WHEN NOT MATCHED THEN INSERT VALUES (o.id)');
+SELECT kafka.create_stream('calling', 'CALL take()', source => 'orders');
+SELECT kafka.create_stream('to_topic', 'INSERT INTO payments SELECT id FROM orders');
+SELECT count(*) FROM kafka.streams WHERE source = 'orders'::regclass;
+SELECT kafka.create_stream('plain', 'INSERT INTO target SELECT id FROM orders');
+ROLLBACK;
+
+-- Who may: the function, then the tables, then the stream.
+SET ROLE regress_stream_owner;
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION kafka.create_stream TO regress_stream_owner, regress_stream_group;
+SET ROLE regress_stream_owner;
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+RESET ROLE;
+GRANT INSERT ON target TO regress_stream_owner;
+SET ROLE regress_stream_owner;
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+RESET ROLE;
+GRANT SELECT ON orders TO regress_stream_owner;
+SET ROLE regress_stream_owner;
+BEGIN;
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', workers => 2, max_poll_records => 5);
+SELECT kafka.pause_stream('s');
+COMMIT;
+SELECT name, owner, statement, search_path, source, workers, settings, enabled FROM kafka.streams WHERE name = 's';
+SELECT stream, worker, state, pid, records_in, last_error FROM kafka.stat_streams WHERE stream = 's';
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+UPDATE kafka.streams SET enabled = true;
+SET ROLE regress_stream_other;
+SELECT kafka.pause_stream('s');
+SELECT kafka.resume_stream('s');
+SELECT kafka.drop_stream('s');
+SELECT kafka.adopt_instance('keep');
+SET ROLE regress_stream_owner;
+SELECT kafka.drop_stream('none');
+SELECT kafka.drop_stream('s');
+SELECT count(*) FROM kafka.streams;
+RESET ROLE;
+SELECT kafka.adopt_instance('maybe');
+
+-- An owner must be able to log in, which later versions do not ask for.
+SELECT current_setting('server_version_num')::int < 170000 AS must_log_in \gset
+\if :must_log_in
+SET ROLE regress_stream_group;
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+RESET ROLE;
+\endif
+
+-- A name may be any text, and objects of the user's do not get in between.
+CREATE FUNCTION "Stream test".hijack(text, text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$;
+CREATE OPERATOR "Stream test".= (LEFTARG = text, RIGHTARG = text, FUNCTION = "Stream test".hijack);
+SET search_path = "Stream test", pg_catalog, public;
+BEGIN;
+SELECT kafka.create_stream(E'it''s "a"\n%s name', 'INSERT INTO target SELECT id FROM orders');
+SELECT kafka.pause_stream(E'it''s "a"\n%s name');
+SELECT search_path FROM kafka.streams;
+SELECT kafka.drop_stream(E'it''s "a"\n%s name');
+COMMIT;
+RESET search_path;
+
+SET client_min_messages = warning;
+DROP SERVER streams_test CASCADE;
+DROP SCHEMA "Stream test" CASCADE;
+DROP OWNED BY regress_stream_owner, regress_stream_other, regress_stream_group;
+DROP ROLE regress_stream_owner, regress_stream_other, regress_stream_group;
