@@ -93,7 +93,9 @@ kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls)
 	int			result;
 
 	prepare_statement(statement);
-	PushActiveSnapshot(GetLatestSnapshot());
+
+	/* a catalog snapshot is always a new one, and can be taken beside parallel workers */
+	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
 	result = SPI_execute_plan(statement->plan, values, nulls, true, 0);
 	PopActiveSnapshot();
 	if (result < 0)
