@@ -1,0 +1,52 @@
+# Topics can be read where nothing can be written: on a standby and in a read-only transaction. Consuming is refused there.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $node = new_cluster('main', conf => "wal_level = replica\nmax_wal_senders = 5\nhot_standby = on\nwal_receiver_status_interval = 1s");
+my $topic = new_topic(2);
+kafka_tool('generate', $topic, '-n', 1000, '-m', '{"id": {i}}');
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE t (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$topic', group_id 'g');
+	EOF
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+
+my $read_only = KafkaSession->new($node);
+$read_only->run('SET default_transaction_read_only = on');
+my %session = (standby => KafkaSession->new($standby), 'read-only transaction' => $read_only);
+foreach my $where (sort keys %session)
+{
+	my $session = $session{$where};
+	my $refused = qr/cannot execute .* in a read-only transaction/;
+
+	is($session->run('SELECT count(*), sum(id) FROM t'), '1000|499500', "$where: a topic is read");
+	is($session->error, '', "$where: without an error");
+	$session->run('SELECT count(*) FROM feed');
+	like($session->error, $refused, "$where: consuming is refused");
+	like($session->error, qr/consuming/, "$where: and says that it is the consuming");
+	is($session->run('EXPLAIN (COSTS off) SELECT * FROM feed') =~ /^Foreign Scan on feed/, 1, "$where: but can be explained");
+	$session->run('INSERT INTO t VALUES (1)');
+	like($session->error, $refused, "$where: writing is refused");
+	is($session->run('SELECT count(*) FROM t'), 1000, "$where: nothing was written");
+}
+
+# The position is replicated, so a standby that takes over goes on where the other one was
+is($node->safe_psql('postgres', 'SELECT count(*) FROM feed'), 1000, 'the primary consumes');
+produce($topic, qq({"id": 1000}\n));
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($session{standby}->run('SELECT sum(next_offset) FROM kafka.offsets'), 1000, 'the position is on the standby');
+$node->stop('immediate');
+$standby->promote;
+is($session{standby}->run('SELECT id FROM feed'), 1000, 'which consumes the next record when it is promoted');
+$standby->stop;
+ok(!crashed($standby), 'no process crashed');
+
+done_testing();
