@@ -95,5 +95,20 @@ COMMIT;
 SELECT v FROM feed;
 SELECT next_offset FROM kafka.offsets WHERE topic = 'consume_savepoints';
 
+-- A partition that was first read inside.
+\! kafka_tool create-topic --replace consume_savepoints 2
+\! printf '0|1\n0|2\n0|3\n1|4\n1|5\n' | kafka_tool produce consume_savepoints -P '|'
+CREATE FOREIGN TABLE parts (v int, p int OPTIONS (metadata 'partition'))
+  SERVER consume_savepoints_test OPTIONS (topic 'consume_savepoints', format 'text', group_id 'parts');
+SELECT v FROM parts WHERE p = 1 LIMIT 1;
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM parts WHERE p = 0 UNION ALL SELECT v FROM parts WHERE p = 1;
+FETCH 1 FROM c;
+SAVEPOINT a;
+FETCH 3 FROM c;
+ROLLBACK TO a;
+COMMIT;
+SELECT partition, next_offset FROM kafka.offsets WHERE group_id = 'parts' ORDER BY 1;
+
 SET client_min_messages = warning;
 DROP SERVER consume_savepoints_test CASCADE;

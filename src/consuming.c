@@ -121,6 +121,8 @@ set_slice(KafkaConsumption *consumption, const KafkaTableOptions *options, const
 	consumption->slices[p].from = kfdw_start_offset(options, consumption->state, was, first_use);
 	consumption->slices[p].end = Max(consumption->state->end[p], consumption->slices[p].from);
 	consumption->next[p] = consumption->slices[p].from;
+	for (KafkaProgressMark *mark = consumption->marks; mark != NULL; mark = mark->outer)
+		mark->next[p] = consumption->slices[p].from;
 }
 
 /*
@@ -357,6 +359,13 @@ kfdw_consuming_finished(KafkaConsumingScan *scan)
 
 		scan->next[p] = scan->consumption->next[p] = scan->slices[i].end;
 	}
+}
+
+void
+kfdw_consuming_repeat(KafkaConsumingScan *scan)
+{
+	for (int i = 0; i < scan->nslices; i++)
+		scan->slices[i].end = scan->next[scan->slices[i].partition];
 }
 
 /* Writes the positions that moved. */
