@@ -71,6 +71,15 @@ RESET enable_mergejoin;
 RESET enable_material;
 SELECT count(*) FROM feed;
 
+-- Also where max_poll_records ends it.
+\! kafka_tool create-topic --replace consume_plans 3
+\! for i in $(seq 0 11); do echo "$((i % 3))|$i"; done | kafka_tool produce consume_plans -P '|'
+CREATE FOREIGN TABLE feed_bounded (v int) SERVER consume_plans_test
+  OPTIONS (topic 'consume_plans', format 'text', group_id 'bounded', max_poll_records '3');
+SELECT count(DISTINCT vs) FROM generate_series(1, 20) AS g,
+  LATERAL (SELECT string_agg(v::text, ' ' ORDER BY v) AS vs FROM (SELECT v FROM feed_bounded WHERE g > 0 OFFSET 0) x) y;
+SELECT sum(next_offset) FROM kafka.offsets WHERE group_id = 'bounded';
+
 DROP FUNCTION feed_next;
 DROP VIEW feed_position;
 DROP TABLE feed_copy;

@@ -46,6 +46,9 @@ extern void kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, 
 /* The scan handed out everything up to the ends of its slices. */
 extern void kfdw_consuming_finished(KafkaConsumingScan *scan);
 
+/* A scan that stopped before those ends is to read just the same records again. */
+extern void kfdw_consuming_repeat(KafkaConsumingScan *scan);
+
 /* Ends a scan; the last one of a statement writes the positions. */
 extern void kfdw_consuming_end(KafkaConsumingScan *scan);
 

@@ -292,6 +292,8 @@ kafkaReScanForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 
+	if (is_poll_full(scan))
+		kfdw_consuming_repeat(scan->consuming);
 	scan->returned = 0;
 	if (scan->consumer != NULL)
 	{
