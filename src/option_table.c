@@ -188,7 +188,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS] = {
 		"reconnect_backoff_max_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 0, .max = 3600000,
-		.def = "10000", .kafka_default = "1000",
+		.def = "1000", .kafka_default = "1000",
 		.property = "reconnect.backoff.max.ms",
 		.help = "longest pause before a lost connection is tried again"
 	},

@@ -42,6 +42,7 @@ $one->kill9;
 $one->restart;
 $session->run('MOVE ALL FROM c; MOVE ALL FROM d', 60);
 is($session->error, '', 'scans go on when the broker is back');
+cmp_ok($session->seconds, '<', 4, 'and soon');
 $session->run('COMMIT', 40);
 is($session->error, '', 'and so does the INSERT');
 is($session->run('SELECT count(*), sum(id) FROM one', 60), all(300001), 'all records are there');

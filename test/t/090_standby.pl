@@ -6,17 +6,17 @@ use KafkaFdw;
 use KafkaSession;
 use Test::More;
 
-my $node = new_cluster('main', conf => "wal_level = replica\nmax_wal_senders = 5\nhot_standby = on\nwal_receiver_status_interval = 1s");
+my $node = new_cluster('main', conf => "wal_level = replica\nmax_wal_senders = 5\nhot_standby = on");
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
 my $topic = new_topic(2);
 kafka_tool('generate', $topic, '-n', 1000, '-m', '{"id": {i}}');
 $node->safe_psql('postgres', <<~"EOF");
 	CREATE FOREIGN TABLE t (id int) SERVER k OPTIONS (topic '$topic');
 	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$topic', group_id 'g');
 	EOF
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 
 my $read_only = KafkaSession->new($node);
