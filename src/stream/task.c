@@ -20,6 +20,9 @@
 /* A message names the offsets of this many partitions. */
 #define MAX_DESCRIBED 4
 
+/* An idle fetch of a scan is short, as it would delay what comes next; a stream only waits. */
+#define FETCH_WAIT_MS "100"
+
 static bool read_definition(KafkaTask *task, const char *name);
 static void take_partitions(KafkaTask *task);
 static void place_positions(KafkaTask *task);
@@ -64,6 +67,15 @@ kfdw_task_open(KafkaTask *task, const char *name)
 	return true;
 }
 
+/* Lets idle fetches take their time. */
+static void
+fetch_patiently(KafkaConfig *config)
+{
+	for (int i = 0; i < config->nproperties; i++)
+		if (strcmp(config->properties[i].name, "fetch.wait.max.ms") == 0)
+			config->properties[i].value = FETCH_WAIT_MS;
+}
+
 /* Reads the stream and the options of its source. */
 static bool
 read_definition(KafkaTask *task, const char *name)
@@ -79,6 +91,7 @@ read_definition(KafkaTask *task, const char *name)
 					 errmsg("the source of stream \"%s\" does not exist any more", name)));
 		task->options = kfdw_options_table(task->stream->source, GetUserId());
 		task->options->group_id = task->stream->name;
+		fetch_patiently(&task->options->consumer);
 		task->key.server = task->options->server;
 		task->key.group_id = task->stream->name;
 		task->key.topic = task->options->topic;

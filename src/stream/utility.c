@@ -48,19 +48,20 @@ find_own_database(const char *name)
 		database : InvalidOid;
 }
 
-/* This database, if the command drops our extension from it. */
+/* This database, if the command drops our extension from it, or the schema that it is in. */
 static Oid
 find_dropped_extension(const DropStmt *drop)
 {
+	const char *name = drop->removeType == OBJECT_EXTENSION ? "kafka_fdw" : "kafka";
 	ListCell   *lc;
 
-	if (drop->removeType != OBJECT_EXTENSION)
+	if (drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_SCHEMA)
 		return InvalidOid;
 	foreach(lc, drop->objects)
 	{
 		Oid			extension;
 
-		if (strcmp(strVal(lfirst(lc)), "kafka_fdw") != 0)
+		if (strcmp(strVal(lfirst(lc)), name) != 0)
 			continue;
 		extension = get_extension_oid("kafka_fdw", true);
 		if (OidIsValid(extension) && object_ownercheck(ExtensionRelationId, extension, GetUserId()))

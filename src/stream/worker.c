@@ -216,7 +216,8 @@ step(void)
 	{
 		if (!run_batch())
 		{
-			/* the stream was changed: a scout is about to say how */
+			/* the stream was changed: a scout will say how */
+			kfdw_shared_ping(key->database);
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
 		}
