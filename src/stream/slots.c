@@ -9,7 +9,6 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/proc.h"
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"

@@ -59,6 +59,19 @@ foreach my $function (qw(pg_terminate_backend pg_cancel_backend) x 3)
 	sleep(rand(0.3));
 	$node->safe_psql('postgres', "SELECT $function(pid) FROM pg_stat_activity WHERE backend_type LIKE 'kafka_fdw %'");
 }
+
+# When pausing has committed, so has the last batch: nothing is written until the stream is resumed.
+my $moved = 0;
+foreach my $round (1 .. 5)
+{
+	$node->safe_psql('postgres', "SELECT kafka.pause_stream('enrich')");
+	my $count = $node->safe_psql('postgres', 'SELECT count(*) FROM enriched');
+	sleep(0.1);
+	$moved++ if $node->safe_psql('postgres', 'SELECT count(*) FROM enriched') != $count;
+	$node->safe_psql('postgres', "SELECT kafka.resume_stream('enrich')");
+	sleep(0.2);
+}
+is($moved, 0, 'a paused stream writes nothing');
 my $produced = stop_generator($generator);
 
 ok($node->poll_query_until('postgres', 'SELECT sum(next_offset) FROM kafka.offsets', $produced), 'all records are read')
