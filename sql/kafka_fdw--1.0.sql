@@ -79,7 +79,7 @@ SELECT pg_catalog.pg_extension_config_dump('streams', '');
 GRANT SELECT ON streams TO PUBLIC;
 
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
-  max_poll_records int DEFAULT 10000, source regclass DEFAULT NULL) RETURNS void
+  max_poll_records int DEFAULT 100000, source regclass DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
 
 -- A stream is a process that never ends: who may start one is granted.

@@ -195,14 +195,14 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_SOCKET_CONNECTION_SETUP_TIMEOUT_MS] = {
 		"socket_connection_setup_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 1000, .max = PG_INT32_MAX,
-		.def = "30000", .kafka_default = "10000",
+		.def = "10000", .kafka_default = "10000",
 		.property = "socket.connection.setup.timeout.ms",
 		.help = "how long a connection may take, encryption and authentication included"
 	},
 	[KAFKA_OPT_SOCKET_TIMEOUT_MS] = {
 		"socket_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 1010, .max = 300000,
-		.def = "60000",
+		.def = "15000",
 		.property = "socket.timeout.ms",
 		.help = "how long the client waits for the answer to one request"
 	},

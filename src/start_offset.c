@@ -57,7 +57,7 @@ kfdw_start_offset(const KafkaTableOptions *options, const KafkaTopicState *state
 	if (was->cluster_id != NULL && state->cluster_id != NULL &&
 		strcmp(was->cluster_id, state->cluster_id) != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the position of consumer group \"%s\" in topic \"%s\", partition %d is one of another Kafka cluster",
 						options->group_id, options->topic, was->partition),
 				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
