@@ -101,6 +101,14 @@ ROLLBACK;
 SELECT p, count(*) FROM (SELECT * FROM bounds_feed WHERE p = 0 UNION ALL SELECT * FROM bounds_feed WHERE p IN (0, 2)) s GROUP BY p ORDER BY p;
 SELECT partition, next_offset FROM kafka.offsets WHERE group_id = 'bounds_test' ORDER BY 1;
 
+
+-- Also where it is known only at run time, and where it changes from one rescan to the next.
+DELETE FROM kafka.offsets WHERE group_id = 'bounds_test';
+SELECT count(*) FROM bounds_feed WHERE p = (SELECT 1);
+SELECT partition, next_offset FROM kafka.offsets WHERE group_id = 'bounds_test' ORDER BY 1;
+SELECT x, (SELECT count(*) FROM bounds_feed WHERE p = x) FROM unnest(ARRAY[2, 0, 2]) x;
+SELECT partition, next_offset FROM kafka.offsets WHERE group_id = 'bounds_test' ORDER BY 1;
+
 DELETE FROM kafka.offsets WHERE group_id = 'bounds_test';
 SET client_min_messages = warning;
 DROP SERVER bounds_test CASCADE;

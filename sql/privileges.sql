@@ -71,7 +71,20 @@ CREATE FOREIGN TABLE privileges_own (v text) SERVER privileges_test OPTIONS (top
 RESET ROLE;
 REVOKE CREATE ON SCHEMA public FROM regress_kafka_reader;
 
+-- A view uses its owner's credentials; whoever selects from it needs none.
+CREATE SERVER privileges_sasl FOREIGN DATA WRAPPER kafka_fdw
+    OPTIONS (bootstrap_servers 'localhost:1', security_protocol 'sasl_plaintext', sasl_mechanism 'PLAIN');
+CREATE USER MAPPING FOR CURRENT_USER SERVER privileges_sasl OPTIONS (sasl_username 'owner', sasl_password 'secret');
+CREATE FOREIGN TABLE privileges_secured (v text, p int OPTIONS (metadata 'partition'))
+    SERVER privileges_sasl OPTIONS (topic 'privileges', format 'text');
+CREATE VIEW privileges_secured_view AS SELECT v FROM privileges_secured WHERE p = 0;
+GRANT SELECT ON privileges_secured_view TO regress_kafka_reader;
+SET ROLE regress_kafka_reader;
+EXPLAIN (COSTS OFF) SELECT * FROM privileges_secured_view;
+RESET ROLE;
+
 DROP FUNCTION privileges_next;
 SET client_min_messages = warning;
 DROP SERVER privileges_test CASCADE;
+DROP SERVER privileges_sasl CASCADE;
 DROP ROLE regress_kafka_reader;

@@ -72,7 +72,7 @@ struct KafkaConsumingScan
 	KafkaConsumption *consumption;	/* NULL after its end */
 	KafkaSlice *slices;			/* what it reads */
 	int			nslices;
-	int64	   *next;			/* how far it read, by partition */
+	int64	   *next;			/* how far it read, by partition; -1: not at all */
 	MemoryContextCallback callback;
 };
 
@@ -97,7 +97,7 @@ find_reader(const KafkaPositionKey *key, int32 partition)
 }
 
 /* Tries to claim a partition; never waits. */
-static KafkaClaim
+static bool
 claim_partition(KafkaConsumption *consumption, int32 partition)
 {
 	if (find_reader(&consumption->key, partition) != NULL)
@@ -106,7 +106,7 @@ claim_partition(KafkaConsumption *consumption, int32 partition)
 				 errmsg("partition %d of topic \"%s\" is being consumed by another query of this transaction",
 						partition, consumption->key.topic),
 				 errhint("Close the cursor that reads it, or read the topic once, in a MATERIALIZED common table expression.")));
-	return kfdw_offsets_claim(&consumption->key, partition, false) ? CLAIM_HELD : CLAIM_MISSED;
+	return kfdw_offsets_claim(&consumption->key, partition, false);
 }
 
 /* Sets the bounds of a partition that was just claimed. */
@@ -116,6 +116,7 @@ set_slice(KafkaConsumption *consumption, const KafkaTableOptions *options, const
 {
 	int32		p = was->partition;
 
+	consumption->claims[p] = CLAIM_HELD;
 	consumption->was[p] = *was;
 	consumption->slices[p].partition = p;
 	consumption->slices[p].from = kfdw_start_offset(options, consumption->state, was, first_use);
@@ -165,13 +166,21 @@ claim_wanted(KafkaConsumption *consumption, const KafkaTableOptions *options, Ka
 		if (consumption->claims[p] != CLAIM_UNTRIED ||
 			(filter && !places_all && !filter->admits(filter->argument, p)))
 			continue;
-		consumption->claims[p] = claim_partition(consumption, p);
-		claimed[p] = consumption->claims[p] == CLAIM_HELD;
+		claimed[p] = claim_partition(consumption, p);
+		if (!claimed[p])
+			consumption->claims[p] = CLAIM_MISSED;
 		nclaimed += claimed[p];
 	}
 	if (nclaimed == 0)
 		return;
 	positions = kfdw_offsets_read(&consumption->key, npartitions, &nrows);
+	if (places_all && nrows == 0 && nclaimed < npartitions)
+	{
+		/* another consumer is placing them, or gives up and leaves it to the next one */
+		for (int p = 0; p < npartitions; p++)
+			consumption->claims[p] = CLAIM_MISSED;
+		return;
+	}
 	consumption->place = nrows == 0 && places_all;
 	renew_ends(consumption, consumer, positions, claimed);
 	for (int p = 0; p < npartitions; p++)
@@ -262,42 +271,54 @@ static void
 set_scan_slices(KafkaConsumingScan *scan, const KafkaPartitionFilter *filter)
 {
 	const KafkaConsumption *consumption = scan->consumption;
-	int			npartitions = consumption->state->npartitions;
 
-	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
-	scan->next = palloc(npartitions * sizeof(int64));
-	for (int p = 0; p < npartitions; p++)
+	scan->nslices = 0;
+	for (int p = 0; p < consumption->state->npartitions; p++)
 	{
 		if (consumption->claims[p] != CLAIM_HELD || (filter && !filter->admits(filter->argument, p)))
 			continue;
 		scan->slices[scan->nslices++] = consumption->slices[p];
-		scan->next[p] = consumption->slices[p].from;
+		if (scan->next[p] < 0)
+			scan->next[p] = consumption->slices[p].from;
 	}
 	if (scan->nslices == 0)
 		report_idle(consumption, filter);
 }
 
+void
+kfdw_consuming_choose(KafkaConsumingScan *scan, const KafkaTableOptions *options, KafkaConsumer *consumer,
+					  const KafkaPartitionFilter *filter)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	claim_wanted(scan->consumption, options, consumer, filter);
+	MemoryContextSwitchTo(old);
+	set_scan_slices(scan, filter);
+}
+
 KafkaConsumingScan *
-kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer,
-					 const KafkaPartitionFilter *filter)
+kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
 	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
 	KafkaConsumption *consumption = find_consumption(statement, options->relid);
-	bool		first = consumption == NULL;
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	int			npartitions;
 
-	if (first)
+	if (consumption == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
 		consumption = begin_consumption(statement, options, consumer);
-	claim_wanted(consumption, options, consumer, filter);
-	if (first)
 		dlist_push_tail(&consumptions, &consumption->node);
-	MemoryContextSwitchTo(old);
-
-	scan->consumption = consumption;
-	set_scan_slices(scan, filter);
+		MemoryContextSwitchTo(old);
+	}
+	npartitions = consumption->state->npartitions;
+	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
+	scan->next = palloc(npartitions * sizeof(int64));
+	memset(scan->next, -1, npartitions * sizeof(int64));
 	scan->callback.func = abandon_scan;
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->callback);
+	scan->consumption = consumption;
 	consumption->open_scans++;
 	return scan;
 }
@@ -407,9 +428,8 @@ kfdw_consuming_end(KafkaConsumingScan *scan)
 	if (consumption == NULL)
 		return;
 	scan->consumption = NULL;
-	for (int i = 0; i < scan->nslices && !consumption->rolled_back; i++)
-		consumption->uneven |= scan->next[scan->slices[i].partition] !=
-			consumption->next[scan->slices[i].partition];
+	for (int p = 0; p < consumption->state->npartitions && !consumption->rolled_back; p++)
+		consumption->uneven |= scan->next[p] >= 0 && scan->next[p] != consumption->next[p];
 	if (--consumption->open_scans > 0)
 		return;
 	check_even(consumption);

@@ -27,12 +27,18 @@ typedef struct KafkaPartitionFilter
 
 /*
  * Begins a scan of a consuming table in a statement (any pointer that stands for
- * it).  The partitions that it wants and that are free are claimed, and their
- * positions read, unless a scan of the same statement did so before.  The scan
- * belongs to the current memory context.
+ * it).  The scan belongs to the current memory context.
  */
 extern KafkaConsumingScan *kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options,
-												KafkaConsumer *consumer, const KafkaPartitionFilter *filter);
+												KafkaConsumer *consumer);
+
+/*
+ * Chooses what the scan reads.  The partitions that it wants and that are free are
+ * claimed, and their positions read, unless a scan of the same statement did so
+ * before.  A rescan may choose anew.
+ */
+extern void kfdw_consuming_choose(KafkaConsumingScan *scan, const KafkaTableOptions *options,
+								  KafkaConsumer *consumer, const KafkaPartitionFilter *filter);
 
 /* What the scan is to read: an entry for each partition that it wants and that was claimed. */
 extern const KafkaSlice *kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices);

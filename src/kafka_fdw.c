@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "compat.h"
@@ -23,7 +24,8 @@ _PG_init(void)
 {
 	kfdw_xact_init();
 	kfdw_stream_init();
-	MarkGUCPrefixReserved("kafka_fdw");
+	if (process_shared_preload_libraries_in_progress)
+		MarkGUCPrefixReserved("kafka_fdw");
 }
 
 Datum
@@ -40,6 +42,10 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = kafkaReScanForeignScan;
 	routine->EndForeignScan = kafkaEndForeignScan;
 
+	/*
+	 * No IsForeignScanParallelSafe: the ends that the scans of a statement share,
+	 * and claims, are this process'.
+	 */
 	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
 	routine->PlanForeignModify = kafkaPlanForeignModify;
 	routine->BeginForeignModify = kafkaBeginForeignModify;

@@ -76,7 +76,6 @@ kfdw_options_table(Oid relid, Oid userid)
 	check_credentials(settings, server->servername);
 
 	result->relid = relid;
-	result->serverid = server->serverid;
 	result->server = server->servername;
 	result->topic = settings[KAFKA_OPT_TOPIC].text;
 	result->format = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
@@ -88,8 +87,6 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->on_offset_out_of_range = settings[KAFKA_OPT_ON_OFFSET_OUT_OF_RANGE].number;
 	result->max_poll_records = settings[KAFKA_OPT_MAX_POLL_RECORDS].number;
 
-	result->acks = settings[KAFKA_OPT_ACKS].number;
-	result->delivery_timeout_ms = settings[KAFKA_OPT_DELIVERY_TIMEOUT_MS].number;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
 
 	build_config(&result->consumer, KAFKA_READING, settings);
@@ -366,6 +363,7 @@ build_config(KafkaConfig *config, int direction, const KafkaOptionSetting *setti
 
 	config->bootstrap_servers = settings[KAFKA_OPT_BOOTSTRAP_SERVERS].text;
 	config->request_timeout_ms = settings[KAFKA_OPT_REQUEST_TIMEOUT_MS].number;
+	config->delivery_timeout_ms = settings[KAFKA_OPT_DELIVERY_TIMEOUT_MS].number;
 
 	for (const KafkaFixedProperty *fixed = kfdw_fixed_properties; fixed->directions != 0; fixed++)
 		if ((fixed->directions & direction) != 0)

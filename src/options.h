@@ -19,7 +19,6 @@ typedef enum KafkaOffsetReset
 typedef struct KafkaTableOptions
 {
 	Oid			relid;
-	Oid			serverid;
 	const char *server;			/* the server's name */
 	const char *topic;
 	const KafkaFormat *format;
@@ -31,8 +30,6 @@ typedef struct KafkaTableOptions
 	int			max_poll_records;	/* 0: no limit */
 
 	/* writing */
-	int			acks;			/* -1: all */
-	int			delivery_timeout_ms;
 	int			max_request_size;	/* bytes of a record */
 
 	/* clients; the properties are complete, ours included */

@@ -24,6 +24,7 @@ static void (*at_end) (bool committed) = NULL;
 void
 kfdw_xact_at_end(void (*callback) (bool committed))
 {
+	Assert(at_end == NULL || at_end == callback);
 	at_end = callback;
 }
 
@@ -43,10 +44,18 @@ forget_transaction(bool committed)
 		callback(committed);
 }
 
-/* Held records cannot be prepared: nothing would send them at COMMIT PREPARED. */
+/*
+ * Held records cannot be prepared: nothing would send them at COMMIT PREPARED.
+ * Neither would anybody then tell the workers of a changed stream.
+ */
 static void
 refuse_prepare(void)
 {
+	if (at_end != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot prepare a transaction that has changed a stream"),
+				 errhint("Use COMMIT.")));
 	if (!kfdw_log_is_empty())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -34,7 +34,8 @@ static KafkaStatement insert_statement = {
 };
 
 static KafkaStatement update_statement = {
-	"UPDATE kafka.offsets o SET next_offset = $5, cluster_id = $6, topic_id = $7, "
+	"UPDATE kafka.offsets o SET next_offset = $5, "
+	"cluster_id = COALESCE($6, o.cluster_id), topic_id = COALESCE($7, o.topic_id), "
 	"updated_at = pg_catalog.clock_timestamp() "
 	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
 	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4 "

@@ -55,7 +55,6 @@ struct KafkaBounds
 typedef struct KafkaBoundsPlanner
 {
 	Index		relation;
-	bool		consuming;
 	KafkaColumns *columns;
 	List	   *exprs;
 } KafkaBoundsPlanner;
@@ -72,24 +71,12 @@ static const KafkaInterval nothing = {0, 0};
 
 static List *plan_condition(KafkaBoundsPlanner *planner, Node *node);
 
-/* True when the expression has a parameter that may change at a rescan. */
-static bool
-has_exec_parameter(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		return true;
-	return expression_tree_walker(node, has_exec_parameter, context);
-}
-
 /* True when an expression's value is one for all records of a scan. */
 static bool
-is_fixed(const KafkaBoundsPlanner *planner, Node *expr)
+is_fixed(Node *expr)
 {
 	return !contain_var_clause(expr) && !contain_volatile_functions(expr) &&
-		!contain_subplans(expr) &&
-		!(planner->consuming && has_exec_parameter(expr, NULL));
+		!contain_subplans(expr);
 }
 
 /* Which of our columns an expression is; false when it is none that can be used. */
@@ -103,7 +90,7 @@ find_column(const KafkaBoundsPlanner *planner, Node *expr, KafkaBoundKind *kind)
 		return false;
 	column = planner->columns->column[var->varattno - 1].kind;
 	*kind = column == KAFKA_COLUMN_PARTITION ? BOUND_PARTITION : BOUND_OFFSET;
-	return column == KAFKA_COLUMN_PARTITION || (column == KAFKA_COLUMN_OFFSET && !planner->consuming);
+	return column == KAFKA_COLUMN_PARTITION || column == KAFKA_COLUMN_OFFSET;
 }
 
 /* The strategy of a comparison of integers, -1 when the operator is none. */
@@ -152,7 +139,7 @@ plan_comparison(KafkaBoundsPlanner *planner, OpExpr *clause)
 			return NIL;
 	}
 	strategy = find_strategy(operator);
-	if (strategy < 0 || !is_fixed(planner, right))
+	if (strategy < 0 || !is_fixed(right))
 		return NIL;
 	return make_comparison(planner, kind, strategy, right);
 }
@@ -167,7 +154,7 @@ plan_array_comparison(KafkaBoundsPlanner *planner, ScalarArrayOpExpr *clause)
 
 	if (strategy != (clause->useOr ? BTEqualStrategyNumber : NOT_EQUAL_STRATEGY))
 		return NIL;
-	if (!find_column(planner, linitial(clause->args), &kind) || !is_fixed(planner, array))
+	if (!find_column(planner, linitial(clause->args), &kind) || !is_fixed(array))
 		return NIL;
 	return make_comparison(planner, kind, strategy, array);
 }
@@ -207,9 +194,9 @@ plan_condition(KafkaBoundsPlanner *planner, Node *node)
 }
 
 List *
-kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, bool consuming, List **exprs)
+kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, List **exprs)
 {
-	KafkaBoundsPlanner planner = {baserel->relid, consuming, NULL, NIL};
+	KafkaBoundsPlanner planner = {baserel->relid, NULL, NIL};
 	List	   *tree = list_make1(makeInteger(BOUND_AND));
 	Relation	relation;
 	ListCell   *cell;
@@ -411,19 +398,19 @@ admits_partition(const KafkaBounds *bounds, int32 partition)
 	return false;
 }
 
-/* The offsets of a partition that the conditions admit. */
+/* The offsets of a partition that the conditions admit; any_offset: as if none were on the offset. */
 static KafkaInterval
-admitted_offsets(const KafkaBounds *bounds, int32 partition)
+admitted_offsets(const KafkaBounds *bounds, int32 partition, bool any_offset)
 {
 	KafkaInterval result = bounds->kind == BOUND_AND ? everything : nothing;
 
 	if (bounds->kind == BOUND_PARTITION)
 		return admits_partition(bounds, partition) ? everything : nothing;
 	if (bounds->kind == BOUND_OFFSET)
-		return offset_interval(bounds);
+		return any_offset ? everything : offset_interval(bounds);
 	for (int i = 0; i < bounds->nchildren; i++)
 	{
-		KafkaInterval arm = admitted_offsets(bounds->children[i], partition);
+		KafkaInterval arm = admitted_offsets(bounds->children[i], partition, any_offset);
 
 		result = bounds->kind == BOUND_AND ? intersect(result, arm) : surround(result, arm);
 	}
@@ -433,9 +420,17 @@ admitted_offsets(const KafkaBounds *bounds, int32 partition)
 bool
 kfdw_bounds_narrow(const KafkaBounds *bounds, KafkaSlice *slice)
 {
-	KafkaInterval interval = admitted_offsets(bounds, slice->partition);
+	KafkaInterval interval = admitted_offsets(bounds, slice->partition, false);
 
 	slice->from = Max(slice->from, interval.from);
 	slice->end = Min(slice->end, interval.end);
 	return slice->from < slice->end;
+}
+
+bool
+kfdw_bounds_admit(const KafkaBounds *bounds, int32 partition)
+{
+	KafkaInterval interval = admitted_offsets(bounds, partition, true);
+
+	return interval.from < interval.end;
 }

@@ -18,9 +18,8 @@ typedef struct KafkaBounds KafkaBounds;
 /*
  * The usable conditions of a scan as a tree of plain nodes, for fdw_private; what
  * they compare with is appended to *exprs, for fdw_exprs.  NIL: none is usable.
- * With consuming, only conditions on the partition that cannot change at a rescan.
  */
-extern List *kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, bool consuming, List **exprs);
+extern List *kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, List **exprs);
 
 /* Prepares the tree for execution; NULL when there is none. */
 extern KafkaBounds *kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent);
@@ -30,5 +29,8 @@ extern void kfdw_bounds_evaluate(KafkaBounds *bounds, ExprContext *context);
 
 /* Narrows a slice to what its partition's records must have; false when no record can match. */
 extern bool kfdw_bounds_narrow(const KafkaBounds *bounds, KafkaSlice *slice);
+
+/* Whether a partition may have matching records, whatever their offsets. */
+extern bool kfdw_bounds_admit(const KafkaBounds *bounds, int32 partition);
 
 #endif							/* KFDW_BOUNDS_H */

@@ -8,7 +8,6 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "miscadmin.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -83,9 +82,8 @@ ForeignScan *
 kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 					ForeignPath *path, List *tlist, List *clauses, Plan *outer)
 {
-	bool		consuming = kfdw_options_table(relid, GetUserId())->group_id != NULL;
 	List	   *exprs = NIL;
-	List	   *bounds = kfdw_bounds_plan(baserel, relid, consuming, &exprs);
+	List	   *bounds = kfdw_bounds_plan(baserel, relid, &exprs);
 
 	return make_foreignscan(tlist, extract_actual_clauses(clauses, false), baserel->relid,
 							exprs, list_make2(list_attributes(baserel, relid), bounds),

@@ -141,23 +141,31 @@ set_topic_slices(KafkaScanState *scan)
 	}
 }
 
-/* Whether the conditions admit a partition at all. */
+/* True when a consuming scan handed out as many records as one read may. */
+static bool
+is_poll_full(const KafkaScanState *scan)
+{
+	return scan->consuming != NULL && scan->options->max_poll_records > 0 &&
+		scan->returned >= scan->options->max_poll_records;
+}
+
 static bool
 admits_partition(const void *argument, int32 partition)
 {
-	KafkaSlice	slice = {partition, 0, PG_INT64_MAX};
-
-	return kfdw_bounds_narrow(argument, &slice);
+	return kfdw_bounds_admit(argument, partition);
 }
 
 /* A consuming scan reads what it can claim of the partitions that the conditions admit. */
 static void
-begin_consuming(KafkaScanState *scan, EState *estate)
+set_consuming_slices(KafkaScanState *scan)
 {
 	KafkaPartitionFilter filter = {admits_partition, scan->bounds};
 
-	scan->consuming = kfdw_consuming_begin(estate, scan->options, scan->consumer,
-										   scan->bounds ? &filter : NULL);
+	if (is_poll_full(scan))
+		kfdw_consuming_repeat(scan->consuming);
+	else
+		kfdw_consuming_choose(scan->consuming, scan->options, scan->consumer,
+							  scan->bounds ? &filter : NULL);
 	scan->slices = kfdw_consuming_slices(scan->consuming, &scan->nslices);
 }
 
@@ -167,15 +175,16 @@ start_reading(ForeignScanState *node, KafkaScanState *scan)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->bounds_context);
 
-	if (scan->consuming == NULL)
-	{
-		MemoryContextReset(scan->bounds_context);
-		if (scan->bounds != NULL)
-			kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
+	MemoryContextReset(scan->bounds_context);
+	if (scan->bounds != NULL)
+		kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
+	if (scan->consuming != NULL)
+		set_consuming_slices(scan);
+	else
 		set_topic_slices(scan);
-	}
 	kfdw_consumer_start(scan->consumer, scan->slices, scan->nslices);
 	scan->counts.partitions = scan->nslices;
+	scan->returned = 0;
 	MemoryContextSwitchTo(old);
 }
 
@@ -190,11 +199,7 @@ open_scan(ForeignScanState *node, KafkaScanState *scan)
 	if (scan->options->group_id == NULL)
 		scan->topic = kfdw_ends_get(estate, scan->options, scan->consumer);
 	else
-	{
-		if (scan->bounds != NULL)
-			kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
-		begin_consuming(scan, estate);
-	}
+		scan->consuming = kfdw_consuming_begin(estate, scan->options, scan->consumer);
 	MemoryContextSwitchTo(old);
 	start_reading(node, scan);
 }
@@ -212,14 +217,6 @@ refuse_holding(ForeignScanState *node)
 				 errmsg("cannot commit while a loop or cursor reads consuming table \"%s\"",
 						RelationGetRelationName(node->ss.ss_currentRelation)),
 				 errhint("Read a bounded batch first, with \"max_poll_records\" or LIMIT, and commit after it.")));
-}
-
-/* True when a consuming scan handed out as many records as one read may. */
-static bool
-is_poll_full(const KafkaScanState *scan)
-{
-	return scan->consuming != NULL && scan->options->max_poll_records > 0 &&
-		scan->returned >= scan->options->max_poll_records;
 }
 
 /* The next record from the broker; NULL at the end of the slices. */
@@ -292,10 +289,9 @@ kafkaReScanForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 
-	if (is_poll_full(scan))
-		kfdw_consuming_repeat(scan->consuming);
-	scan->returned = 0;
-	if (scan->consumer != NULL)
+	if (scan->is_batch)
+		scan->returned = 0;
+	else if (scan->consumer != NULL)
 	{
 		kfdw_buffer_clear(scan->buffer);
 		start_reading(node, scan);

@@ -25,7 +25,6 @@ struct KafkaBuffer
 	int			next;			/* the record that kfdw_buffer_next() returns next */
 	int64		bytes;
 
-	MemoryContext context;
 	KafkaBuffer **holder;		/* where the consumer that filled it points to it */
 	MemoryContextCallback callback;
 };
@@ -46,7 +45,6 @@ kfdw_buffer_create(int max_records, int64 max_bytes)
 	buffer->max_bytes = max_bytes;
 	buffer->allocated = Min(max_records, 1024);
 	buffer->records = palloc(buffer->allocated * sizeof(KafkaRecord));
-	buffer->context = CurrentMemoryContext;
 	buffer->callback.func = forget_buffer;
 	buffer->callback.arg = buffer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &buffer->callback);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "port/atomics.h"
+#include "storage/fd.h"
 
 #include "kafka/internal.h"
 
@@ -39,8 +39,8 @@ struct KafkaCall
 /* Clients that threads are destroying, or will when their call returns. */
 static int	clients_going = 0;
 
-/* Starts a detached thread that no signal reaches. */
-static void
+/* Starts a detached thread that no signal reaches; false, with errno set, when it cannot. */
+static bool
 start_thread(void *(*run) (void *), void *argument)
 {
 	sigset_t	all,
@@ -56,13 +56,16 @@ start_thread(void *(*run) (void *), void *argument)
 	result = pthread_create(&thread, &attributes, run, argument);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attributes);
-	if (result != 0)
-	{
-		errno = result;
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a thread: %m")));
-	}
+	errno = result;
+	return result == 0;
+}
+
+/* The files of a client count among those that PostgreSQL may have open. */
+static void
+release_files(void)
+{
+	for (int i = 0; i < KFDW_CLIENT_FILES; i++)
+		ReleaseExternalFD();
 }
 
 /* Frees a client; may take as long as a name server is silent. */
@@ -85,12 +88,17 @@ destroy_thread(void *argument)
 	return NULL;
 }
 
-/* Frees a client on a thread of its own; nobody may use it any more. */
+/*
+ * Frees a client on a thread of its own; nobody may use it any more.  Called in the
+ * midst of an abort, so it never fails: without a thread it is freed here.
+ */
 void
 kfdw_call_destroy_client(KafkaClient *client)
 {
+	release_files();
 	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
-	start_thread(destroy_thread, client);
+	if (!start_thread(destroy_thread, client))
+		destroy_client(client);
 }
 
 /* For the end of the process: gives threads that destroy clients a bounded time. */
@@ -138,7 +146,10 @@ kfdw_call_abandon(KafkaCall *call, KafkaClient *client)
 	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_compare_exchange_n(&call->state, &running, CALL_ABANDONED, false,
 									__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	{
+		release_files();
 		return true;
+	}
 	__atomic_sub_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
 	call->body->release(call->body);
 	free(call);
@@ -158,7 +169,14 @@ kfdw_call_run(KafkaClient *client, KafkaCallBody *body)
 	call->wake_fd = client->wake_fd;
 	call->state = CALL_RUNNING;
 	body->rk = client->rk;
-	start_thread(call_thread, call);
+	if (!start_thread(call_thread, call))
+	{
+		free(call);
+		body->release(body);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a thread: %m")));
+	}
 	client->call = call;
 	while (__atomic_load_n(&call->state, __ATOMIC_SEQ_CST) != CALL_DONE)
 	{

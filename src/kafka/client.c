@@ -18,6 +18,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -32,7 +33,10 @@ static KafkaClient *idle_clients = NULL;
 static uint64 catalog_generation = 0;
 static bool exit_callback_registered = false;
 
-/* Before shared memory goes away: no thread of the library may outlive this process' data. */
+/*
+ * The end of the process, after its transaction was aborted: no thread of the library
+ * may run into exit().
+ */
 static void
 close_clients_at_exit(int code, Datum argument)
 {
@@ -206,6 +210,8 @@ open_client(KafkaClientKind kind, const KafkaConfig *config, const char *key)
 	}
 	PG_END_TRY();
 
+	for (int i = 0; i < KFDW_CLIENT_FILES; i++)
+		ReserveExternalFD();
 	client->log_queue = rd_kafka_queue_new(client->rk);
 	rd_kafka_set_log_queue(client->rk, client->log_queue);
 	return client;
@@ -244,7 +250,7 @@ kfdw_client_acquire(KafkaClientKind kind, const KafkaConfig *config)
 
 	if (!exit_callback_registered)
 	{
-		before_shmem_exit(close_clients_at_exit, 0);
+		on_proc_exit(close_clients_at_exit, 0);
 		exit_callback_registered = true;
 	}
 	client = take_idle(key);

@@ -26,6 +26,7 @@ typedef struct KafkaConfig
 {
 	const char *bootstrap_servers;	/* for messages; also among the properties */
 	int			request_timeout_ms; /* how long a statement waits for a silent broker */
+	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
 	int			nproperties;
 	KafkaProperty *properties;
 } KafkaConfig;

@@ -12,6 +12,9 @@
 #include "kafka/client.h"
 #include "kafka/librdkafka.h"
 
+/* Sockets, pipes and event descriptors of a client with one broker, about. */
+#define KFDW_CLIENT_FILES 6
+
 typedef struct KafkaCall KafkaCall;
 
 struct KafkaClient

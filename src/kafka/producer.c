@@ -19,6 +19,9 @@
 /* How long the number of a topic's partitions is believed. */
 #define TOPIC_AGE_MS	30000
 
+/* Producers that a backend keeps open; more are made only while they are in use. */
+#define MAX_PRODUCERS	8
+
 /* The longest wait without a look at interrupts. */
 #define SLICE_MS		50
 
@@ -116,28 +119,19 @@ is_useless(const KafkaProducer *producer)
 		 rd_kafka_fatal_error(producer->client->rk, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-/* Destroys producers that nobody will use again. */
+/* Destroys producers that nobody will use again, and the older ones of too many. */
 static void
 destroy_useless(void)
 {
 	KafkaProducer *next;
+	int			count = 0;
 
 	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
 	{
 		next = producer->next;
-		if (is_useless(producer))
+		if (is_useless(producer) || (++count >= MAX_PRODUCERS && producer->outstanding == 0))
 			destroy_producer(producer);
 	}
-}
-
-/* How long the library tries to deliver a record. */
-static int
-delivery_timeout(const KafkaConfig *config)
-{
-	for (int i = 0; i < config->nproperties; i++)
-		if (strcmp(config->properties[i].name, "message.timeout.ms") == 0)
-			return atoi(config->properties[i].value);
-	return config->request_timeout_ms;
 }
 
 /* Opens a producer and puts it on the list. */
@@ -157,7 +151,7 @@ open_producer(const KafkaConfig *config)
 	}
 	PG_END_TRY();
 	producer->client->owner = producer;
-	producer->delivery_timeout_ms = delivery_timeout(config);
+	producer->delivery_timeout_ms = config->delivery_timeout_ms;
 	producer->next = producers;
 	producers = producer;
 	return producer;
