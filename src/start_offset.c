@@ -45,7 +45,7 @@ replace_position(const KafkaTableOptions *options, const KafkaTopicState *state,
 			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, end),
 			 was->next_offset < low ?
 			 errhint("Retention removed records that were not read. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.") :
-			 errhint("The topic was probably recreated. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
+			 errhint("The topic was recreated, or the position was reached with \"isolation_level\" \"read_uncommitted\". Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
 }
 
 int64

@@ -119,7 +119,12 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->bounds_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw bounds",
 												 ALLOCSET_SMALL_SIZES);
 	if (scan->options->group_id != NULL)
+	{
 		check_may_consume(node, userid);
+
+		/* beside parallel workers it could not be done any more */
+		kfdw_consuming_write_pending();
+	}
 	node->fdw_state = scan;
 }
 

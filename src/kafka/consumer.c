@@ -324,24 +324,29 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 static bool
 take_message(KafkaConsumer *consumer, KafkaBuffer *buffer)
 {
-	rd_kafka_message_t *message = consumer->fetched[consumer->next_fetched++];
+	rd_kafka_message_t *message = consumer->fetched[consumer->next_fetched];
 	KafkaPartitionReader *reader;
 	int64		offset = message->offset;
 
 	if (message->err)
 	{
+		consumer->next_fetched++;
 		take_event(consumer, message);
 		return false;
 	}
 	reader = find_reader(consumer, message->partition);
 	if (reader == NULL || reader->done || offset < reader->position || offset >= reader->end)
 	{
+		consumer->next_fetched++;
 		rd_kafka_message_destroy(message);
 		if (reader != NULL && !reader->done)
 			advance(consumer, reader, offset);
 		return false;
 	}
+
+	/* it is still ours if there is no memory to add it */
 	kfdw_buffer_add_message(buffer, consumer->topic_name, message);
+	consumer->next_fetched++;
 	advance(consumer, reader, offset + 1);
 	return true;
 }
