@@ -45,8 +45,8 @@ cat <<'MD'
 
 ## User mapping
 
-Credentials: needed only where the broker asks for them. Their values are shown nowhere. The mapping of the user who
-reads or writes counts, else the one for `PUBLIC`.
+Credentials: needed only where the broker asks for them. `kafka.options()` hides their values; the catalogs show them to
+whom they show those of any user mapping. The mapping of the user who reads or writes counts, else the one for `PUBLIC`.
 
 MD
 options "allowed = 'user mapping'" false
