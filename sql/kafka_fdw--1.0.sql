@@ -44,6 +44,15 @@ CREATE TABLE offsets (
 SELECT pg_catalog.pg_extension_config_dump('offsets', '');
 GRANT SELECT ON offsets TO PUBLIC;
 
+-- A server that is renamed takes its positions along.
+CREATE FUNCTION server_renamed() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'kfdw_server_renamed' LANGUAGE C;
+
+CREATE EVENT TRIGGER kafka_fdw_server_renamed ON ddl_command_end
+  WHEN TAG IN ('ALTER SERVER')
+  EXECUTE FUNCTION server_renamed();
+ALTER EVENT TRIGGER kafka_fdw_server_renamed ENABLE ALWAYS;
+
 -- The identity under which workers run.  The row is made by the first stream and
 -- dumped, so that a restored dump, a copied database or an upgraded cluster, where
 -- it does not match, stays quiet until kafka.adopt_instance().

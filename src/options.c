@@ -99,19 +99,14 @@ kfdw_options_table(Oid relid, Oid userid)
  * name of the C function, as looking at its address would load other modules.
  */
 bool
-kfdw_options_is_topic_table(Oid relid)
+kfdw_options_is_our_server(Oid serverid)
 {
-	ForeignDataWrapper *wrapper;
-	HeapTuple	tuple;
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(GetForeignServer(serverid)->fdwid);
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(wrapper->fdwhandler));
 	Datum		source;
 	bool		isnull;
 	bool		ours;
 
-	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
-		return false;
-
-	wrapper = GetForeignDataWrapper(GetForeignServer(GetForeignServerIdByRelId(relid))->fdwid);
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(wrapper->fdwhandler));
 	if (!HeapTupleIsValid(tuple))
 		return false;			/* a wrapper without a handler */
 
@@ -121,6 +116,12 @@ kfdw_options_is_topic_table(Oid relid)
 	return ours;
 }
 
+bool
+kfdw_options_is_topic_table(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
+		kfdw_options_is_our_server(GetForeignServerIdByRelId(relid));
+}
 
 /* Reading ------------------------------------------------------------------ */
 

@@ -44,6 +44,9 @@ typedef struct KafkaTableOptions
  */
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
 
+/* True when the server is one of this wrapper. */
+extern bool kfdw_options_is_our_server(Oid serverid);
+
 /* True when the relation is a foreign table of this wrapper. */
 extern bool kfdw_options_is_topic_table(Oid relid);
 

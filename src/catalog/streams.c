@@ -60,6 +60,11 @@ static KafkaStatement current_statement = {
 	2, {TEXTOID, XIDOID}
 };
 
+static KafkaStatement positions_statement = {
+	"SELECT 1 FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	1, {TEXTOID}
+};
+
 static KafkaStatement exists_statement = {
 	"SELECT 1 FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
@@ -207,16 +212,29 @@ kfdw_streams_is_current(const char *name, TransactionId revision)
 	return rows > 0;
 }
 
-bool
-kfdw_streams_owns_group(const char *group)
+/* True when a query for a name has a row. */
+static bool
+has_row(KafkaStatement *statement, const char *name)
 {
 	KafkaCatalogScope scope;
 	Datum		values[1];
 	uint64		rows;
 
 	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(group);
-	rows = kfdw_catalog_read(&exists_statement, values, NULL);
+	values[0] = CStringGetTextDatum(name);
+	rows = kfdw_catalog_read(statement, values, NULL);
 	kfdw_catalog_end(&scope);
 	return rows > 0;
+}
+
+bool
+kfdw_streams_owns_group(const char *group)
+{
+	return has_row(&exists_statement, group);
+}
+
+bool
+kfdw_streams_group_has_positions(const char *group)
+{
+	return has_row(&positions_statement, group);
 }

@@ -41,6 +41,7 @@ enum
 
 static void check_preloaded(void);
 static void check_name(const char *name);
+static void check_group_is_new(const char *name);
 static void check_range(const char *setting, int value, int max);
 static void check_owner_can_log_in(void);
 static void check_source_options(Oid source);
@@ -80,6 +81,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 	kfdw_instance_ensure();
 	kfdw_streams_lock(stream.name, true);
 	kfdw_streams_insert(&stream);
+	check_group_is_new(stream.name);
 	kfdw_shared_ping_at_end();
 	give_notices(&info);
 	PG_RETURN_VOID();
@@ -177,6 +179,18 @@ check_name(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("a stream's name has 1 to %d bytes", NAMEDATALEN - 1)));
+}
+
+/* Else whoever may create a stream could move and drop the position of any group. */
+static void
+check_group_is_new(const char *name)
+{
+	if (kfdw_streams_group_has_positions(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("consumer group \"%s\" is used by consuming tables", name),
+				 errdetail("The stream's name is its consumer group, and kafka.offsets has positions of it."),
+				 errhint("Use another name, or delete the group's rows of kafka.offsets.")));
 }
 
 static void

@@ -37,6 +37,7 @@ static int	find_source(Node *node, const Query *query, Oid source);
 
 static void find_topics(const PlannedStmt *plan, KafkaStatementInfo *info);
 static void check_source(Oid source, Oid found);
+static void check_still_source(List *plans, Oid source);
 static void start_only(PlannedStmt *plan, const char *text);
 static uint64 run_plan(PlannedStmt *plan, const char *text);
 
@@ -85,6 +86,7 @@ kfdw_statement_run(const char *text, const char *search_path, Oid source)
 	error_context_stack = &context;
 	plans = plan_statement(parse_one(text), text, source, &in_source_order);
 	error_context_stack = context.previous;
+	check_still_source(plans, source);
 	foreach(lc, plans)
 		rows += run_plan(lfirst_node(PlannedStmt, lc), text);
 	PopActiveSnapshot();
@@ -293,6 +295,27 @@ check_source(Oid source, Oid found)
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("the stream's statement reads topic table \"%s\", not its source \"%s\"",
 						get_rel_name(found), get_rel_name(source))));
+}
+
+/*
+ * The statement must still read its source and no other topic table: a table that took
+ * the name of another one would be read as a whole with each batch.
+ */
+static void
+check_still_source(List *plans, Oid source)
+{
+	KafkaStatementInfo info = {0};
+	ListCell   *lc;
+
+	foreach(lc, plans)
+	{
+		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
+
+		if (plan->commandType == CMD_UTILITY)
+			return;				/* what a procedure reads is its own affair */
+		find_topics(plan, &info);
+	}
+	check_source(source, info.source);
 }
 
 /* Starts a plan without running it: privileges are checked. */

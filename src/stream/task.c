@@ -82,6 +82,7 @@ read_definition(KafkaTask *task, const char *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(task->context);
 
+	task->generation = kfdw_client_generation();
 	task->stream = kfdw_streams_get(name);
 	if (task->stream != NULL && task->stream->enabled)
 	{
@@ -250,6 +251,12 @@ kfdw_task_topic_has_grown(KafkaTask *task)
 
 	task->topic_checked = GetCurrentTimestamp();
 	return now->npartitions != task->topic->npartitions;
+}
+
+bool
+kfdw_task_is_outdated(const KafkaTask *task)
+{
+	return task->generation != kfdw_client_generation();
 }
 
 /* Records between the positions and what the broker last said of the ends. */

@@ -25,6 +25,7 @@ typedef struct KafkaTask
 	MemoryContext context;
 	KafkaStream *stream;
 	int			worker;			/* reads the partitions p with p % workers = worker */
+	uint64		generation;		/* of the catalogs, when the options were read */
 	KafkaTableOptions *options;
 	KafkaPositionKey key;
 
@@ -56,6 +57,9 @@ extern void kfdw_task_confirm_positions(KafkaTask *task);
 
 /* True when the topic has another number of partitions than when the task was opened. */
 extern bool kfdw_task_topic_has_grown(KafkaTask *task);
+
+/* True when a server, user mapping or foreign table may have changed since it was opened. */
+extern bool kfdw_task_is_outdated(const KafkaTask *task);
 
 extern int64 kfdw_task_lag(const KafkaTask *task);
 extern int64 kfdw_task_newest_timestamp(const KafkaTask *task);

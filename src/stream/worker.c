@@ -212,9 +212,11 @@ step(void)
 	int			check_ms = kfdw_consumer_trouble(task->consumer) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
 
 	phase = PHASE_FETCHING;
+	if (kfdw_task_is_outdated(task))
+		return false;
 	if (kfdw_task_gather(task) > 0)
 	{
-		if (!run_batch())
+		if (!run_batch() && !kfdw_task_is_outdated(task))
 		{
 			/* the stream was changed: a scout will say how */
 			kfdw_shared_ping(key->database);
@@ -230,14 +232,14 @@ step(void)
 	return true;
 }
 
-/* Begins a transaction in which the stream cannot be changed; false when it has been. */
+/* Begins a transaction in which the stream cannot be changed; false when it, or what it reads, has been. */
 static bool
 begin_transaction(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	kfdw_streams_lock(key->name, false);
-	if (kfdw_streams_is_current(key->name, task->stream->revision))
+	if (kfdw_streams_is_current(key->name, task->stream->revision) && !kfdw_task_is_outdated(task))
 		return true;
 	CommitTransactionCommand();
 	return false;
@@ -336,6 +338,15 @@ enter_wait(void)
 	}
 }
 
+/* What other sessions did to the catalogs is heard of when a transaction begins. */
+static void
+hear_of_changes(void)
+{
+	StartTransactionCommand();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(loop_context);
+}
+
 /* Waits for records; what else there is to do comes in between. */
 static void
 await_records(void)
@@ -350,6 +361,7 @@ await_records(void)
 		return;
 	}
 	enter_wait();
+	hear_of_changes();
 	flush_ms = pgstat_report_stat(false);
 	if (flush_ms > 0)
 		timeout_ms = Min(timeout_ms, flush_ms);

@@ -25,6 +25,7 @@ my %room_of_root = (
 	consuming => 'xact',
 	start_offset => 'xact',
 	batch => 'xact',
+	server_rename => 'xact',
 	options => 'options',
 	option_table => 'options',
 	option_parse => 'options',
