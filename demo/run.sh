@@ -75,7 +75,8 @@ kafka_tool create-topic orders 4
 say 'A shop writes its orders to the topic "orders":'
 shell "printf '%s\n' '101|{\"id\": 1, \"customer_id\": 101, \"amount\": 17.50}' \\
               '102|{\"id\": 2, \"customer_id\": 102, \"amount\": 80.00}' \\
-              '101|{\"id\": 3, \"customer_id\": 101, \"amount\": 4.25}' | kcat -P -b \$KAFKA_BOOTSTRAP_SERVERS -t orders -K '|'"
+              '101|{\"id\": 3, \"customer_id\": 101, \"amount\": 4.25}' | \\
+        kcat -P -b \$KAFKA_BOOTSTRAP_SERVERS -t orders -K '|' -X partitioner=murmur2_random"
 sql 'CREATE EXTENSION kafka_fdw;'
 sql "CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$KAFKA_BOOTSTRAP_SERVERS');"
 sql "CREATE FOREIGN TABLE orders (

@@ -134,6 +134,9 @@ kfdw_consumer_topic_state(KafkaConsumer *consumer)
 	if (call->cluster_id != NULL)
 		state->cluster_id = pstrdup(call->cluster_id);
 	kfdw_topic_query_done(call);
+
+	/* it answers: whatever trouble there was is over */
+	consumer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	return state;
 }
 
