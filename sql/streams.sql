@@ -102,7 +102,13 @@ SELECT kafka.adopt_instance('maybe');
 SELECT current_setting('server_version_num')::int < 170000 AS must_log_in \gset
 \if :must_log_in
 SET ROLE regress_stream_group;
-SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+DO $$
+BEGIN
+  PERFORM kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
+  RAISE 'such a role owns a stream';
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+  ASSERT SQLERRM LIKE '%cannot own a stream, as it may not log in';
+END $$;
 RESET ROLE;
 \endif
 
