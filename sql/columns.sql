@@ -69,6 +69,11 @@ ALTER FOREIGN TABLE columns_topic DROP b, DROP c, DROP "A b";
 SELECT FROM columns_topic;
 SELECT count(*) FROM columns_topic;
 
+-- A producer may have set a time before 1970.
+\! echo '{"a": 2}' | kafka_tool produce columns -T -5000
+ALTER FOREIGN TABLE columns_topic ADD t timestamptz OPTIONS (metadata 'timestamp');
+SELECT t AT TIME ZONE 'UTC' AS t FROM columns_topic ORDER BY t;
+
 DROP FUNCTION columns_try;
 SET client_min_messages = warning;
 DROP SERVER columns_test CASCADE;

@@ -19,7 +19,7 @@ timestamp_from_kafka(int64 milliseconds)
 {
 	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (SECS_PER_DAY * INT64CONST(1000));
 
-	if (milliseconds < 0 || milliseconds - epoch >= END_TIMESTAMP / 1000)
+	if (milliseconds < MIN_TIMESTAMP / 1000 || milliseconds - epoch >= END_TIMESTAMP / 1000)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("record timestamp out of range: " INT64_FORMAT, milliseconds)));
@@ -211,7 +211,7 @@ encode_timestamp(const KafkaColumn *column, Datum value)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("record timestamp out of range"),
-				 errdetail("Kafka keeps timestamps from 1970 on.")));
+				 errdetail("Kafka keeps milliseconds since 1970, which are finite and not negative.")));
 	return milliseconds;
 }
 
