@@ -169,7 +169,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.min = 1, .max = 86400000,
 		.kafka_default = "300000",
 		.property = "metadata.max.age.ms",
-		.help = "how long a client relies on what it knows about topics"
+		.help = "how long a client relies on what it knows about topics; always 10 with librdkafka 2.4 to 2.9"
 	},
 	[KAFKA_OPT_TOPIC_METADATA_REFRESH_INTERVAL_MS] = {
 		"topic_metadata_refresh_interval_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,

@@ -123,12 +123,15 @@ make_conf(KafkaClient *client, const KafkaConfig *config)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	KafkaProperty log_queue = {"log.queue", "true", false, false};
+	KafkaProperty max_age = {"metadata.max.age.ms", KFDW_METADATA_MAX_AGE_MS, false, false};
 
 	PG_TRY();
 	{
 		for (int i = 0; i < config->nproperties; i++)
 			set_property(conf, &config->properties[i], client);
 		set_property(conf, &log_queue, client);
+		if (kfdw_metadata_must_expire())
+			set_property(conf, &max_age, client);
 	}
 	PG_CATCH();
 	{

@@ -12,4 +12,20 @@
 #error "librdkafka 2.0.2 or later is required"
 #endif
 
+/*
+ * From 2.4 on, the library's cache finds topics by their ids too.  Until 2.10, a topic
+ * that is created again while the entry of its predecessor is cached leaves a pointer
+ * to freed memory there: calls time out, and the process aborts.  So entries expire
+ * sooner than anybody can remove a topic and create it again.
+ */
+#define KFDW_METADATA_MAX_AGE_MS "10"
+
+static inline bool
+kfdw_metadata_must_expire(void)
+{
+	int			version = rd_kafka_version();
+
+	return version >= 0x02040000 && version < 0x020a0000;
+}
+
 #endif							/* KFDW_LIBRDKAFKA_H */
