@@ -163,10 +163,12 @@ finish_transaction(bool committed)
 	kfdw_shared_ping(MyDatabaseId);
 }
 
-/* Pings for this database when the transaction is over. */
+/* Pings for this database when the transaction is over; where nothing runs there is nobody to tell. */
 void
 kfdw_shared_ping_at_end(void)
 {
+	if (kfdw_shared == NULL)
+		return;
 	kfdw_xact_at_end(finish_transaction);
 }
 

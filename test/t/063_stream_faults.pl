@@ -161,5 +161,8 @@ like($err, qr/streams need kafka_fdw to be preloaded.*Add kafka_fdw to "shared_p
 is($small->safe_psql('postgres', "SELECT state, last_error FROM kafka.stat_streams WHERE stream = 's2'"),
 	'paused|kafka_fdw is not in shared_preload_libraries', 'and kafka.stat_streams, too');
 cmp_ok($small->safe_psql('postgres', 'SELECT count(*) FROM ids'), '>', 0, 'topic tables work without');
+$small->safe_psql('postgres', "SELECT kafka.drop_stream('s2')");
+is($small->safe_psql('postgres', "SELECT count(*) FROM kafka.streams WHERE name = 's2'"), 0, 'and a stream can be dropped');
+ok(!crashed($small), 'without a crash');
 
 done_testing();
