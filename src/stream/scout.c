@@ -14,11 +14,15 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #include "catalog/instance.h"
 #include "catalog/streams.h"
 #include "stream/stream.h"
+
+/* All databases share one scout: where a table is locked it fails, and is sent again later. */
+#define LOCK_TIMEOUT_MS "1000"
 
 /* The streams that may run in this database. */
 static List *
@@ -57,6 +61,7 @@ kfdw_scout_main(Datum argument)
 		proc_exit(0);			/* the launcher that sent it has ended */
 	before_shmem_exit(leave, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_SUSET, PGC_S_OVERRIDE);
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -1,0 +1,48 @@
+# A lock on the table of streams in one database holds up nothing in another.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+my $bootstrap = bootstrap();
+
+sub create_stream
+{
+	my ($database) = @_;
+	my $began = time();
+	$node->safe_psql($database, <<~"EOF");
+		CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+		CREATE SERVER IF NOT EXISTS k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+		CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+		CREATE TABLE copied (id int);
+		SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids');
+		EOF
+	my $idle = poll_until(sub { $node->safe_psql($database, 'SELECT state FROM kafka.stat_streams') eq 'idle' }, 20);
+	ok($idle, "a stream starts in $database") or diag($node->safe_psql($database, 'TABLE kafka.stat_streams'));
+	return;
+}
+
+$node->safe_psql('postgres', 'CREATE DATABASE locked');
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+create_stream('locked');
+
+# a renaming that fails has a scout look again
+my $session = KafkaSession->new($node, 'locked');
+$session->run('BEGIN; LOCK TABLE kafka.streams');
+my ($status, $out, $err) = $node->psql('postgres', 'ALTER DATABASE locked RENAME TO other');
+like($err, qr/database "other" already exists/, 'a scout is sent into a database whose streams are locked');
+create_stream('other');
+$session->run('COMMIT');
+ok($node->poll_query_until('locked', 'SELECT state FROM kafka.stat_streams', 'idle'), 'the stream of the first database goes on, too');
+like(slurp_file($node->logfile), qr/canceling statement due to lock timeout/, 'the scout has given up');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();
