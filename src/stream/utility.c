@@ -1,21 +1,26 @@
 /*
  * utility.c
  *	  Ends the workers of a database before a command that they are in the way of:
- *	  DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, DROP EXTENSION.
+ *	  DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, CREATE DATABASE from
+ *	  it, DROP EXTENSION.
  *
  * Whoever may not run the command ends nothing.  When its transaction is over, a
  * scout looks whether there is still something to run.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
+#include "commands/defrem.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -36,6 +41,30 @@ kfdw_utility_init(void)
 {
 	previous_hook = ProcessUtility_hook;
 	ProcessUtility_hook = end_workers_first;
+}
+
+/* True for superusers and for roles that have CREATEDB. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		may = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return may || superuser();
+}
+
+/* True when everybody who may create databases may copy this one. */
+static bool
+is_template(const char *name)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(get_database_oid(name, true)));
+	bool		is = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return is;
 }
 
 /* A database that the user owns, InvalidOid when there is no such. */
@@ -82,6 +111,25 @@ find_moved_database(const AlterDatabaseStmt *alter)
 	return InvalidOid;
 }
 
+/* The database that a new one is copied from, if the user may do that; a template serves everybody. */
+static Oid
+find_copied_database(const CreatedbStmt *create)
+{
+	const char *name = NULL;
+	ListCell   *lc;
+
+	foreach(lc, create->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
+			name = defGetString(option);
+	}
+	if (name == NULL || get_database_oid(create->dbname, true) != InvalidOid || !may_create_databases())
+		return InvalidOid;
+	return is_template(name) ? get_database_oid(name, true) : find_own_database(name);
+}
+
 /* The database that must be without workers for this command, else InvalidOid. */
 static Oid
 find_database(const Node *command)
@@ -90,6 +138,8 @@ find_database(const Node *command)
 	{
 		case T_DropdbStmt:
 			return find_own_database(((const DropdbStmt *) command)->dbname);
+		case T_CreatedbStmt:
+			return find_copied_database((const CreatedbStmt *) command);
 		case T_AlterDatabaseStmt:
 			return find_moved_database((const AlterDatabaseStmt *) command);
 		case T_RenameStmt:

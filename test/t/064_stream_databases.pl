@@ -105,6 +105,17 @@ $node->safe_psql('clone', "SELECT kafka.adopt_instance('new')");
 becomes('clone', 'SELECT count(*) FROM copied', 2, 'until it is adopted');
 isnt($node->safe_psql('clone', 'SELECT id FROM kafka.instance'), $id, 'with an identity of its own');
 
+# A database is copied while its streams run.
+$node->safe_psql('postgres', 'ALTER ROLE ann CREATEDB');
+$pid = worker_pid('store');
+($status, $out, $err) = $node->psql('postgres', 'SET ROLE ann; CREATE DATABASE second TEMPLATE store');
+like($err, qr/permission denied to copy database "store"/, 'who may not copy a database');
+is(worker_pid('store'), $pid, 'ends nothing there');
+is_quick('copying a database', 'CREATE DATABASE second TEMPLATE store');
+is_idle('store', 'its stream goes on');
+is($node->safe_psql('second', 'SELECT count(*) FROM copied'), 2, 'the copy is complete');
+$node->safe_psql('postgres', 'DROP DATABASE second');
+
 # A dump keeps streams and positions, and is quiet as well.
 command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', $node->connstr('store') ], 'a database can be dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
