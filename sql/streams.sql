@@ -36,13 +36,34 @@ SELECT kafka.create_stream('s', 'INSERT INTO target SELECT a.id FROM orders a JO
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders WHERE id IN (SELECT id FROM payments)');
 SELECT kafka.create_stream('s', 'CALL take()');
 SELECT kafka.create_stream('s', 'CALL take()', source => 'customers');
+SELECT kafka.create_stream('s', 'CALL take()', source => 99999999);
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', source => 99999999);
+SELECT kafka.create_stream(NULL, 'INSERT INTO target SELECT id FROM orders');
 SELECT kafka.create_stream('s', NULL);
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', workers => NULL);
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', max_poll_records => NULL);
+SELECT kafka.pause_stream(NULL), kafka.resume_stream(NULL), kafka.drop_stream(NULL), kafka.adopt_instance(NULL);
 SELECT kafka.create_stream('', 'INSERT INTO target SELECT id FROM orders');
 SELECT kafka.create_stream(repeat('s', 64), 'INSERT INTO target SELECT id FROM orders');
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', workers => 0);
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', max_poll_records => 0);
 CREATE TEMP TABLE scratch (id int);
 SELECT kafka.create_stream('s', 'INSERT INTO scratch SELECT id FROM orders');
+
+-- A batch counts as read: no limit may leave records of it.
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders LIMIT 1');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders ORDER BY id OFFSET 1');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders FETCH FIRST ROW ONLY', source => 'orders');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM (SELECT id FROM recent) o LIMIT 1');
+SELECT kafka.create_stream('s', 'WITH o AS (SELECT * FROM orders) INSERT INTO target SELECT id FROM (WITH o AS (SELECT * FROM o) SELECT * FROM o LIMIT 1) o');
+SELECT kafka.create_stream('s', 'DELETE FROM target WHERE id = (SELECT id FROM orders LIMIT 1)');
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT 1 UNION SELECT id FROM orders LIMIT 1');
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT kafka.create_stream('all', 'INSERT INTO target SELECT id FROM orders LIMIT ALL OFFSET NULL');
+SELECT kafka.create_stream('other', 'INSERT INTO target SELECT o.id, c.name FROM orders o, LATERAL (SELECT name FROM customers WHERE customer_id = o.customer_id LIMIT 1) c');
+SELECT kafka.create_stream('most', 'INSERT INTO target SELECT customer_id FROM (SELECT customer_id, count(*) AS n FROM orders GROUP BY 1) o ORDER BY n DESC LIMIT 3');
+ROLLBACK;
 
 -- The order is the topic's, an order that was asked for, or the statement's.
 BEGIN;
@@ -52,7 +73,6 @@ SELECT kafka.create_stream('comma', 'INSERT INTO target SELECT id, name FROM cus
 SELECT kafka.create_stream('sorted', 'INSERT INTO target SELECT id FROM orders ORDER BY id');
 SELECT kafka.create_stream('right', 'INSERT INTO target SELECT id, name FROM orders RIGHT JOIN customers USING (customer_id)');
 SELECT kafka.create_stream('grouped', 'INSERT INTO target SELECT count(*) FROM orders GROUP BY customer_id');
-SELECT kafka.create_stream('limited', 'INSERT INTO target SELECT id FROM orders LIMIT 1');
 SELECT kafka.create_stream('with', 'WITH o AS (SELECT * FROM orders) INSERT INTO target SELECT id FROM o');
 SELECT kafka.create_stream('view', 'INSERT INTO target SELECT id FROM recent');
 SELECT kafka.create_stream('updating', 'UPDATE target t SET name = c.name FROM orders o JOIN customers c USING (customer_id) WHERE t.id = o.id');
@@ -82,6 +102,10 @@ BEGIN;
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', workers => 2, max_poll_records => 5);
 SELECT kafka.pause_stream('s');
 COMMIT;
+RESET ROLE;
+REVOKE EXECUTE ON PROCEDURE take() FROM PUBLIC;
+SET ROLE regress_stream_owner;
+SELECT kafka.create_stream('t', 'CALL take()', source => 'orders');
 SELECT name, owner, statement, search_path, source, workers, settings, enabled FROM kafka.streams WHERE name = 's';
 SELECT stream, worker, state, pid, records_in, last_error FROM kafka.stat_streams WHERE stream = 's';
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders');
@@ -97,6 +121,27 @@ SELECT kafka.drop_stream('s');
 SELECT count(*) FROM kafka.streams;
 RESET ROLE;
 SELECT kafka.adopt_instance('maybe');
+
+-- The group of other consumers is not taken over.
+INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset) VALUES ('streams_test', 'app', 'streams', 0, 7);
+SET ROLE regress_stream_owner;
+SELECT kafka.create_stream('app', 'INSERT INTO target SELECT id FROM orders');
+RESET ROLE;
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'app';
+BEGIN;
+DELETE FROM kafka.offsets WHERE group_id = 'app';
+SELECT kafka.create_stream('app', 'INSERT INTO target SELECT id FROM orders');
+SELECT kafka.create_stream('app', 'INSERT INTO target SELECT id FROM orders');
+ROLLBACK;
+DELETE FROM kafka.offsets WHERE group_id = 'app';
+
+-- No name is too long to be asked for.
+DO $$
+BEGIN
+	PERFORM kafka.pause_stream(repeat('"', 1000000));
+EXCEPTION WHEN undefined_object THEN
+	RAISE NOTICE '% characters', length(SQLERRM);
+END $$;
 
 -- An owner must be able to log in, which later versions do not ask for.
 SELECT current_setting('server_version_num')::int < 170000 AS must_log_in \gset
@@ -120,6 +165,7 @@ BEGIN;
 SELECT kafka.create_stream(E'it''s "a"\n%s name', 'INSERT INTO target SELECT id FROM orders');
 SELECT kafka.pause_stream(E'it''s "a"\n%s name');
 SELECT search_path FROM kafka.streams;
+SELECT kafka.resume_stream(E'it''s "a"\n%s name');
 SELECT kafka.drop_stream(E'it''s "a"\n%s name');
 COMMIT;
 RESET search_path;

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
 #include "commands/explain.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
@@ -70,6 +71,13 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 		return pg_database_ownercheck(objectid, roleid);
 	Assert(classid == ExtensionRelationId);
 	return pg_extension_ownercheck(objectid, roleid);
+}
+
+static inline AclResult
+object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
+{
+	Assert(classid == ProcedureRelationId);
+	return pg_proc_aclcheck(objectid, roleid, mode);
 }
 #endif
 

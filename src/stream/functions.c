@@ -44,6 +44,7 @@ static void check_name(const char *name);
 static void check_group_is_new(const char *name);
 static void check_range(const char *setting, int value, int max);
 static void check_owner_can_log_in(void);
+static void check_source_exists(Oid source);
 static void check_source_options(Oid source);
 static char *current_search_path(void);
 static void give_notices(const KafkaStatementInfo *info);
@@ -73,6 +74,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 	check_range("workers", stream.workers, kfdw_max_workers);
 	check_range("max_poll_records", stream.max_poll_records, INT_MAX / 2);
 	check_owner_can_log_in();
+	check_source_exists(stream.source);
 	kfdw_statement_check(stream.statement, stream.source, &info);
 	check_source_options(info.source);
 	stream.source = info.source;
@@ -217,6 +219,16 @@ check_owner_can_log_in(void)
 				 errmsg("role \"%s\" cannot own a stream, as it may not log in",
 						GetUserNameFromId(GetUserId(), false)),
 				 errhint("Give it the LOGIN attribute; workers run as the stream's owner.")));
+}
+
+/* A number can be given as a regclass, whether there is such a relation or not. */
+static void
+check_source_exists(Oid source)
+{
+	if (OidIsValid(source) && get_rel_name(source) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", source)));
 }
 
 /* The source is a plain topic table whose options can be used. */

@@ -11,14 +11,17 @@
 #include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parse_clause.h"
 #include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -27,6 +30,13 @@
 #include "options.h"
 #include "stream/statement.h"
 
+/* What check_limits() carries. */
+typedef struct LimitCheck
+{
+	Oid			source;
+	List	   *levels;			/* the queries around, the innermost first */
+} LimitCheck;
+
 static void point_into_statement(void *argument);
 static RawStmt *parse_one(const char *text);
 static List *plan_statement(RawStmt *raw, const char *text, Oid source, bool *in_source_order);
@@ -34,6 +44,9 @@ static List *plan_statement(RawStmt *raw, const char *text, Oid source, bool *in
 static bool order_by_source(Query *query, Oid source);
 static bool is_plain_select(const Query *query);
 static int	find_source(Node *node, const Query *query, Oid source);
+
+static bool check_limits(Node *node, LimitCheck *check);
+static void check_call(const Node *utility);
 
 static void find_topics(const PlannedStmt *plan, KafkaStatementInfo *info);
 static void check_source(Oid source, Oid found);
@@ -65,6 +78,8 @@ kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info)
 			find_topics(plan, info);
 			start_only(plan, text);
 		}
+		else
+			check_call(plan->utilityStmt);
 	}
 	if (IsA(raw->stmt, CallStmt) && OidIsValid(source))
 		info->source = source;
@@ -145,9 +160,11 @@ static List *
 plan_statement(RawStmt *raw, const char *text, Oid source, bool *in_source_order)
 {
 	List	   *queries = pg_analyze_and_rewrite_fixedparams(raw, text, NULL, 0, NULL);
+	LimitCheck	check = {source};
 	ListCell   *lc;
 
 	*in_source_order = true;
+	(void) check_limits((Node *) queries, &check);
 	foreach(lc, queries)
 		*in_source_order &= order_by_source(lfirst_node(Query, lc), source);
 
@@ -204,9 +221,17 @@ is_plain_select(const Query *query)
 		query->limitCount == NULL && query->limitOffset == NULL;
 }
 
+/* Without a source any topic table is it. */
+static bool
+is_source(const RangeTblEntry *rte, Oid source)
+{
+	return rte->rtekind == RTE_RELATION &&
+		(OidIsValid(source) ? rte->relid == source : kfdw_options_is_topic_table(rte->relid));
+}
+
 /*
  * The index of the source in a FROM clause, where no outer join makes its columns
- * NULL; 0 where it is not there.  Without a source any topic table is it.
+ * NULL; 0 where it is not there.
  */
 static int
 find_source(Node *node, const Query *query, Oid source)
@@ -218,8 +243,7 @@ find_source(Node *node, const Query *query, Oid source)
 	{
 		RangeTblEntry *rte = rt_fetch(((RangeTblRef *) node)->rtindex, query->rtable);
 
-		if (rte->rtekind == RTE_RELATION &&
-			(OidIsValid(source) ? rte->relid == source : kfdw_options_is_topic_table(rte->relid)))
+		if (is_source(rte, source))
 			index = ((RangeTblRef *) node)->rtindex;
 	}
 	else if (IsA(node, FromExpr))
@@ -241,7 +265,103 @@ find_source(Node *node, const Query *query, Oid source)
 }
 
 
+/* Limits ------------------------------------------------------------------- */
+
+/* LIMIT ALL and OFFSET NULL say nothing. */
+static bool
+is_limit(const Node *limit)
+{
+	return limit != NULL && !(IsA(limit, Const) && ((const Const *) limit)->constisnull);
+}
+
+/* The query of a common table expression, NULL when it has effects or reads itself. */
+static const Query *
+find_cte(const Query *level, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, level->cteList)
+	{
+		const CommonTableExpr *cte = lfirst_node(CommonTableExpr, lc);
+		const Query *query = castNode(Query, cte->ctequery);
+
+		if (strcmp(cte->ctename, name) == 0)
+			return query->commandType == CMD_SELECT && !cte->cterecursive ? query : NULL;
+	}
+	return NULL;
+}
+
+/*
+ * True when a query that stops early stops the reading of the source, at its own level
+ * or one below it that does not collect rows first.  Levels are those of the query and
+ * of what it is part of, the innermost first.
+ */
+static bool
+passes_source_on(List *levels, Oid source)
+{
+	const Query *query = linitial(levels);
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+	{
+		const RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		List	   *outer = levels;
+		const Query *below = NULL;
+
+		if (is_source(rte, source))
+			return true;
+		if (rte->rtekind == RTE_SUBQUERY)
+			below = rte->subquery;
+		else if (rte->rtekind == RTE_CTE)
+		{
+			outer = list_copy_tail(levels, rte->ctelevelsup);
+			below = find_cte(linitial(outer), rte->ctename);
+		}
+		if (below != NULL && !below->hasAggs && below->groupClause == NIL &&
+			passes_source_on(lcons(unconstify(Query *, below), list_copy(outer)), source))
+			return true;
+	}
+	return false;
+}
+
+/* A batch counts as read, so what a LIMIT leaves of it would be lost: an error. */
+static bool
+check_limits(Node *node, LimitCheck *check)
+{
+	Query	   *query = (Query *) node;
+	LimitCheck	inner = *check;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, check_limits, check);
+	inner.levels = lcons(query, list_copy(check->levels));
+	if ((is_limit(query->limitCount) || is_limit(query->limitOffset)) && passes_source_on(inner.levels, inner.source))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a stream's statement cannot read its source under a LIMIT or OFFSET"),
+				 errdetail("Records that it leaves would be lost, as the whole batch counts as read."),
+				 errhint("The argument \"max_poll_records\" of kafka.create_stream() bounds a batch.")));
+	return query_tree_walker(query, check_limits, &inner, 0);
+}
+
+
 /* Checks ------------------------------------------------------------------- */
+
+/* A procedure must be one that the user may call; for other statements starting the plan tells. */
+static void
+check_call(const Node *utility)
+{
+	Oid			procedure;
+	AclResult	result;
+
+	if (!IsA(utility, CallStmt))
+		return;
+	procedure = ((const CallStmt *) utility)->funcexpr->funcid;
+	result = object_aclcheck(ProcedureRelationId, procedure, GetUserId(), ACL_EXECUTE);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_PROCEDURE, get_func_name(procedure));
+}
 
 /* Finds the topic tables that a plan reads, of which there may be one, and those that it writes. */
 static void
