@@ -31,7 +31,7 @@ extern void kfdw_streams_insert(const KafkaStream *stream);
 /* Makes a new revision of the row. */
 extern void kfdw_streams_set_enabled(const char *name, bool enabled);
 
-/* Deletes the row and the positions of the stream's group. */
+/* Deletes the row and the positions of its group, all of which came after it. */
 extern void kfdw_streams_delete(const char *name);
 
 /*

@@ -8,9 +8,11 @@
 #include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "kafka/client.h"
 #include "start_offset.h"
 #include "stream/task.h"
 
@@ -26,6 +28,8 @@
 static bool read_definition(KafkaTask *task, const char *name);
 static void take_partitions(KafkaTask *task);
 static void place_positions(KafkaTask *task);
+static void renew_ends(KafkaTask *task);
+static void set_starts(KafkaTask *task);
 static void start_consumer(KafkaTask *task);
 
 KafkaTask *
@@ -39,7 +43,7 @@ kfdw_task_create(int worker)
 	return task;
 }
 
-/* The broker is asked between two transactions: nobody waits for it while he holds something. */
+/* The broker is asked outside of transactions: nobody waits for it while he holds something. */
 bool
 kfdw_task_open(KafkaTask *task, const char *name)
 {
@@ -62,6 +66,8 @@ kfdw_task_open(KafkaTask *task, const char *name)
 	take_partitions(task);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(task->context);
+	renew_ends(task);
+	set_starts(task);
 	start_consumer(task);
 	MemoryContextSwitchTo(old);
 	return true;
@@ -101,7 +107,12 @@ read_definition(KafkaTask *task, const char *name)
 	return task->stream != NULL && task->stream->enabled;
 }
 
-/* Claims a partition for this session; who held it before may need a moment to let go. */
+/*
+ * Claims a partition for this session; who held it before may need a moment to let go.
+ * A claim is a session's advisory lock: a trigger that calls pg_advisory_unlock_all()
+ * drops it.  Another consumer may then read the same records, but one of the two finds
+ * the position moved and rolls back.
+ */
 static void
 claim_partition(KafkaTask *task, int32 partition)
 {
@@ -133,10 +144,37 @@ take_partitions(KafkaTask *task)
 	positions = kfdw_offsets_read(&task->key, task->topic->npartitions, &nrows);
 	MemoryContextSwitchTo(old);
 	for (int i = 0; i < task->npartitions; i++)
+		task->partitions[i].position = positions[task->partitions[i].position.partition];
+}
+
+/* Another consumer may have moved a position past the ends, which were taken before the claim. */
+static void
+renew_ends(KafkaTask *task)
+{
+	KafkaTopicState *newer = NULL;
+
+	for (int i = 0; i < task->npartitions; i++)
+	{
+		const KafkaPosition *position = &task->partitions[i].position;
+		int32		p = position->partition;
+
+		if (!position->exists || position->next_offset <= task->topic->end[p])
+			continue;
+		if (newer == NULL)
+			newer = kfdw_consumer_topic_state(task->consumer);
+		if (p < newer->npartitions)
+			task->topic->end[p] = newer->end[p];
+	}
+}
+
+/* Decides where reading begins. */
+static void
+set_starts(KafkaTask *task)
+{
+	for (int i = 0; i < task->npartitions; i++)
 	{
 		KafkaTaskPartition *partition = &task->partitions[i];
 
-		partition->position = positions[partition->position.partition];
 		partition->start = kfdw_start_offset(task->options, task->topic, &partition->position, false);
 		partition->fetched = partition->start;
 	}
@@ -149,6 +187,8 @@ place_positions(KafkaTask *task)
 	int			nrows;
 
 	kfdw_streams_lock(task->stream->name, true);
+	if (!kfdw_streams_is_current(task->stream->name, task->stream->revision))
+		return;					/* it was dropped, with its positions */
 	(void) kfdw_offsets_read(&task->key, 0, &nrows);
 	for (int p = 0; p < task->topic->npartitions && nrows == 0; p++)
 	{
@@ -256,6 +296,7 @@ kfdw_task_topic_has_grown(KafkaTask *task)
 bool
 kfdw_task_is_outdated(const KafkaTask *task)
 {
+	AcceptInvalidationMessages();
 	return task->generation != kfdw_client_generation();
 }
 

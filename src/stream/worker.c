@@ -14,6 +14,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "storage/lwlock.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -69,6 +70,7 @@ static MemoryContext loop_context;
 static emit_log_hook_type previous_log_hook;
 
 static void connect_as(Oid owner);
+static void close_task_at_exit(int code, Datum argument);
 static bool work(void);
 static bool run_stream(void);
 static bool step(void);
@@ -91,6 +93,7 @@ kfdw_worker_main(Datum argument)
 	if (key == NULL)
 		proc_exit(0);
 	connect_as(owner);
+	before_shmem_exit(close_task_at_exit, (Datum) 0);
 	loop_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw worker", ALLOCSET_DEFAULT_SIZES);
 	while (work())
 		MemoryContextReset(loop_context);
@@ -143,6 +146,14 @@ close_task(bool clean)
 	if (task != NULL)
 		kfdw_task_close(task, clean);
 	task = NULL;
+}
+
+/* Lets go of the client, which is then destroyed before exit(); a batch may be under way. */
+static void
+close_task_at_exit(int code, Datum argument)
+{
+	AbortOutOfAnyTransaction();
+	close_task(false);
 }
 
 /* True when there is an open task of the revision that is wanted. */
@@ -232,13 +243,14 @@ step(void)
 	return true;
 }
 
-/* Begins a transaction in which the stream cannot be changed; false when it, or what it reads, has been. */
+/* Begins a transaction in which neither stream nor source can be changed; false when one has been. */
 static bool
 begin_transaction(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	kfdw_streams_lock(key->name, false);
+	LockRelationOid(task->stream->source, AccessShareLock);
 	if (kfdw_streams_is_current(key->name, task->stream->revision) && !kfdw_task_is_outdated(task))
 		return true;
 	CommitTransactionCommand();
@@ -338,15 +350,6 @@ enter_wait(void)
 	}
 }
 
-/* What other sessions did to the catalogs is heard of when a transaction begins. */
-static void
-hear_of_changes(void)
-{
-	StartTransactionCommand();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(loop_context);
-}
-
 /* Waits for records; what else there is to do comes in between. */
 static void
 await_records(void)
@@ -361,7 +364,6 @@ await_records(void)
 		return;
 	}
 	enter_wait();
-	hear_of_changes();
 	flush_ms = pgstat_report_stat(false);
 	if (flush_ms > 0)
 		timeout_ms = Min(timeout_ms, flush_ms);
