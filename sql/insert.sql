@@ -66,6 +66,26 @@ SELECT count(*) FROM insert_acks;
 COMMIT;
 \! kafka_tool consume insert -f ov
 \! kafka_tool consume insert_two -f ov
+
+-- More producers in one transaction than a session keeps open.
+\! kafka_tool create-topic --replace insert_two 1
+DO $$
+BEGIN
+    FOR i IN 1 .. 12 LOOP
+        EXECUTE format('CREATE FOREIGN TABLE insert_many_%s (v text) SERVER insert_second
+            OPTIONS (topic ''insert_two'', format ''text'', linger_ms %L)', i, i);
+    END LOOP;
+END $$;
+DO $$
+BEGIN
+    FOR i IN 1 .. 12 LOOP
+        EXECUTE format('INSERT INTO insert_many_%s SELECT %L || g FROM generate_series(1, 1100) g', i, i || '/');
+    END LOOP;
+END $$;
+SELECT count(*), count(DISTINCT v) FROM insert_two;
+INSERT INTO insert_many_1 VALUES ('again');
+SELECT count(*) FROM insert_two;
+
 SET client_min_messages = warning;
 DROP SERVER insert_second CASCADE;
 

@@ -38,8 +38,7 @@ forget_transaction(bool committed)
 	kfdw_consuming_forget();
 	kfdw_log_forget();
 	kfdw_batch_unbind();
-	if (!committed)
-		kfdw_producer_abandon_all();
+	kfdw_producer_end_transaction();
 	if (callback != NULL)
 		callback(committed);
 }

@@ -19,7 +19,7 @@
 /* How long the number of a topic's partitions is believed. */
 #define TOPIC_AGE_MS	30000
 
-/* Producers that a backend keeps open; more are made only while they are in use. */
+/* Producers that a backend keeps open between transactions. */
 #define MAX_PRODUCERS	8
 
 /* The longest wait without a look at interrupts. */
@@ -108,30 +108,14 @@ destroy_producer(KafkaProducer *producer)
 	pfree(producer);
 }
 
-/* True when a producer is idle and of no more use: settings changed, or it hit a fatal error. */
+/* True when a producer is not to be used again: it failed, or its settings changed. */
 static bool
 is_useless(const KafkaProducer *producer)
 {
 	char		reason[256];
 
-	return producer->outstanding == 0 &&
-		(kfdw_client_is_stale(producer->client) ||
-		 rd_kafka_fatal_error(producer->client->rk, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR_NO_ERROR);
-}
-
-/* Destroys producers that nobody will use again, and the older ones of too many. */
-static void
-destroy_useless(void)
-{
-	KafkaProducer *next;
-	int			count = 0;
-
-	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
-	{
-		next = producer->next;
-		if (is_useless(producer) || (++count >= MAX_PRODUCERS && producer->outstanding == 0))
-			destroy_producer(producer);
-	}
+	return producer->broken || producer->outstanding > 0 || kfdw_client_is_stale(producer->client) ||
+		rd_kafka_fatal_error(producer->client->rk, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* Opens a producer and puts it on the list. */
@@ -163,7 +147,6 @@ kfdw_producer_get(const KafkaConfig *config)
 	char	   *key = kfdw_client_key(KAFKA_CLIENT_PRODUCER, config);
 	KafkaProducer *producer;
 
-	destroy_useless();
 	for (producer = producers; producer != NULL; producer = producer->next)
 		if (strcmp(producer->client->key, key) == 0)
 			break;
@@ -364,15 +347,20 @@ kfdw_producer_flush(KafkaProducer *producer)
 	producer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/*
+ * Only here, and not when one is asked for: while a transaction sends its records it
+ * holds on to several producers.
+ */
 void
-kfdw_producer_abandon_all(void)
+kfdw_producer_end_transaction(void)
 {
 	KafkaProducer *next;
+	int			kept = 0;
 
 	for (KafkaProducer *producer = producers; producer != NULL; producer = next)
 	{
 		next = producer->next;
-		if (producer->outstanding > 0 || producer->broken)
+		if (is_useless(producer) || ++kept > MAX_PRODUCERS)
 			destroy_producer(producer);
 	}
 }

@@ -31,8 +31,11 @@ extern void kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *recor
  */
 extern void kfdw_producer_flush(KafkaProducer *producer);
 
-/* Forgets everything that was not acknowledged; for the abort of a transaction. */
-extern void kfdw_producer_abandon_all(void);
+/*
+ * Closes, at the end of a transaction, the producers that are not to be used again;
+ * after an abort what they hold was not acknowledged, and is forgotten.  Never fails.
+ */
+extern void kfdw_producer_end_transaction(void);
 
 /* Closes every producer; for the end of the process. */
 extern void kfdw_producer_close_all(void);
