@@ -35,7 +35,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   new_cluster bootstrap need_own_broker kafka_tool kafka_tool_fails produce new_topic start_generator stop_generator
-  poll_until backend_pid threads fds kill9 crashed
+  poll_until becomes backend_pid threads fds kill9 crashed
 );
 
 my $topics = 0;
@@ -158,6 +158,16 @@ sub poll_until
 		return 0 if time() > $end;
 		sleep(0.05);
 	}
+}
+
+# A test: in time the query's answer becomes what is expected. When it does not, shows what the streams say.
+sub becomes
+{
+	my ($node, $database, $query, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok($node->poll_query_until($database, $query, $expected), $name)
+	  or diag($node->safe_psql($database, $query), $node->safe_psql($database, 'TABLE kafka.stat_streams'));
+	return;
 }
 
 # The process that pg_stat_activity shows under a condition, for example "backend_type = 'kafka_fdw worker'".

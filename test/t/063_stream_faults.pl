@@ -16,18 +16,10 @@ sub produce_ids
 	return;
 }
 
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
-	return;
-}
-
 sub fails
 {
 	my ($stream, $error, $name) = @_;
-	becomes("SELECT state, pid FROM kafka.stat_streams WHERE stream = '$stream'", 'failed|', $name);
+	becomes($node, 'postgres', "SELECT state, pid FROM kafka.stat_streams WHERE stream = '$stream'", 'failed|', $name);
 	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$stream'"), $error, "$name: why");
 	return;
 }
@@ -58,7 +50,7 @@ $node->safe_psql('postgres', <<~"EOF");
 # A record that the statement cannot take
 produce_ids(1, 'two');
 fails('numbers', qr/invalid input syntax for type integer: "two" \(SQLSTATE 22P02\).*partition 0 offsets 0 to 1/s, 'a poison record');
-becomes('SELECT count(*) FROM texts', 2, 'another stream goes on');
+becomes($node, 'postgres', 'SELECT count(*) FROM texts', 2, 'another stream goes on');
 is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'numbers'"), 0, 'no position moved');
 is($node->safe_psql('postgres', "SET ROLE bob; SELECT count(*), count(last_error) FROM kafka.stat_streams"), '2|0',
 	'errors are for the owner only');
@@ -70,7 +62,7 @@ $node->safe_psql('postgres', <<~'EOF');
 	SET ROLE ann;
 	SELECT kafka.create_stream('numbers', 'INSERT INTO numbers SELECT text_to_int(id) FROM ids WHERE id <> ''two''');
 	EOF
-becomes('SELECT count(*) FROM numbers', 1, 'a stream that is created again starts at once');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers', 1, 'a stream that is created again starts at once');
 
 # A constraint, a right, a table
 produce_ids(1);
@@ -83,7 +75,7 @@ resume('numbers');
 fails('numbers', qr/relation "numbers" does not exist \(SQLSTATE 42P01\)/, 'a missing target');
 $node->safe_psql('postgres', "ALTER TABLE moved RENAME TO numbers");
 resume('numbers');
-becomes('SELECT array_agg(id) FROM numbers', '{1}', 'once repaired, a stream goes on where it was');
+becomes($node, 'postgres', 'SELECT array_agg(id) FROM numbers', '{1}', 'once repaired, a stream goes on where it was');
 
 # Faults that pass: a serialization failure is tried again from the buffer, until it works
 $node->safe_psql('postgres', <<~'EOF');
@@ -98,7 +90,7 @@ $node->safe_psql('postgres', <<~'EOF');
 	CREATE TRIGGER fail_often AFTER INSERT ON numbers EXECUTE FUNCTION fail_often();
 	EOF
 produce_ids(3 .. 9);
-becomes('SELECT count(*), count(DISTINCT id) FROM numbers', '8|8', 'a serialization failure is tried again');
+becomes($node, 'postgres', 'SELECT count(*), count(DISTINCT id) FROM numbers', '8|8', 'a serialization failure is tried again');
 is($node->safe_psql('postgres', 'SELECT last_value FROM tries'), 5, 'four times');
 my $log = slurp_file($node->logfile);
 is(scalar(() = $log =~ /ERROR:  try again/g), 1, 'and is in the log once');
@@ -106,7 +98,7 @@ is(scalar(() = $log =~ /ERROR:  try again/g), 1, 'and is in the log once');
 # What changes a position behind a worker's back is seen
 $node->safe_psql('postgres', "UPDATE kafka.offsets SET next_offset = next_offset - 1, generation = generation + 1 WHERE group_id = 'texts'");
 produce_ids(10);
-becomes("SELECT count(*), count(*) FILTER (WHERE id = '9') FROM texts", '12|2', 'a position that was moved back is read again');
+becomes($node, 'postgres', "SELECT count(*), count(*) FILTER (WHERE id = '9') FROM texts", '12|2', 'a position that was moved back is read again');
 
 # A topic that is not there yet
 my $later = "$topic-later";
@@ -115,11 +107,11 @@ $node->safe_psql('postgres', <<~"EOF");
 	CREATE TABLE latest (id int);
 	SELECT kafka.create_stream('later', 'INSERT INTO latest SELECT id FROM later');
 	EOF
-becomes("SELECT state, last_error ~ 'topic \"$later\" does not exist' FROM kafka.stat_streams WHERE stream = 'later'", 'stalled|t',
+becomes($node, 'postgres', "SELECT state, last_error ~ 'topic \"$later\" does not exist' FROM kafka.stat_streams WHERE stream = 'later'", 'stalled|t',
 	'a stream waits for its topic');
 kafka_tool('create-topic', $later, 1);
 produce($later, "{\"id\":1}\n");
-becomes('SELECT count(*) FROM latest', '1', 'and starts when it is there');
+becomes($node, 'postgres', 'SELECT count(*) FROM latest', '1', 'and starts when it is there');
 
 # An owner that may not log in any more
 SKIP:
@@ -128,10 +120,10 @@ SKIP:
 	$node->safe_psql('postgres', 'ALTER ROLE ann NOLOGIN');
 	resume('numbers');
 	$node->restart;
-	becomes("SELECT state, last_error FROM kafka.stat_streams WHERE stream = 'numbers'", 'stalled|role "ann" is not permitted to log in',
+	becomes($node, 'postgres', "SELECT state, last_error FROM kafka.stat_streams WHERE stream = 'numbers'", 'stalled|role "ann" is not permitted to log in',
 		'a role that may not log in stalls its stream');
 	$node->safe_psql('postgres', 'ALTER ROLE ann LOGIN');
-	becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'numbers'", 'idle', 'and no longer when it may');
+	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'numbers'", 'idle', 'and no longer when it may');
 }
 $node->stop;
 ok(!crashed($node), 'no process crashed');

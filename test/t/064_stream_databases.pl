@@ -12,14 +12,6 @@ my $topic = new_topic(1);
 my $bootstrap = bootstrap();
 produce($topic, "{\"id\":1}\n");
 
-sub becomes
-{
-	my ($database, $query, $expected, $name) = @_;
-	ok($node->poll_query_until($database, $query, $expected), $name)
-	  or diag($node->safe_psql($database, $query), $node->safe_psql($database, 'TABLE kafka.stat_streams'));
-	return;
-}
-
 sub create_stream
 {
 	my ($database) = @_;
@@ -37,7 +29,7 @@ sub create_stream
 sub is_idle
 {
 	my ($database, $name) = @_;
-	becomes($database, 'SELECT state FROM kafka.stat_streams', 'idle', $name);
+	becomes($node, $database, 'SELECT state FROM kafka.stat_streams', 'idle', $name);
 	return;
 }
 
@@ -69,7 +61,7 @@ like($err, qr/must be owner of extension kafka_fdw/, 'and so is the extension');
 is(worker_pid('shop'), $pid, 'the worker has not noticed');
 
 is_quick('renaming a database', 'ALTER DATABASE shop RENAME TO store');
-becomes('store', 'SELECT state FROM kafka.stat_streams', 'idle', 'its stream goes on');
+becomes($node, 'store', 'SELECT state FROM kafka.stat_streams', 'idle', 'its stream goes on');
 
 # DROP EXTENSION, first undone
 my $log = -s $node->logfile;
@@ -88,21 +80,21 @@ is($node->safe_psql('store', 'SELECT count(*) FROM copied'), 1, 'a new extension
 # A copy of a database stays quiet until it is adopted.
 $node->append_conf('postgresql.conf', 'kafka_fdw.streams = off');
 $node->reload;
-becomes('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 0, 'streams can be switched off');
+becomes($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 0, 'streams can be switched off');
 is($node->safe_psql('store', 'SELECT state, last_error FROM kafka.stat_streams'), 'paused|kafka_fdw.streams is off', 'which is told');
 $node->safe_psql('postgres', 'CREATE DATABASE clone TEMPLATE store');
 $node->append_conf('postgresql.conf', 'kafka_fdw.streams = on');
 $node->restart;
 is_idle('store', 'and on again');
 produce($topic, "{\"id\":2}\n");
-becomes('store', 'SELECT count(*) FROM copied', 2, 'the original goes on');
+becomes($node, 'store', 'SELECT count(*) FROM copied', 2, 'the original goes on');
 is($node->safe_psql('clone', 'SELECT state, last_error FROM kafka.stat_streams'),
 	'paused|this database is a copy of another one: see kafka.adopt_instance()', 'the copy is quiet');
 ($status, $out, $err) = $node->psql('clone', "SELECT kafka.create_stream('more', 'INSERT INTO copied SELECT id FROM ids')");
 like($err, qr/the streams of this database belong to another one.*adopt_instance/s, 'also for new streams');
 my $id = $node->safe_psql('clone', 'SELECT id FROM kafka.instance');
 $node->safe_psql('clone', "SELECT kafka.adopt_instance('new')");
-becomes('clone', 'SELECT count(*) FROM copied', 2, 'until it is adopted');
+becomes($node, 'clone', 'SELECT count(*) FROM copied', 2, 'until it is adopted');
 isnt($node->safe_psql('clone', 'SELECT id FROM kafka.instance'), $id, 'with an identity of its own');
 
 # A database is copied while its streams run.

@@ -17,14 +17,6 @@ sub produce_ids
 	return;
 }
 
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
-	return;
-}
-
 $node->safe_psql('postgres', <<~"EOF2");
 	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
 	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$topic', group_id 'app', max_poll_records '2');
@@ -32,7 +24,7 @@ $node->safe_psql('postgres', <<~"EOF2");
 	SELECT kafka.create_stream('numbers', 'INSERT INTO numbers SELECT id FROM ids');
 	EOF2
 produce_ids($topic, 1 .. 5);
-becomes('SELECT count(*) FROM numbers', 5, 'a stream runs');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers', 5, 'a stream runs');
 
 # A server that is renamed takes its positions along
 is($node->safe_psql('postgres', 'SELECT count(*) FROM feed'), 2, 'a group has a position');
@@ -42,10 +34,10 @@ is($node->safe_psql('postgres', 'SELECT DISTINCT server FROM kafka.offsets'), 'r
 is($node->safe_psql('postgres', 'SELECT count(*) FROM feed') + $node->safe_psql('postgres', 'SELECT count(*) FROM feed'), 3,
 	'a consuming table goes on');
 produce_ids($topic, 6);
-becomes('SELECT count(*) FROM numbers', 6, 'so does the stream');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers', 6, 'so does the stream');
 $node->safe_psql('postgres', "SELECT kafka.pause_stream('numbers'); SELECT kafka.resume_stream('numbers')");
 produce_ids($topic, 7);
-becomes('SELECT count(*) FROM numbers WHERE id = 7', 1, 'also when it is started again');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers WHERE id = 7', 1, 'also when it is started again');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT id) FROM numbers'), '7|7', 'no record is read twice');
 
 # Another wrapper's server of any name is none of ours
@@ -54,10 +46,10 @@ $node->safe_psql('postgres', 'CREATE FOREIGN DATA WRAPPER none; CREATE SERVER n 
 # A source that shows another topic
 produce_ids($other, 101);
 $node->safe_psql('postgres', "ALTER FOREIGN TABLE ids OPTIONS (SET topic '$other')");
-becomes('SELECT count(*) FROM numbers WHERE id = 101', 1, 'an idle stream follows the topic of its source');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers WHERE id = 101', 1, 'an idle stream follows the topic of its source');
 $node->safe_psql('postgres', "ALTER FOREIGN TABLE ids OPTIONS (SET topic '$topic')");
 produce_ids($topic, 8);
-becomes('SELECT count(*) FROM numbers', 9, 'and goes on where it was in the first one');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers', 9, 'and goes on where it was in the first one');
 
 # A table that took the source's name is not read as a whole with each batch
 $node->safe_psql('postgres', <<~"EOF2");
@@ -65,12 +57,12 @@ $node->safe_psql('postgres', <<~"EOF2");
 	CREATE FOREIGN TABLE ids (id int) SERVER renamed OPTIONS (topic '$topic');
 	EOF2
 produce_ids($topic, 9);
-becomes('SELECT state FROM kafka.stat_streams', 'failed', 'a stream whose statement does not read its source any more fails');
+becomes($node, 'postgres', 'SELECT state FROM kafka.stat_streams', 'failed', 'a stream whose statement does not read its source any more fails');
 like($node->safe_psql('postgres', 'SELECT last_error FROM kafka.stat_streams'),
 	qr/reads topic table "ids", not its source "moved"/, 'and says so');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM numbers'), 9, 'nothing was written');
 $node->safe_psql('postgres', "DROP FOREIGN TABLE ids; ALTER FOREIGN TABLE moved RENAME TO ids; SELECT kafka.resume_stream('numbers')");
-becomes('SELECT count(*) FROM numbers', 10, 'mended, it goes on');
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers', 10, 'mended, it goes on');
 
 # The group of consuming tables is not taken over
 my (undef, undef, $error) = $node->psql('postgres', "SELECT kafka.create_stream('app', 'INSERT INTO numbers SELECT id FROM ids')");

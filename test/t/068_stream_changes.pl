@@ -10,35 +10,27 @@ use Test::More;
 my $node = new_cluster('main');
 my ($first, $second) = (new_topic(1), new_topic(1));
 
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
-	return;
-}
-
 produce($first, "{\"id\":1}\n");
 $node->safe_psql('postgres', <<~"EOF");
 	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$first');
 	CREATE TABLE copied (id int);
 	SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids');
 	EOF
-becomes('SELECT array_agg(id ORDER BY id) FROM copied', '{1}', 'a stream reads its topic');
-becomes('SELECT state FROM kafka.stat_streams', 'idle', 'and waits');
+becomes($node, 'postgres', 'SELECT array_agg(id ORDER BY id) FROM copied', '{1}', 'a stream reads its topic');
+becomes($node, 'postgres', 'SELECT state FROM kafka.stat_streams', 'idle', 'and waits');
 my $pid = backend_pid($node, "backend_type = 'kafka_fdw stream'");
 
 # The topic: no batch of the old one commits after the change
 my $session = KafkaSession->new($node);
 $session->run("BEGIN; ALTER FOREIGN TABLE ids OPTIONS (SET topic '$second')");
 produce($first, "{\"id\":2}\n");
-becomes("SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid", 'Lock', 'a batch waits for the change of its source');
+becomes($node, 'postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid", 'Lock', 'a batch waits for the change of its source');
 $session->run('COMMIT');
 produce($second, "{\"id\":3}\n");
-becomes('SELECT array_agg(id ORDER BY id) FROM copied', '{1,3}', 'and goes to the new topic');
+becomes($node, 'postgres', 'SELECT array_agg(id ORDER BY id) FROM copied', '{1,3}', 'and goes to the new topic');
 produce($first, "{\"id\":4}\n");
 produce($second, "{\"id\":5}\n");
-becomes('SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5}', 'where the stream stays');
+becomes($node, 'postgres', 'SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5}', 'where the stream stays');
 
 # The server and the user mapping, while the worker waits
 foreach my $change (
@@ -50,24 +42,24 @@ foreach my $change (
 	   SELECT kafka.resume_stream(\'copy\')', 'idle', 'a user mapping' ])
 {
 	$node->safe_psql('postgres', $change->[0]);
-	becomes('SELECT state FROM kafka.stat_streams', $change->[1], "$change->[2] is noticed");
+	becomes($node, 'postgres', 'SELECT state FROM kafka.stat_streams', $change->[1], "$change->[2] is noticed");
 }
 my $log = -s $node->logfile;
 $node->safe_psql('postgres', 'DROP USER MAPPING FOR PUBLIC SERVER k');
 ok($node->wait_for_log(qr/stream "copy", worker 0, reads/, $log), 'and so is that it is gone');
 produce($second, "{\"id\":6}\n");
-becomes('SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5,6}', 'nothing is lost or read twice');
+becomes($node, 'postgres', 'SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5,6}', 'nothing is lost or read twice');
 unlike(slurp_file($node->logfile, $log), qr/reads .* reads /s, 'a change is noticed once');
 
 # A position beyond the ends that were asked for before it was moved
 $node->safe_psql('postgres', "SELECT kafka.pause_stream('copy')");
-becomes("SELECT state, pid FROM kafka.stat_streams", 'paused|', 'a stream pauses');
+becomes($node, 'postgres', "SELECT state, pid FROM kafka.stat_streams", 'paused|', 'a stream pauses');
 $session->run('BEGIN; LOCK TABLE kafka.offsets');
 $node->safe_psql('postgres', "SELECT kafka.resume_stream('copy')");
-becomes("SELECT wait_event_type FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 'Lock', 'its worker reads the positions');
+becomes($node, 'postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 'Lock', 'its worker reads the positions');
 produce($second, "{\"id\":7}\n{\"id\":8}\n");
 $session->run("UPDATE kafka.offsets SET next_offset = next_offset + 1, generation = generation + 1 WHERE topic = '$second'; COMMIT");
-becomes('SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5,6,8}', 'a position that moved past the known ends is no error');
+becomes($node, 'postgres', 'SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5,6,8}', 'a position that moved past the known ends is no error');
 is($node->safe_psql('postgres', 'SELECT state FROM kafka.stat_streams WHERE last_error ~ \'out of range\''), '', 'nor has it been one');
 
 # What happens at a commit cannot happen at COMMIT PREPARED.
