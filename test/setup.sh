@@ -23,7 +23,7 @@ has ps || want procps
 perl -MIPC::Run -e 1 2>/dev/null || want libipc-run-perl
 
 pg_config=$(find_pg_config || true)
-if [ -z "$pg_config" ] || [ ! -f "$("$pg_config" --pgxs)" ] || [ ! -x "$("$pg_config" --bindir)/postgres" ]; then
+if [ -z "$pg_config" ] || ! is_complete "$pg_config"; then
 	want postgresql
 fi
 [ ${#need[@]} = 0 ] && exit 0

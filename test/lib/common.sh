@@ -46,16 +46,22 @@ as_test_user() {
 	fi
 }
 
+# True where both the server of a pg_config and what extensions are built with are installed
+is_complete() {
+	[ -x "$("$1" --bindir)/postgres" ] && [ -f "$("$1" --pgxs)" ] && [ -f "$("$1" --includedir-server)/postgres.h" ]
+}
+
 # PG_CONFIG, or else that of the newest installed PostgreSQL with its development files
 find_pg_config() {
-	local v
+	local v pg_config
 	if [ -n "${PG_CONFIG:-}" ]; then
 		command -v "$PG_CONFIG" && return
 		die "PG_CONFIG is $PG_CONFIG, which cannot be run"
 	fi
 	for v in 18 17 16 15; do
-		if [ -x "/usr/lib/postgresql/$v/bin/postgres" ] && [ -f "/usr/lib/postgresql/$v/lib/pgxs/src/makefiles/pgxs.mk" ]; then
-			echo "/usr/lib/postgresql/$v/bin/pg_config"
+		pg_config=/usr/lib/postgresql/$v/bin/pg_config
+		if [ -x "$pg_config" ] && is_complete "$pg_config"; then
+			echo "$pg_config"
 			return
 		fi
 	done
