@@ -9,8 +9,12 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "delivery/record_log.h"
 #include "fdw/fdw.h"
-#include "stream/stream.h"
+#include "option/options.h"
+#include "source/batch.h"
+#include "source/consumption.h"
+#include "worker/worker.h"
 #include "xact.h"
 
 PG_MODULE_MAGIC;
@@ -23,7 +27,13 @@ void
 _PG_init(void)
 {
 	kfdw_xact_init();
-	kfdw_stream_init();
+	kfdw_option_init();
+
+	/* in the order in which they take part in transactions: positions, then records */
+	kfdw_consuming_init();
+	kfdw_batch_init();
+	kfdw_log_init();
+	kfdw_worker_init();
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("kafka_fdw");
 }

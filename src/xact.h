@@ -2,16 +2,29 @@
  * xact.h
  *	  The only transaction callbacks.
  *
- * Who takes part in the end of a transaction registers here and nowhere else:
- * consuming.c (live consuming scans), record_log.c (held records) and, through
- * kfdw_xact_at_end(), the streams' launcher.
+ * Who takes part in transactions registers here once, when the library is loaded;
+ * participants are called in the order in which they registered.
  */
 #ifndef KFDW_XACT_H
 #define KFDW_XACT_H
 
-extern void kfdw_xact_init(void);
+/* What a participant does; each may be NULL. */
+typedef struct KafkaParticipant
+{
+	/* before a commit: everything that can fail */
+	void		(*pre_commit) (void);
 
-/* Calls back once, after this transaction has committed or aborted; must not fail. */
-extern void kfdw_xact_at_end(void (*callback) (bool committed));
+	/* before PREPARE TRANSACTION, which it may refuse */
+	void		(*pre_prepare) (void);
+
+	/* the transaction is over; must not fail */
+	void		(*end) (bool committed);
+
+	/* a subtransaction of this nest level is over; must not fail */
+	void		(*end_subtransaction) (int level, bool committed);
+} KafkaParticipant;
+
+extern void kfdw_xact_init(void);
+extern void kfdw_xact_register(const KafkaParticipant *participant);
 
 #endif							/* KFDW_XACT_H */

@@ -22,8 +22,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "columns.h"
 #include "fdw/bounds.h"
+#include "format/columns.h"
 
 /* The kinds of nodes; a list's first member in the plan. */
 typedef enum KafkaBoundKind

@@ -9,7 +9,7 @@
 
 #include "compat.h"
 #include "kafka/consumer.h"
-#include "options.h"
+#include "option/options.h"
 
 /* fdw_private of a ForeignScan */
 typedef enum KafkaScanPrivate
@@ -53,8 +53,5 @@ extern int	kafkaIsForeignRelUpdatable(Relation relation);
 extern void kafkaExplainForeignScan(ForeignScanState *node, ExplainState *es);
 extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
 									  List *fdw_private, int subplan, ExplainState *es);
-
-/* ends.c: the range of a topic that all scans of a statement see */
-extern KafkaTopicState *kfdw_ends_get(EState *estate, const KafkaTableOptions *options, KafkaConsumer *consumer);
 
 #endif							/* KFDW_FDW_H */

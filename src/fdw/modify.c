@@ -16,9 +16,9 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "delivery/record_log.h"
 #include "fdw/fdw.h"
 #include "kafka/producer.h"
-#include "record_log.h"
 
 typedef struct KafkaModifyState
 {

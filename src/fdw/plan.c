@@ -15,10 +15,10 @@
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
-#include "batch.h"
 #include "compat.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
+#include "source/batch.h"
 
 /*
  * Records of a topic that was never analyzed.  Rather too many: a plan that reads

@@ -18,11 +18,12 @@
 #include "utils/portal.h"
 #include "utils/rel.h"
 
-#include "batch.h"
 #include "compat.h"
-#include "consuming.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
+#include "source/batch.h"
+#include "source/consumption.h"
+#include "source/topic_range.h"
 
 /* Records in hand at a time; the client fetches ahead by itself. */
 #define SCAN_BUFFER_RECORDS 1000

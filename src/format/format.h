@@ -7,7 +7,7 @@
 #ifndef KFDW_FORMAT_H
 #define KFDW_FORMAT_H
 
-#include "columns.h"
+#include "format/columns.h"
 #include "kafka/record.h"
 #include "lib/stringinfo.h"
 

@@ -5,7 +5,7 @@
 #ifndef KFDW_JSON_FIELDS_H
 #define KFDW_JSON_FIELDS_H
 
-#include "columns.h"
+#include "format/columns.h"
 #include "common/jsonapi.h"
 
 struct JsonColumn;

@@ -5,7 +5,7 @@
 #ifndef KFDW_METADATA_H
 #define KFDW_METADATA_H
 
-#include "columns.h"
+#include "format/columns.h"
 #include "kafka/record.h"
 
 /* "header" describes kafka.header and is used for the headers column only. */

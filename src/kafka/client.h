@@ -21,7 +21,7 @@ typedef struct KafkaProperty
 	bool		optional;		/* skip it where the library does not know it */
 } KafkaProperty;
 
-/* Everything needed to open a client; options.c makes it. */
+/* Everything needed to open a client; option/read.c makes it. */
 typedef struct KafkaConfig
 {
 	const char *bootstrap_servers;	/* for messages; also among the properties */

@@ -27,7 +27,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "options.h"
+#include "option/options.h"
 #include "stream/statement.h"
 
 /* What check_limits() carries. */

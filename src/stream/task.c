@@ -13,7 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "kafka/client.h"
-#include "start_offset.h"
+#include "source/start_offset.h"
 #include "stream/task.h"
 
 /* A batch ends at this size; its records stay in the client's memory until it is done. */

@@ -10,7 +10,7 @@
 #include "catalog/streams.h"
 #include "datatype/timestamp.h"
 #include "kafka/consumer.h"
-#include "options.h"
+#include "option/options.h"
 
 typedef struct KafkaTaskPartition
 {

@@ -21,11 +21,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "batch.h"
 #include "compat.h"
+#include "source/batch.h"
 #include "stream/statement.h"
-#include "stream/stream.h"
 #include "stream/task.h"
+#include "worker/worker.h"
 
 /* How often the number of the topic's partitions is asked for, in trouble and else. */
 #define TOPIC_CHECK_MS 30000

@@ -19,7 +19,7 @@
 
 #include "catalog/instance.h"
 #include "catalog/streams.h"
-#include "stream/stream.h"
+#include "worker/worker.h"
 
 /* All databases share one scout: where a table is locked it fails, and is sent again later. */
 #define LOCK_TIMEOUT_MS "1000"

@@ -7,7 +7,7 @@
 
 #include "catalog/offsets.h"
 #include "kafka/consumer.h"
-#include "options.h"
+#include "option/options.h"
 
 /*
  * The offset at which a group reads on, from its position (or its lack of one) and

@@ -12,7 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"
-#include "stream/stream.h"
+#include "worker/worker.h"
 
 /* Pauses between attempts double from the one to the other. */
 #define MIN_BACKOFF_MS 100

@@ -14,6 +14,9 @@
 extern void kfdw_batch_bind(Oid relid, KafkaBuffer *buffer);
 extern void kfdw_batch_unbind(void);
 
+/* From now on a batch is bound until the end of the transaction at the latest. */
+extern void kfdw_batch_init(void);
+
 /* The buffer bound to a table, NULL where it is to be read from the broker. */
 extern KafkaBuffer *kfdw_batch_bound(Oid relid);
 

@@ -15,7 +15,7 @@
 
 #include "catalog/instance.h"
 #include "catalog/streams.h"
-#include "stream/stream.h"
+#include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stat_streams);
 

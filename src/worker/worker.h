@@ -1,5 +1,5 @@
 /*
- * stream.h
+ * worker.h
  *	  Background workers: the slots in shared memory that the launcher, the scouts,
  *	  the workers and SQL functions share.
  *
@@ -9,8 +9,8 @@
  * after its commit, and a scout looks again.  All fields are read and written
  * under the lock.
  */
-#ifndef KFDW_STREAM_H
-#define KFDW_STREAM_H
+#ifndef KFDW_WORKER_H
+#define KFDW_WORKER_H
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
@@ -133,7 +133,7 @@ extern int	kfdw_max_workers;	/* kafka_fdw.max_workers */
 extern KafkaShared *kfdw_shared;
 
 /* shared.c */
-extern void kfdw_stream_init(void);
+extern void kfdw_worker_init(void);
 extern void kfdw_shared_wake_launcher(void);
 extern void kfdw_shared_ping(Oid database);
 extern void kfdw_shared_ping_at_end(void);
@@ -167,4 +167,4 @@ pg_noreturn extern PGDLLEXPORT void kfdw_launcher_main(Datum argument);
 pg_noreturn extern PGDLLEXPORT void kfdw_scout_main(Datum argument);
 pg_noreturn extern PGDLLEXPORT void kfdw_worker_main(Datum argument);
 
-#endif							/* KFDW_STREAM_H */
+#endif							/* KFDW_WORKER_H */

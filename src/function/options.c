@@ -1,5 +1,5 @@
 /*
- * option_list.c
+ * options.c
  *	  kafka.options(): all options, or those of a topic table and where they come from.
  */
 #include "postgres.h"
@@ -12,8 +12,8 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "option_table.h"
-#include "options.h"
+#include "option/options.h"
+#include "option/table.h"
 
 #define HIDDEN_VALUE	"********"
 

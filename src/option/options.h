@@ -44,6 +44,9 @@ typedef struct KafkaTableOptions
  */
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
 
+/* Called once in a backend: from now on clients of changed options are not used again. */
+extern void kfdw_option_init(void);
+
 /* True when the server is one of this wrapper. */
 extern bool kfdw_options_is_our_server(Oid serverid);
 

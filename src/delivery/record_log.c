@@ -15,8 +15,9 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "delivery/record_log.h"
 #include "kafka/producer.h"
-#include "record_log.h"
+#include "xact.h"
 
 /* However large work_mem is. */
 #define MAX_MEMORY_KB	65536
@@ -226,8 +227,8 @@ kfdw_log_append(int target, const KafkaRecord *record)
 	memcpy(out->data + start, &entry, sizeof(entry));
 }
 
-bool
-kfdw_log_is_empty(void)
+static bool
+is_empty(void)
 {
 	return record_log == NULL || log_position(record_log) == 0;
 }
@@ -334,8 +335,8 @@ send_memory(KafkaRecordLog *log)
  * Sends everything and waits until all of it is acknowledged; what fails is an error.
  * Also where a savepoint took all of it back there may be a file to close.
  */
-void
-kfdw_log_send(void)
+static void
+send_log(void)
 {
 	KafkaRecordLog *log = record_log;
 	MemoryContext old;
@@ -352,14 +353,26 @@ kfdw_log_send(void)
 		BufFileClose(log->file);
 	log->file = NULL;
 	MemoryContextSwitchTo(old);
-	kfdw_log_forget();
+	record_log = NULL;
 }
 
-/* The transaction is over, or its records are sent; its memory context frees the log. */
-void
-kfdw_log_forget(void)
+/* The transaction is over; its memory context frees the log. */
+static void
+end_transaction(bool committed)
 {
 	record_log = NULL;
+	kfdw_producer_end_transaction();
+}
+
+/* Held records cannot be prepared: nothing would send them at COMMIT PREPARED. */
+static void
+refuse_prepare(void)
+{
+	if (!is_empty())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot prepare a transaction that has inserted into a Kafka topic"),
+				 errhint("Use COMMIT.")));
 }
 
 /* Cuts the log at a position. */
@@ -377,8 +390,8 @@ cut_log(KafkaRecordLog *log, int64 position)
 }
 
 /* A subtransaction's records become its parent's, or are cut off. */
-void
-kfdw_log_end_subtransaction(int level, bool committed)
+static void
+end_subtransaction(int level, bool committed)
 {
 	KafkaRecordLog *log = record_log;
 	KafkaLogMark *mark;
@@ -394,4 +407,17 @@ kfdw_log_end_subtransaction(int level, bool committed)
 		mark->level = level - 1;
 	else
 		log->nmarks--;
+}
+
+static const KafkaParticipant participant = {
+	.pre_commit = send_log,
+	.pre_prepare = refuse_prepare,
+	.end = end_transaction,
+	.end_subtransaction = end_subtransaction,
+};
+
+void
+kfdw_log_init(void)
+{
+	kfdw_xact_register(&participant);
 }

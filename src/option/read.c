@@ -1,9 +1,9 @@
 /*
- * options.c
+ * read.c
  *	  Checks options when they are set, and reads those of a topic table.
  *
- * What options there are is in option_table.c, what one option's name and value
- * mean in option_parse.c.
+ * What options there are is in table.c, what one option's name and value
+ * mean in parse.c.
  */
 #include "postgres.h"
 
@@ -15,11 +15,12 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "option_table.h"
-#include "options.h"
+#include "option/options.h"
+#include "option/table.h"
 
 PG_FUNCTION_INFO_V1(kafka_fdw_validator);
 
@@ -59,6 +60,21 @@ kafka_fdw_validator(PG_FUNCTION_ARGS)
 	check_conflicts(settings);
 
 	PG_RETURN_VOID();
+}
+
+/* A server, user mapping or foreign table changed. */
+static void
+invalidate_clients(Datum argument, int cache, uint32 hash)
+{
+	kfdw_client_invalidate_all();
+}
+
+void
+kfdw_option_init(void)
+{
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_clients, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_clients, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, invalidate_clients, (Datum) 0);
 }
 
 /*

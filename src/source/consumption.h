@@ -1,5 +1,5 @@
 /*
- * consuming.h
+ * consumption.h
  *	  The scans that consume: who reads which partitions of a consumer group in
  *	  this transaction, and how far.
  *
@@ -8,12 +8,12 @@
  * when the last scan ends.  A subtransaction that rolls back takes back what was
  * read in it.
  */
-#ifndef KFDW_CONSUMING_H
-#define KFDW_CONSUMING_H
+#ifndef KFDW_CONSUMPTION_H
+#define KFDW_CONSUMPTION_H
 
 #include "catalog/offsets.h"
 #include "kafka/consumer.h"
-#include "options.h"
+#include "option/options.h"
 
 typedef struct KafkaConsumption KafkaConsumption;
 typedef struct KafkaConsumingScan KafkaConsumingScan;
@@ -58,9 +58,10 @@ extern void kfdw_consuming_repeat(KafkaConsumingScan *scan);
 /* Ends a scan; the last one of a statement writes the positions. */
 extern void kfdw_consuming_end(KafkaConsumingScan *scan);
 
-/* for xact.c */
+/* Writes the positions of scans that are gone and that are not written yet. */
 extern void kfdw_consuming_write_pending(void);
-extern void kfdw_consuming_forget(void);
-extern void kfdw_consuming_end_subtransaction(int level, bool committed);
 
-#endif							/* KFDW_CONSUMING_H */
+/* Takes part in transactions from now on. */
+extern void kfdw_consuming_init(void);
+
+#endif							/* KFDW_CONSUMPTION_H */

@@ -25,7 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "stream/stream.h"
+#include "worker/worker.h"
 
 #define SCOUT_RETRY_MIN_MS 1000
 #define SCOUT_RETRY_MAX_MS 60000

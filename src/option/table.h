@@ -1,5 +1,5 @@
 /*
- * option_table.h
+ * table.h
  *	  The table of all options.  Whatever checks, lists or explains options walks it.
  */
 #ifndef KFDW_OPTION_TABLE_H
@@ -157,10 +157,10 @@ extern const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT];
 extern const KafkaForeignName kfdw_foreign_names[];
 extern const KafkaFixedProperty kfdw_fixed_properties[];
 
-/* In options.c. */
+/* In read.c. */
 extern void kfdw_option_read_table(Oid relid, Oid userid, KafkaOptionSetting *settings);
 
-/* In option_parse.c. */
+/* In parse.c. */
 extern int	kfdw_option_place(Oid catalog);
 extern const char *kfdw_option_list_places(int some);
 extern KafkaOptionId kfdw_option_find(const char *name, int place);

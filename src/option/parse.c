@@ -1,5 +1,5 @@
 /*
- * option_parse.c
+ * parse.c
  *	  One option: what its name means in a place, and whether its value is right.
  */
 #include "postgres.h"
@@ -14,8 +14,8 @@
 #include "utils/builtins.h"
 #include "utils/varlena.h"
 
-#include "columns.h"
-#include "option_table.h"
+#include "format/columns.h"
+#include "option/table.h"
 
 /* As in PostgreSQL's own hints: further away, a name is no likely misspelling. */
 #define MAX_NAME_DISTANCE	4

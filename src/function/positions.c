@@ -1,5 +1,5 @@
 /*
- * server_rename.c
+ * positions.c
  *	  ALTER SERVER ... RENAME TO takes the positions along, which are kept by the
  *	  server's name so that a dump can hold them.
  */
@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 
 #include "catalog/spi.h"
-#include "options.h"
+#include "option/options.h"
 
 PG_FUNCTION_INFO_V1(kfdw_server_renamed);
 

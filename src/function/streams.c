@@ -1,5 +1,5 @@
 /*
- * functions.c
+ * streams.c
  *	  The SQL functions of streams: create, pause, resume, drop.
  *
  * They change rows; a ping after the commit has the launcher look at them.
@@ -19,9 +19,9 @@
 #include "catalog/instance.h"
 #include "catalog/streams.h"
 #include "compat.h"
-#include "options.h"
+#include "option/options.h"
 #include "stream/statement.h"
-#include "stream/stream.h"
+#include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(kfdw_create_stream);
 PG_FUNCTION_INFO_V1(kfdw_drop_stream);

@@ -1,5 +1,5 @@
 /*
- * ends.c
+ * topic_range.c
  *	  The range of a topic that all scans of a statement see.
  *
  * It is asked for once in a statement and topic, so that a self join, a nested loop
@@ -7,9 +7,7 @@
  */
 #include "postgres.h"
 
-#include "nodes/execnodes.h"
-
-#include "fdw/fdw.h"
+#include "source/topic_range.h"
 
 typedef struct KafkaEnds
 {

@@ -1,5 +1,5 @@
 /*
- * consuming.c
+ * consumption.c
  *	  The scans that consume: who reads which partitions of a consumer group in
  *	  this transaction, and how far.
  *
@@ -25,8 +25,9 @@
 
 #include "catalog/offsets.h"
 #include "catalog/streams.h"
-#include "consuming.h"
-#include "start_offset.h"
+#include "source/consumption.h"
+#include "source/start_offset.h"
+#include "xact.h"
 
 /* How far each partition was read when a subtransaction first read records. */
 typedef struct KafkaProgressMark
@@ -459,8 +460,8 @@ kfdw_consuming_write_pending(void)
 }
 
 /* The transaction is over; its memory context frees everything. */
-void
-kfdw_consuming_forget(void)
+static void
+forget_consumptions(bool committed)
 {
 	dlist_init(&consumptions);
 }
@@ -520,8 +521,8 @@ merge_into_parent(KafkaConsumption *consumption, int level)
 		consumption->marks = mark->outer;
 }
 
-void
-kfdw_consuming_end_subtransaction(int level, bool committed)
+static void
+end_subtransaction(int level, bool committed)
 {
 	dlist_mutable_iter iter;
 
@@ -534,4 +535,16 @@ kfdw_consuming_end_subtransaction(int level, bool committed)
 		else
 			roll_back(consumption, level);
 	}
+}
+
+static const KafkaParticipant participant = {
+	.pre_commit = kfdw_consuming_write_pending,
+	.end = forget_consumptions,
+	.end_subtransaction = end_subtransaction,
+};
+
+void
+kfdw_consuming_init(void)
+{
+	kfdw_xact_register(&participant);
 }

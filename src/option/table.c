@@ -1,12 +1,12 @@
 /*
- * option_table.c
+ * table.c
  *	  The table of all options, the names that are none, and the client
  *	  properties that are ours alone.
  */
 #include "postgres.h"
 
-#include "option_table.h"
-#include "options.h"
+#include "option/options.h"
+#include "option/table.h"
 
 #define BOTH	(KAFKA_READING | KAFKA_WRITING)
 

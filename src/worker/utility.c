@@ -24,7 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "stream/stream.h"
+#include "worker/worker.h"
 
 #define MAX_WAIT_MS 5000
 #define SIGNAL_AGAIN_MS 200

@@ -4,7 +4,8 @@
  */
 #include "postgres.h"
 
-#include "batch.h"
+#include "source/batch.h"
+#include "xact.h"
 
 static Oid	bound_relid = InvalidOid;
 static KafkaBuffer *bound_buffer = NULL;
@@ -26,4 +27,18 @@ KafkaBuffer *
 kfdw_batch_bound(Oid relid)
 {
 	return OidIsValid(bound_relid) && relid == bound_relid ? bound_buffer : NULL;
+}
+
+static void
+end_transaction(bool committed)
+{
+	kfdw_batch_unbind();
+}
+
+static const KafkaParticipant participant = {.end = end_transaction};
+
+void
+kfdw_batch_init(void)
+{
+	kfdw_xact_register(&participant);
 }

@@ -16,8 +16,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "columns.h"
 #include "compat.h"
+#include "format/columns.h"
 
 #define MAX_TYPES 5
 

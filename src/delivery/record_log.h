@@ -9,7 +9,7 @@
 #define KFDW_RECORD_LOG_H
 
 #include "kafka/record.h"
-#include "options.h"
+#include "option/options.h"
 
 /*
  * Where records are sent with these options of a table, as a number for
@@ -20,10 +20,7 @@ extern int	kfdw_log_target(const KafkaTableOptions *options, Oid userid);
 /* Appends a copy of the record; its topic is the target's. */
 extern void kfdw_log_append(int target, const KafkaRecord *record);
 
-/* for xact.c */
-extern bool kfdw_log_is_empty(void);
-extern void kfdw_log_send(void);
-extern void kfdw_log_forget(void);
-extern void kfdw_log_end_subtransaction(int level, bool committed);
+/* Takes part in transactions from now on. */
+extern void kfdw_log_init(void);
 
 #endif							/* KFDW_RECORD_LOG_H */

@@ -10,38 +10,18 @@
 #include "storage/shmem.h"
 #include "utils/guc.h"
 
-#include "stream/stream.h"
+#include "worker/worker.h"
 #include "xact.h"
 
 bool		kfdw_streams_enabled = true;
 int			kfdw_max_workers = 64;
 KafkaShared *kfdw_shared = NULL;
 
+/* This transaction changed a stream, or holds a database. */
+static bool ping_at_end = false;
+
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
-
-static void define_settings(void);
-static void request_memory(void);
-static void set_up_memory(void);
-static void register_launcher(void);
-
-/*
- * Called when the library is loaded.  Only where it is preloaded there are
- * workers; elsewhere everything but streams works.
- */
-void
-kfdw_stream_init(void)
-{
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	define_settings();
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = set_up_memory;
-	kfdw_utility_init();
-	register_launcher();
-}
 
 static void
 define_settings(void)
@@ -157,19 +137,36 @@ release_holds(void)
 
 /* The transaction that changed a stream, or held a database, is over. */
 static void
-finish_transaction(bool committed)
+end_transaction(bool committed)
 {
+	if (!ping_at_end)
+		return;
+	ping_at_end = false;
 	release_holds();
 	kfdw_shared_ping(MyDatabaseId);
 }
+
+/* At COMMIT PREPARED nobody would tell the workers of a changed stream. */
+static void
+refuse_prepare(void)
+{
+	if (ping_at_end)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot prepare a transaction that has changed a stream"),
+				 errhint("Use COMMIT.")));
+}
+
+static const KafkaParticipant participant = {
+	.pre_prepare = refuse_prepare,
+	.end = end_transaction,
+};
 
 /* Pings for this database when the transaction is over; where nothing runs there is nobody to tell. */
 void
 kfdw_shared_ping_at_end(void)
 {
-	if (kfdw_shared == NULL)
-		return;
-	kfdw_xact_at_end(finish_transaction);
+	ping_at_end = kfdw_shared != NULL;
 }
 
 /*
@@ -180,7 +177,7 @@ kfdw_shared_ping_at_end(void)
 void
 kfdw_shared_hold(Oid database)
 {
-	kfdw_xact_at_end(finish_transaction);
+	ping_at_end = true;
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < KAFKA_MAX_HOLDS; i++)
 		if (!OidIsValid(kfdw_shared->holds[i].database))
@@ -200,4 +197,23 @@ kfdw_shared_is_held(Oid database)
 		if (kfdw_shared->holds[i].database == database)
 			return true;
 	return false;
+}
+
+/*
+ * Called when the library is loaded.  Only where it is preloaded there are
+ * workers; elsewhere everything but streams works.
+ */
+void
+kfdw_worker_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	define_settings();
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = set_up_memory;
+	kfdw_utility_init();
+	kfdw_xact_register(&participant);
+	register_launcher();
 }

@@ -4,7 +4,7 @@
  */
 #include "postgres.h"
 
-#include "start_offset.h"
+#include "source/start_offset.h"
 
 /* Where a partition without a position starts. */
 static int64
