@@ -3,36 +3,11 @@ use strict;
 use warnings;
 use File::Find;
 
-# The rooms of src/ and how high they stand. A file may include headers of its own room and of lower ones.
-my %height = (
-	kafka_fdw => 7,    # _PG_init and the handler
-	fdw => 6,
-	stream => 6,
-	xact => 5,
-	catalog => 4,
-	options => 4,
-	format => 3,
-	columns => 2,
-	kafka => 1,
-	compat => 0,
-);
-
-# The files directly in src/ and the rooms that they make up.
-my %room_of_root = (
-	kafka_fdw => 'kafka_fdw',
-	xact => 'xact',
-	record_log => 'xact',
-	consuming => 'xact',
-	start_offset => 'xact',
-	batch => 'xact',
-	server_rename => 'xact',
-	options => 'options',
-	option_table => 'options',
-	option_parse => 'options',
-	option_list => 'options',
-	columns => 'columns',
-	compat => 'compat',
-);
+# The rooms of src/ are its folders and the files directly in it.  How they stand upon each other is said in
+# src/README.md, in a line such as "fdw, function -> source -> kafka": a file may include headers of its own
+# room and of those further to the right.
+my %height;
+my %in_root = map { $_ => 1 } qw(kafka_fdw xact compat);
 
 my $max_file_lines = 600;
 my $max_function_lines = 100;
@@ -46,6 +21,7 @@ my $proper_noun = qr/Kafka|PostgreSQL|Java/;
 my $exported = qr/^(?:kfdw_|kafka|_PG_init$|pg_finfo_|Pg_magic_func$)/;
 
 my $violations = 0;
+my @functions;    # [file, line, name, lines, parameters]
 
 sub violation
 {
@@ -85,19 +61,56 @@ sub room_of
 	my ($path) = @_;    # below src/
 	return $1 if $path =~ m{^([^/]+)/};
 	my ($base) = $path =~ /^(.*)\.[ch]$/;
-	return $room_of_root{$base};
+	return $base;
+}
+
+# Reads the order of the rooms from the map, and checks that it has all of them and no other.
+sub read_map
+{
+	my (@files) = @_;
+	my %rooms = map { room_of(s{^src/}{}r) => 1 } @files;
+	my ($order) = slurp('src/README.md') =~ /^(\w+(?:(?:, | -> )\w+)+)$/m;
+	if (!defined $order)
+	{
+		violation('src/README.md', 1, 'has no line that says how the rooms stand upon each other');
+		return;
+	}
+	my @floors = split / -> /, $order;
+	foreach my $floor (0 .. $#floors)
+	{
+		$height{$_} = @floors - $floor foreach split /, /, $floors[$floor];
+	}
+	foreach (sort keys %rooms)
+	{
+		violation("src/$_", 1, 'is a room that the line in src/README.md does not name') unless defined $height{$_};
+	}
+	foreach (sort keys %height)
+	{
+		violation('src/README.md', 1, "names the room $_, which does not exist") unless $rooms{$_};
+	}
+	foreach (sort keys %rooms)
+	{
+		violation("src/$_.c", 1, 'is not of those that stand outside the rooms') unless -d "src/$_" || $in_root{$_};
+	}
+	return;
+}
+
+my %uses;     # by file without its ending: the others that it includes or calls
+my %units;    # the same names
+
+sub unit_of
+{
+	my ($path) = @_;
+	return $path =~ s{\.[ch]$}{}r;
 }
 
 sub check_includes
 {
 	my ($file, $path, $code) = @_;
 	my $room = room_of($path);
+	my $own = '';
 
-	if (!defined $room || !defined $height{$room})
-	{
-		violation($file, 1, 'belongs to no room (see %room_of_root and %height in test/lib/check_source.pl)');
-		return;
-	}
+	$units{ unit_of($path) } = 1;
 	while ($code =~ /^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]/mg)
 	{
 		my ($quote, $header) = ($1, $2);
@@ -109,17 +122,67 @@ sub check_includes
 			next;
 		}
 		next unless $quote eq '"' && -e "src/$header";
+		violation($file, $line, "$header is not in the order of the alphabet") if $header lt $own;
+		$own = $header;
+		$uses{ unit_of($path) }{ unit_of($header) } = 1 if unit_of($header) ne unit_of($path);
 		my $target = room_of($header);
-		next if !defined $target || $target eq $room;
+		next if $target eq $room;
 		if ($target eq 'kafka' && code_of(slurp("src/$header")) =~ /rdkafka\.h|\brd_kafka_/)
 		{
 			violation($file, $line, "$header shows librdkafka, which only src/kafka may see");
 		}
-		if ($height{$target} >= $height{$room})
+		if (($height{$target} // 0) >= ($height{$room} // 0))
 		{
 			violation($file, $line, "$room includes $header: arrows go down only, and $target is not below $room");
 		}
 	}
+	return;
+}
+
+# Files that include or call each other in a circle.
+sub check_circles
+{
+	my (@files) = @_;
+	my %home;
+	foreach (@functions)
+	{
+		my ($file, $name) = @$_[ 0, 2 ];
+		$home{$name} = unit_of($file =~ s{^src/}{}r) if $name =~ /^kfdw_/;
+	}
+	foreach my $file (grep { /\.c$/ } @files)
+	{
+		my $unit = unit_of($file =~ s{^src/}{}r);
+		my $code = code_of(slurp($file), 1);
+		while ($code =~ /\b(kfdw_\w+)/g)
+		{
+			$uses{$unit}{ $home{$1} } = 1 if defined $home{$1} && $home{$1} ne $unit;
+		}
+	}
+
+	my %reaches;
+	foreach my $start (keys %units)
+	{
+		my @next = keys %{ $uses{$start} // {} };
+		while (defined(my $unit = shift @next))
+		{
+			push @next, keys %{ $uses{$unit} // {} } unless $reaches{$start}{$unit}++;
+		}
+	}
+	my %said;
+	foreach my $unit (sort keys %units)
+	{
+		my @circle = sort grep { $reaches{$unit}{$_} && $reaches{$_}{$unit} } keys %units;
+		violation("src/$unit", 1, 'a circle: ' . join(', ', @circle)) if @circle > 1 && !$said{"@circle"}++;
+	}
+	return;
+}
+
+# A file's head names it and says what it is for.
+sub check_head
+{
+	my ($file, $text) = @_;
+	my ($name) = $file =~ m{([^/]+)$};
+	violation($file, 1, 'does not begin with its name and what it is for') unless $text =~ m{\A/\*\n \* \Q$name\E\n \*\t  \S};
 	return;
 }
 
@@ -197,8 +260,6 @@ sub check_errors
 	}
 	return;
 }
-
-my @functions;    # [file, line, name, lines, parameters]
 
 sub find_functions
 {
@@ -278,6 +339,7 @@ my @sources;
 my @others = grep { -f } 'Makefile', glob('sql/* test/*.sh test/*/*.p[lm] test/*/*.c test/isolation/specs/* demo/* bench/*');
 find({ no_chdir => 1, wanted => sub { push @sources, $File::Find::name if /\.[ch]$/ } }, 'src');
 @sources = sort @sources;
+read_map(@sources);
 
 foreach my $file (@sources)
 {
@@ -287,6 +349,7 @@ foreach my $file (@sources)
 	my $lines = ($text =~ tr/\n//);
 
 	violation($file, $lines, "$lines lines, more than $max_file_lines") if $file =~ /\.c$/ && $lines > $max_file_lines;
+	check_head($file, $text);
 	check_includes($file, $path, $code);
 	check_words($file, $path, code_of($text, 1));
 	check_errors($file, $code);
@@ -299,6 +362,7 @@ foreach my $file (@sources, @others)
 	check_install_script($file, $text) if $file =~ m{^sql/kafka_fdw--};
 }
 find_functions(@sources) if @sources;
+check_circles(@sources);
 check_functions();
 check_symbols('kafka_fdw.so') if -f 'kafka_fdw.so';
 
