@@ -73,11 +73,12 @@ open(my $fh, '>', "$directory/speed.md") or die "$directory/speed.md: $!\n";
 print $fh $page;
 close($fh) or die;
 exit unless @chart;
+my $longest = at(1, map { /([0-9.]+)$/ } @chart);
 open(my $plot, '|-', 'gnuplot') or die "gnuplot: $!\n";
-print $plot "set terminal svg size 760," . (90 + 36 * @chart) . " font 'sans-serif,13'\n"
+print $plot "set terminal svg noenhanced size 760," . (90 + 36 * @chart) . " font 'sans-serif,13'\n"
   . "set output '$directory/speed.svg'\n"
   . "set title 'time, as a multiple of the first side of each job'\n"
-  . "set style fill solid 0.7\nset boxwidth 0.6\nunset key\nset xrange [0:*]\nset yrange [-0.7:" . ($#chart + 0.7) . "] reverse\n"
+  . "set style fill solid 0.7\nset boxwidth 0.6\nunset key\nset tics nomirror\nset border 3\nset xrange [0:" . 1.12 * $longest . "]\nset yrange [" . ($#chart + 0.7) . ":-0.7]\n"
   . "set arrow from 1, graph 0 to 1, graph 1 nohead dashtype 2\n"
   . "\$data << EOD\n" . join('', @chart) . "EOD\n"
   . "plot \$data using (0):0:(0):2:(\$0-0.3):(\$0+0.3):ytic(1) with boxxyerror linecolor rgb '#336791',"
