@@ -9,7 +9,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
-#include "delivery/record_log.h"
+#include "delivery/delivery.h"
 #include "fdw/fdw.h"
 #include "option/options.h"
 #include "source/batch.h"
@@ -29,10 +29,9 @@ _PG_init(void)
 	kfdw_xact_init();
 	kfdw_option_init();
 
-	/* in the order in which they take part in transactions: positions, then records */
 	kfdw_consuming_init();
 	kfdw_batch_init();
-	kfdw_log_init();
+	kfdw_delivery_init();
 	kfdw_worker_init();
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("kafka_fdw");

@@ -2,9 +2,10 @@
  * xact.c
  *	  The only transaction callbacks.
  *
- * Participants do before the commit what can fail.  PostgreSQL itself can still fail
- * between that and the commit record: in ON COMMIT actions, in the check for
- * serialization failures, in callbacks of other extensions, in writing WAL.
+ * Before a commit all rows are written first, and what leaves the database goes last:
+ * whatever may fail here has failed by then.  PostgreSQL itself can still fail between
+ * that and the commit record: in callbacks of libraries that registered before this
+ * one, in ON COMMIT actions, in queueing notifications, in writing WAL.
  */
 #include "postgres.h"
 
@@ -25,20 +26,41 @@ kfdw_xact_register(const KafkaParticipant *participant)
 	participants[nparticipants++] = participant;
 }
 
+/* True when something waits to be sent. */
+static bool
+anything_held(void)
+{
+	for (int i = 0; i < nparticipants; i++)
+		if (participants[i]->holds != NULL && participants[i]->holds())
+			return true;
+	return false;
+}
+
+/* Everything that can fail, what cannot be undone last. */
 static void
 pre_commit(void)
 {
 	for (int i = 0; i < nparticipants; i++)
-		if (participants[i]->pre_commit != NULL)
-			participants[i]->pre_commit();
+		if (participants[i]->write != NULL)
+			participants[i]->write();
+	for (int i = 0; i < nparticipants; i++)
+		if (participants[i]->send != NULL)
+			participants[i]->send();
 }
 
+/* Held records cannot be prepared: nothing would send them at COMMIT PREPARED. */
 static void
 pre_prepare(void)
 {
+	if (anything_held())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot prepare a transaction that has inserted into a Kafka topic"),
+				 errhint("Use COMMIT.")));
 	for (int i = 0; i < nparticipants; i++)
-		if (participants[i]->pre_prepare != NULL)
-			participants[i]->pre_prepare();
+		if (participants[i]->check_prepare != NULL)
+			participants[i]->check_prepare();
+	pre_commit();
 }
 
 /* The transaction is over, one way or the other. */
@@ -60,7 +82,6 @@ end_transaction(XactEvent event, void *argument)
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			pre_prepare();
-			pre_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:

@@ -2,8 +2,9 @@
  * xact.h
  *	  The only transaction callbacks.
  *
- * Who takes part in transactions registers here once, when the library is loaded;
- * participants are called in the order in which they registered.
+ * Who takes part in transactions registers here once, when the library is loaded.
+ * Each step before a commit is taken by all participants, in the order in which they
+ * registered, before the next one begins.
  */
 #ifndef KFDW_XACT_H
 #define KFDW_XACT_H
@@ -11,11 +12,17 @@
 /* What a participant does; each may be NULL. */
 typedef struct KafkaParticipant
 {
-	/* before a commit: everything that can fail */
-	void		(*pre_commit) (void);
-
 	/* before PREPARE TRANSACTION, which it may refuse */
-	void		(*pre_prepare) (void);
+	void		(*check_prepare) (void);
+
+	/* first before a commit: writes the last rows of the transaction */
+	void		(*write) (void);
+
+	/* true when send() will do what a rollback cannot undo; nothing of that can be prepared */
+	bool		(*holds) (void);
+
+	/* last before a commit: sends what is held, and closes what must not outlive a commit */
+	void		(*send) (void);
 
 	/* the transaction is over; must not fail */
 	void		(*end) (bool committed);

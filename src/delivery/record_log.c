@@ -1,6 +1,6 @@
 /*
  * record_log.c
- *	  The records that a transaction holds until it commits.
+ *	  Records that a transaction holds until it commits.
  *
  * A position in the log is a number of bytes from its start: the first file_length
  * of them are in the temporary file, the rest in memory.  Everything lives until
@@ -16,28 +16,15 @@
 #include "utils/resowner.h"
 
 #include "delivery/record_log.h"
-#include "kafka/producer.h"
-#include "xact.h"
 
 /* However large work_mem is. */
 #define MAX_MEMORY_KB	65536
 
-/* What is sent alike: a topic and the properties of its producer. */
-typedef struct KafkaTarget
-{
-	Oid			relid;
-	Oid			userid;
-	uint64		generation;		/* of the catalogs, when the options were read */
-	char	   *topic;
-	KafkaConfig config;
-	KafkaProducer *producer;	/* while the log is sent */
-} KafkaTarget;
-
 /* The fixed part of a record in the log; key, value and headers follow it. */
 typedef struct KafkaLogEntry
 {
+	void	   *target;
 	uint32		length;			/* of what follows */
-	int32		target;
 	int32		partition;
 	int32		nheaders;
 	int64		timestamp;
@@ -52,12 +39,8 @@ typedef struct KafkaLogMark
 	int64		position;
 } KafkaLogMark;
 
-typedef struct KafkaRecordLog
+struct KafkaRecordLog
 {
-	KafkaTarget *targets;
-	int			ntargets;
-	int			targets_allocated;
-
 	BufFile    *file;			/* NULL until memory was full */
 	int64		file_length;
 	StringInfoData memory;
@@ -65,73 +48,19 @@ typedef struct KafkaRecordLog
 	KafkaLogMark *marks;		/* ascending by level */
 	int			nmarks;
 	int			marks_allocated;
-} KafkaRecordLog;
+};
 
-static KafkaRecordLog *record_log = NULL;
-
-/* The log of this transaction, made at its first use. */
-static KafkaRecordLog *
-get_log(void)
+KafkaRecordLog *
+kfdw_log_create(void)
 {
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	KafkaRecordLog *log = palloc0(sizeof(KafkaRecordLog));
 
-	if (record_log != NULL)
-		return record_log;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	record_log = palloc0(sizeof(KafkaRecordLog));
-	record_log->targets_allocated = 4;
-	record_log->targets = palloc(record_log->targets_allocated * sizeof(KafkaTarget));
-	record_log->marks_allocated = 8;
-	record_log->marks = palloc(record_log->marks_allocated * sizeof(KafkaLogMark));
-	initStringInfo(&record_log->memory);
+	log->marks_allocated = 8;
+	log->marks = palloc(log->marks_allocated * sizeof(KafkaLogMark));
+	initStringInfo(&log->memory);
 	MemoryContextSwitchTo(old);
-	return record_log;
-}
-
-/* A copy of a client's properties in the current memory context. */
-static KafkaConfig
-copy_config(const KafkaConfig *source)
-{
-	KafkaConfig copy = *source;
-
-	copy.bootstrap_servers = pstrdup(source->bootstrap_servers);
-	copy.properties = palloc(source->nproperties * sizeof(KafkaProperty));
-	for (int i = 0; i < source->nproperties; i++)
-	{
-		copy.properties[i] = source->properties[i];
-		copy.properties[i].name = pstrdup(source->properties[i].name);
-		copy.properties[i].value = pstrdup(source->properties[i].value);
-	}
-	return copy;
-}
-
-int
-kfdw_log_target(const KafkaTableOptions *options, Oid userid)
-{
-	KafkaRecordLog *log = get_log();
-	uint64		generation = kfdw_client_generation();
-	MemoryContext old;
-	KafkaTarget *target;
-
-	for (int i = 0; i < log->ntargets; i++)
-		if (log->targets[i].relid == options->relid && log->targets[i].userid == userid &&
-			log->targets[i].generation == generation)
-			return i;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	if (log->ntargets == log->targets_allocated)
-	{
-		log->targets_allocated *= 2;
-		log->targets = repalloc(log->targets, log->targets_allocated * sizeof(KafkaTarget));
-	}
-	target = &log->targets[log->ntargets];
-	target->relid = options->relid;
-	target->userid = userid;
-	target->generation = generation;
-	target->topic = pstrdup(options->topic);
-	target->config = copy_config(&options->producer);
-	target->producer = NULL;
-	MemoryContextSwitchTo(old);
-	return log->ntargets++;
+	return log;
 }
 
 /* The end of the log. */
@@ -197,9 +126,8 @@ append_header(StringInfo out, const KafkaHeader *header)
 }
 
 void
-kfdw_log_append(int target, const KafkaRecord *record)
+kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record)
 {
-	KafkaRecordLog *log = get_log();
 	StringInfo	out = &log->memory;
 	KafkaLogEntry entry = {0};
 	int			start;
@@ -227,10 +155,10 @@ kfdw_log_append(int target, const KafkaRecord *record)
 	memcpy(out->data + start, &entry, sizeof(entry));
 }
 
-static bool
-is_empty(void)
+bool
+kfdw_log_is_empty(const KafkaRecordLog *log)
 {
-	return record_log == NULL || log_position(record_log) == 0;
+	return log_position(log) == 0;
 }
 
 /* Sets the headers of a record from their bytes in the log. */
@@ -253,14 +181,12 @@ read_headers(KafkaRecord *record, const char *data)
 	}
 }
 
-/* Sends one record from its bytes in the log. */
+/* Hands out one record from its bytes in the log. */
 static void
-send_entry(KafkaRecordLog *log, const KafkaLogEntry *entry, const char *data)
+replay_entry(const KafkaLogEntry *entry, const char *data, KafkaLogTaker take)
 {
-	KafkaTarget *target = &log->targets[entry->target];
 	KafkaRecord record = {0};
 
-	record.topic = target->topic;
 	record.partition = entry->partition;
 	record.timestamp = entry->timestamp;
 	record.nheaders = entry->nheaders;
@@ -272,9 +198,7 @@ send_entry(KafkaRecordLog *log, const KafkaLogEntry *entry, const char *data)
 	data += record.value_len;
 	if (record.nheaders > 0)
 		read_headers(&record, data);
-	if (target->producer == NULL)
-		target->producer = kfdw_producer_get(&target->config);
-	kfdw_producer_send(target->producer, &record);
+	take(entry->target, &record);
 	if (record.headers)
 		pfree(record.headers);
 }
@@ -289,9 +213,9 @@ read_file(KafkaRecordLog *log, void *data, size_t length)
 				 errmsg("could not read the temporary file of held records: %m")));
 }
 
-/* Sends the part of the log that is in the file. */
+/* Hands out the part of the log that is in the file. */
 static void
-send_file(KafkaRecordLog *log)
+replay_file(KafkaRecordLog *log, KafkaLogTaker take)
 {
 	StringInfoData data;
 
@@ -310,15 +234,15 @@ send_file(KafkaRecordLog *log)
 		resetStringInfo(&data);
 		enlargeStringInfo(&data, (int) entry.length);
 		read_file(log, data.data, entry.length);
-		send_entry(log, &entry, data.data);
+		replay_entry(&entry, data.data, take);
 		done += sizeof(entry) + entry.length;
 	}
 	pfree(data.data);
 }
 
-/* Sends the part of the log that is in memory. */
+/* Hands out the part of the log that is in memory. */
 static void
-send_memory(KafkaRecordLog *log)
+replay_memory(const KafkaRecordLog *log, KafkaLogTaker take)
 {
 	for (int done = 0; done < log->memory.len;)
 	{
@@ -326,53 +250,25 @@ send_memory(KafkaRecordLog *log)
 
 		memcpy(&entry, log->memory.data + done, sizeof(entry));
 		done += sizeof(entry);
-		send_entry(log, &entry, log->memory.data + done);
+		replay_entry(&entry, log->memory.data + done, take);
 		done += (int) entry.length;
 	}
 }
 
-/*
- * Sends everything and waits until all of it is acknowledged; what fails is an error.
- * Also where a savepoint took all of it back there may be a file to close.
- */
-static void
-send_log(void)
+void
+kfdw_log_replay(KafkaRecordLog *log, KafkaLogTaker take)
 {
-	KafkaRecordLog *log = record_log;
-	MemoryContext old;
+	replay_file(log, take);
+	replay_memory(log, take);
+}
 
-	if (log == NULL)
-		return;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	send_file(log);
-	send_memory(log);
-	for (int i = 0; i < log->ntargets; i++)
-		if (log->targets[i].producer != NULL)
-			kfdw_producer_flush(log->targets[i].producer);
+void
+kfdw_log_close(KafkaRecordLog *log)
+{
 	if (log->file != NULL)
 		BufFileClose(log->file);
 	log->file = NULL;
-	MemoryContextSwitchTo(old);
-	record_log = NULL;
-}
-
-/* The transaction is over; its memory context frees the log. */
-static void
-end_transaction(bool committed)
-{
-	record_log = NULL;
-	kfdw_producer_end_transaction();
-}
-
-/* Held records cannot be prepared: nothing would send them at COMMIT PREPARED. */
-static void
-refuse_prepare(void)
-{
-	if (!is_empty())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot prepare a transaction that has inserted into a Kafka topic"),
-				 errhint("Use COMMIT.")));
+	log->file_length = 0;
 }
 
 /* Cuts the log at a position. */
@@ -389,14 +285,12 @@ cut_log(KafkaRecordLog *log, int64 position)
 	resetStringInfo(&log->memory);
 }
 
-/* A subtransaction's records become its parent's, or are cut off. */
-static void
-end_subtransaction(int level, bool committed)
+void
+kfdw_log_end_subtransaction(KafkaRecordLog *log, int level, bool committed)
 {
-	KafkaRecordLog *log = record_log;
 	KafkaLogMark *mark;
 
-	if (log == NULL || log->nmarks == 0)
+	if (log->nmarks == 0)
 		return;
 	mark = &log->marks[log->nmarks - 1];
 	if (mark->level < level)
@@ -407,17 +301,4 @@ end_subtransaction(int level, bool committed)
 		mark->level = level - 1;
 	else
 		log->nmarks--;
-}
-
-static const KafkaParticipant participant = {
-	.pre_commit = send_log,
-	.pre_prepare = refuse_prepare,
-	.end = end_transaction,
-	.end_subtransaction = end_subtransaction,
-};
-
-void
-kfdw_log_init(void)
-{
-	kfdw_xact_register(&participant);
 }

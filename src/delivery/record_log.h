@@ -1,26 +1,36 @@
 /*
  * record_log.h
- *	  The records that a transaction holds until it commits.
+ *	  Records that a transaction holds until it commits.
  *
- * One append-only log, in memory up to work_mem and then in a temporary file.  A
- * subtransaction that rolls back cuts off what it appended.
+ * An append-only log, in memory up to work_mem and then in a temporary file.  It
+ * lives until the end of the transaction.
  */
 #ifndef KFDW_RECORD_LOG_H
 #define KFDW_RECORD_LOG_H
 
 #include "kafka/record.h"
-#include "option/options.h"
+
+typedef struct KafkaRecordLog KafkaRecordLog;
+typedef void (*KafkaLogTaker) (void *target, const KafkaRecord *record);
+
+extern KafkaRecordLog *kfdw_log_create(void);
+
+/* Appends a copy of the record; where it is to go is a pointer that replay gives back. */
+extern void kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record);
+
+/* True when there is nothing in it, or nothing any more. */
+extern bool kfdw_log_is_empty(const KafkaRecordLog *log);
+
+/* Hands out all records in their order; each is valid until the function returns. */
+extern void kfdw_log_replay(KafkaRecordLog *log, KafkaLogTaker take);
+
+/* To be called before the transaction commits: closes the file, if there is one. */
+extern void kfdw_log_close(KafkaRecordLog *log);
 
 /*
- * Where records are sent with these options of a table, as a number for
- * kfdw_log_append(); valid until the end of the transaction.
+ * A subtransaction of this nest level is over: what it appended becomes its parent's,
+ * or is cut off.  Never fails.
  */
-extern int	kfdw_log_target(const KafkaTableOptions *options, Oid userid);
-
-/* Appends a copy of the record; its topic is the target's. */
-extern void kfdw_log_append(int target, const KafkaRecord *record);
-
-/* Takes part in transactions from now on. */
-extern void kfdw_log_init(void);
+extern void kfdw_log_end_subtransaction(KafkaRecordLog *log, int level, bool committed);
 
 #endif							/* KFDW_RECORD_LOG_H */

@@ -1,10 +1,7 @@
 /*
  * modify.c
- *	  INSERT, COPY FROM and routed partitions: a row becomes a record that the
- *	  transaction holds until it commits.
- *
- * What can be known now fails now: an unknown topic, a partition that is not there,
- * a value that cannot be encoded.
+ *	  INSERT, COPY FROM and routed partitions: a row becomes a record, which is
+ *	  delivered as the table's options say.
  */
 #include "postgres.h"
 
@@ -16,25 +13,15 @@
 #include "utils/rel.h"
 
 #include "compat.h"
-#include "delivery/record_log.h"
+#include "delivery/delivery.h"
 #include "fdw/fdw.h"
-#include "kafka/producer.h"
 
 typedef struct KafkaModifyState
 {
-	KafkaTableOptions *options;
 	KafkaRowCodec *codec;
-	int			target;			/* in the log of held records */
-	int			npartitions;
+	KafkaDestination *destination;
 	MemoryContext row_context;	/* reset for each row */
 } KafkaModifyState;
-
-/*
- * What a record takes beside its key, value and headers: a batch of its own and all
- * lengths at their longest, which is how Kafka's clients and brokers count.
- */
-#define RECORD_OVERHEAD (61 + 36)
-#define HEADER_OVERHEAD 10
 
 /* A topic is append-only. */
 int
@@ -68,21 +55,18 @@ kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index relation, int
 	return NIL;
 }
 
-/* Prepares inserting into a table: options, encoder, and that the topic is there. */
+/* Prepares inserting into a table: options, encoder, and where its records go. */
 static KafkaModifyState *
 begin_insert(ResultRelInfo *relinfo, EState *estate)
 {
 	Relation	relation = relinfo->ri_RelationDesc;
 	Oid			userid = kfdw_result_userid(relinfo, estate);
+	KafkaTableOptions *options = kfdw_options_table(RelationGetRelid(relation), userid);
+	KafkaColumns *columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation), true, NULL);
 	KafkaModifyState *state = palloc0(sizeof(KafkaModifyState));
-	KafkaColumns *columns;
 
-	state->options = kfdw_options_table(RelationGetRelid(relation), userid);
-	columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation), true, NULL);
-	state->codec = kfdw_codec_create(columns, state->options->format);
-	state->target = kfdw_log_target(state->options, userid);
-	state->npartitions = kfdw_producer_partition_count(kfdw_producer_get(&state->options->producer),
-													   state->options->topic, -1);
+	state->codec = kfdw_codec_create(columns, options->format);
+	state->destination = kfdw_delivery_begin(options, userid);
 	state->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
 											   ALLOCSET_DEFAULT_SIZES);
 	return state;
@@ -116,32 +100,6 @@ kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *relinfo)
 	relinfo->ri_FdwState = begin_insert(relinfo, mtstate->ps.state);
 }
 
-/* What the broker would refuse at COMMIT is refused here. */
-static void
-check_record(KafkaModifyState *state, const KafkaRecord *record)
-{
-	size_t		size = RECORD_OVERHEAD + record->key_len + record->value_len;
-
-	/* the topic may have grown */
-	if (record->partition >= state->npartitions)
-		state->npartitions = kfdw_producer_partition_count(kfdw_producer_get(&state->options->producer),
-														   state->options->topic, record->partition);
-
-	if (record->partition >= state->npartitions)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic \"%s\" has no partition %d", state->options->topic, record->partition),
-				 errdetail("It has partitions 0 to %d.", state->npartitions - 1)));
-	for (int i = 0; i < record->nheaders; i++)
-		size += HEADER_OVERHEAD + strlen(record->headers[i].key) + record->headers[i].value_len;
-	if (size > (size_t) state->options->max_request_size)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("record for topic \"%s\" is too large", state->options->topic),
-				 errdetail("With key, value and headers it has up to %zu bytes; the option \"max_request_size\" allows %d.",
-						   size, state->options->max_request_size)));
-}
-
 TupleTableSlot *
 kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 					   TupleTableSlot *slot, TupleTableSlot *plan_slot)
@@ -152,8 +110,7 @@ kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 
 	slot_getallattrs(slot);
 	kfdw_codec_encode(state->codec, slot->tts_values, slot->tts_isnull, &record);
-	check_record(state, &record);
-	kfdw_log_append(state->target, &record);
+	kfdw_delivery_add(state->destination, &record);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->row_context);
 	return slot;

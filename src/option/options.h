@@ -30,6 +30,7 @@ typedef struct KafkaTableOptions
 	int			max_poll_records;	/* 0: no limit */
 
 	/* writing */
+	const char *delivery;		/* the name of the way in which records are delivered */
 	int			max_request_size;	/* bytes of a record */
 
 	/* clients; the properties are complete, ours included */

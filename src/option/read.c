@@ -103,6 +103,7 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->on_offset_out_of_range = settings[KAFKA_OPT_ON_OFFSET_OUT_OF_RANGE].number;
 	result->max_poll_records = settings[KAFKA_OPT_MAX_POLL_RECORDS].number;
 
+	result->delivery = settings[KAFKA_OPT_DELIVERY].text;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
 
 	build_config(&result->consumer, KAFKA_READING, settings);

@@ -538,7 +538,7 @@ end_subtransaction(int level, bool committed)
 }
 
 static const KafkaParticipant participant = {
-	.pre_commit = kfdw_consuming_write_pending,
+	.write = kfdw_consuming_write_pending,
 	.end = forget_consumptions,
 	.end_subtransaction = end_subtransaction,
 };

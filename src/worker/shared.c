@@ -158,7 +158,7 @@ refuse_prepare(void)
 }
 
 static const KafkaParticipant participant = {
-	.pre_prepare = refuse_prepare,
+	.check_prepare = refuse_prepare,
 	.end = end_transaction,
 };
 

@@ -1,0 +1,56 @@
+/*
+ * delivery.h
+ *	  Where inserted records go.
+ *
+ * Each way is a struct of functions in a file of its own; a table's option "delivery"
+ * chooses one of them by its name.  Tables of all ways may be written to in one
+ * transaction: each way takes part in it for itself.
+ */
+#ifndef KFDW_DELIVERY_H
+#define KFDW_DELIVERY_H
+
+#include "kafka/record.h"
+#include "option/options.h"
+#include "xact.h"
+
+/*
+ * A table that is written to.  A way of delivery embeds it at the start of what it
+ * keeps of the table.
+ */
+typedef struct KafkaDestination
+{
+	const struct KafkaDelivery *delivery;
+	const char *topic;
+	int			max_request_size;	/* bytes of a record */
+} KafkaDestination;
+
+typedef struct KafkaDelivery
+{
+	const char *name;			/* the option's value */
+
+	/*
+	 * Begins to write to a table as a user, for the rest of the transaction at most.
+	 * What cannot be written to is an error here.
+	 */
+	KafkaDestination *(*begin) (const KafkaTableOptions *options, Oid userid);
+
+	/* takes a record, or a copy of it; what will be refused later is an error here */
+	void		(*add) (KafkaDestination *destination, const KafkaRecord *record);
+
+	/* what becomes of the records when the transaction, or a part of it, ends */
+	KafkaParticipant participant;
+} KafkaDelivery;
+
+/* sync.c: held until COMMIT, which waits until every record is acknowledged */
+extern const KafkaDelivery kfdw_delivery_sync;
+
+/* Begins to write to a table in the way that its options choose. */
+extern KafkaDestination *kfdw_delivery_begin(const KafkaTableOptions *options, Oid userid);
+
+/* Writes a record; its topic is the destination's. */
+extern void kfdw_delivery_add(KafkaDestination *destination, const KafkaRecord *record);
+
+/* All ways take part in transactions from now on. */
+extern void kfdw_delivery_init(void);
+
+#endif							/* KFDW_DELIVERY_H */

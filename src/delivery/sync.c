@@ -1,0 +1,96 @@
+/*
+ * sync.c
+ *	  Delivery "sync": records are held until COMMIT, which sends them and waits
+ *	  until every one of them is acknowledged.
+ *
+ * What fails then is an error, and the transaction rolls back.
+ */
+#include "postgres.h"
+
+#include "delivery/delivery.h"
+#include "delivery/record_log.h"
+#include "delivery/target.h"
+
+/* Of this transaction, whose memory context frees them. */
+static KafkaRecordLog *held = NULL; /* NULL: nothing was inserted */
+static List *targets = NIL;
+
+static KafkaDestination *
+begin_table(const KafkaTableOptions *options, Oid userid)
+{
+	KafkaTarget *target = kfdw_target_get(&targets, options, userid);
+
+	target->destination.delivery = &kfdw_delivery_sync;
+	return &target->destination;
+}
+
+/* Holds a copy of the record. */
+static void
+hold_record(KafkaDestination *destination, const KafkaRecord *record)
+{
+	kfdw_target_check((KafkaTarget *) destination, record);
+	if (held == NULL)
+		held = kfdw_log_create();
+	kfdw_log_append(held, destination, record);
+}
+
+static bool
+holds_records(void)
+{
+	return held != NULL && !kfdw_log_is_empty(held);
+}
+
+/* A held record goes to its producer. */
+static void
+send_record(void *target, const KafkaRecord *record)
+{
+	kfdw_target_send(target, record);
+}
+
+/* Sends what is held and waits until all of it is acknowledged. */
+static void
+send_records(void)
+{
+	ListCell   *lc;
+
+	if (held == NULL)
+		return;
+	kfdw_log_replay(held, send_record);
+	foreach(lc, targets)
+	{
+		KafkaTarget *target = lfirst(lc);
+
+		if (target->producer != NULL)
+			kfdw_producer_flush(target->producer);
+	}
+	kfdw_log_close(held);
+	held = NULL;
+}
+
+/* What was not sent is forgotten. */
+static void
+end_transaction(bool committed)
+{
+	held = NULL;
+	targets = NIL;
+	kfdw_producer_end_transaction();
+}
+
+static void
+end_subtransaction(int level, bool committed)
+{
+	if (held != NULL)
+		kfdw_log_end_subtransaction(held, level, committed);
+}
+
+const KafkaDelivery kfdw_delivery_sync = {
+	.name = "sync",
+	.begin = begin_table,
+	.add = hold_record,
+	.participant = {
+		.holds = holds_records,
+		.send = send_records,
+		.end = end_transaction,
+		.end_subtransaction = end_subtransaction,
+	},
+};

@@ -1,0 +1,99 @@
+/*
+ * target.c
+ *	  The topics that a transaction writes to by a producer of its own session.
+ *
+ * A target outlives its statement, as its records may be sent at COMMIT: by the
+ * options that the table had when they were inserted.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "delivery/target.h"
+
+/* A copy of a client's properties in the current memory context. */
+static KafkaConfig
+copy_config(const KafkaConfig *source)
+{
+	KafkaConfig copy = *source;
+
+	copy.bootstrap_servers = pstrdup(source->bootstrap_servers);
+	copy.properties = palloc(source->nproperties * sizeof(KafkaProperty));
+	for (int i = 0; i < source->nproperties; i++)
+	{
+		copy.properties[i] = source->properties[i];
+		copy.properties[i].name = pstrdup(source->properties[i].name);
+		copy.properties[i].value = pstrdup(source->properties[i].value);
+	}
+	return copy;
+}
+
+/* The target for these options if it is in the list, else a new one at its end. */
+static KafkaTarget *
+find_target(List **targets, const KafkaTableOptions *options, Oid userid)
+{
+	uint64		generation = kfdw_client_generation();
+	MemoryContext old;
+	KafkaTarget *target;
+	ListCell   *lc;
+
+	foreach(lc, *targets)
+	{
+		target = lfirst(lc);
+		if (target->relid == options->relid && target->userid == userid && target->generation == generation)
+			return target;
+	}
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	target = palloc0(sizeof(KafkaTarget));
+	target->relid = options->relid;
+	target->userid = userid;
+	target->generation = generation;
+	target->destination.topic = pstrdup(options->topic);
+	target->destination.max_request_size = options->max_request_size;
+	target->config = copy_config(&options->producer);
+	*targets = lappend(*targets, target);
+	MemoryContextSwitchTo(old);
+	return target;
+}
+
+/* Learns how many partitions the topic has; the answer may be some seconds old. */
+static void
+count_partitions(KafkaTarget *target, int32 partition)
+{
+	target->npartitions = kfdw_producer_partition_count(kfdw_producer_get(&target->config),
+														target->destination.topic, partition);
+}
+
+KafkaTarget *
+kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid)
+{
+	KafkaTarget *target = find_target(targets, options, userid);
+
+	count_partitions(target, KAFKA_PARTITION_ANY);
+	return target;
+}
+
+void
+kfdw_target_check(KafkaTarget *target, const KafkaRecord *record)
+{
+	/* the topic may have grown */
+	if (record->partition >= target->npartitions)
+		count_partitions(target, record->partition);
+
+	if (record->partition >= target->npartitions)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic \"%s\" has no partition %d", target->destination.topic, record->partition),
+				 errdetail("It has partitions 0 to %d.", target->npartitions - 1)));
+}
+
+void
+kfdw_target_send(KafkaTarget *target, const KafkaRecord *record)
+{
+	KafkaRecord addressed = *record;
+
+	addressed.topic = target->destination.topic;
+	if (target->producer == NULL)
+		target->producer = kfdw_producer_get(&target->config);
+	kfdw_producer_send(target->producer, &addressed);
+}

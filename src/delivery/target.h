@@ -1,0 +1,36 @@
+/*
+ * target.h
+ *	  The topics that a transaction writes to by a producer of its own session.
+ */
+#ifndef KFDW_TARGET_H
+#define KFDW_TARGET_H
+
+#include "delivery/delivery.h"
+#include "kafka/producer.h"
+#include "nodes/pg_list.h"
+
+/* Lives until the end of the transaction. */
+typedef struct KafkaTarget
+{
+	KafkaDestination destination;
+	Oid			relid;
+	Oid			userid;
+	uint64		generation;		/* of the catalogs, when the options were read */
+	KafkaConfig config;
+	int			npartitions;
+	KafkaProducer *producer;	/* NULL until a record is sent */
+} KafkaTarget;
+
+/*
+ * The target of a table and user in a list, made and put there when it is new.  That
+ * its topic does not exist is an error.
+ */
+extern KafkaTarget *kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid);
+
+/* A partition that the topic does not have is an error. */
+extern void kfdw_target_check(KafkaTarget *target, const KafkaRecord *record);
+
+/* Hands a record to the target's producer. */
+extern void kfdw_target_send(KafkaTarget *target, const KafkaRecord *record);
+
+#endif							/* KFDW_TARGET_H */
