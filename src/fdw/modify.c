@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "delivery/delivery.h"
 #include "fdw/fdw.h"
+#include "format/codec.h"
 
 typedef struct KafkaModifyState
 {
@@ -65,7 +66,7 @@ begin_insert(ResultRelInfo *relinfo, EState *estate)
 	KafkaColumns *columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation), true, NULL);
 	KafkaModifyState *state = palloc0(sizeof(KafkaModifyState));
 
-	state->codec = kfdw_codec_create(columns, options->format);
+	state->codec = kfdw_codec_create(columns, &options->format);
 	state->destination = kfdw_delivery_begin(options, userid);
 	state->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
 											   ALLOCSET_DEFAULT_SIZES);

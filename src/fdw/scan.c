@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
+#include "format/codec.h"
 #include "source/batch.h"
 #include "source/consumption.h"
 #include "source/topic_range.h"
@@ -110,7 +111,7 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->natts = RelationGetNumberOfAttributes(relation);
 	columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation),
 								  false, needed_attributes(plan));
-	scan->codec = kfdw_codec_create(columns, scan->options->format);
+	scan->codec = kfdw_codec_create(columns, &scan->options->format);
 	scan->buffer = kfdw_batch_bound(RelationGetRelid(relation));
 	scan->is_batch = scan->buffer != NULL;
 	if (!scan->is_batch)

@@ -1,52 +1,37 @@
 /*
  * codec.c
- *	  A whole record into a row and back: metadata columns here, the payload by
- *	  the table's format.
+ *	  A whole record into a row and back: what stands outside the value is done
+ *	  by metadata.c, the fields of the value by the table's format.
  */
 #include "postgres.h"
 
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
-#include "format/format.h"
+#include "format/codec.h"
 #include "format/metadata.h"
 #include "format/settings.h"
 
 struct KafkaRowCodec
 {
 	KafkaColumns *columns;
-	const KafkaFormat *format;
-	void	   *state;			/* the format's */
 	const KafkaRecord *record;	/* being decoded, for the error context */
+
+	KafkaFields value;			/* the columns that are fields of the value */
+	const KafkaFormat *format;	/* of the value */
+	void	   *state;			/* the format's */
+	bool		decode_value;	/* the query needs one of them */
 
 	KafkaColumn **metadata;		/* the needed columns outside the value */
 	int			nmetadata;
-	KafkaColumn *key;			/* a needed key that is a field of the value
+	KafkaField *key;			/* a needed key that is a field of the value
 								 * too */
-	bool		has_payload;	/* some column is a field of the value */
-	bool		decode_value;	/* and the query needs one */
 
 	bool		fix_decode;		/* a type's input depends on settings */
 	bool		fix_encode;		/* a type's output does */
 	KafkaSettings settings;		/* the fixed ones */
 	TupleDesc	header;			/* kafka.header, where headers are needed */
 };
-
-static const KafkaFormat *const formats[] = {
-	&kfdw_format_json, &kfdw_format_text, &kfdw_format_raw,
-};
-
-/* The format of a name, NULL when there is none. */
-const KafkaFormat *
-kfdw_format_lookup(const char *name)
-{
-	for (int i = 0; i < lengthof(formats); i++)
-	{
-		if (strcmp(formats[i]->name, name) == 0)
-			return formats[i];
-	}
-	return NULL;
-}
 
 /* True for a column that is converted by its type's input or output function. */
 static bool
@@ -55,46 +40,64 @@ is_converted(const KafkaColumn *column)
 	return column->in_value || column->kind == KAFKA_COLUMN_KEY;
 }
 
-/* Prepares one column that the query needs. */
+/* Prepares the conversion of a column by its type's functions. */
 static void
-add_column(KafkaRowCodec *codec, KafkaColumn *column)
+add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
 {
-	if (is_converted(column))
-	{
-		codec->fix_decode |= kfdw_settings_matter(column->type, false);
-		codec->fix_encode |= kfdw_settings_matter(column->type, true);
-	}
-	if (column->in_value)
-		codec->decode_value = true;
-	else
-		codec->metadata[codec->nmetadata++] = column;
+	codec->fix_decode |= kfdw_settings_matter(column->type, false);
+	codec->fix_encode |= kfdw_settings_matter(column->type, true);
+}
 
-	if (column->in_value && column->kind == KAFKA_COLUMN_KEY)
-		codec->key = column;
+/* Prepares a field of the value. */
+static void
+add_field(KafkaRowCodec *codec, KafkaColumn *column)
+{
+	KafkaField *field = &codec->value.field[codec->value.count++];
+
+	field->column = column;
+	field->path = column->field;
+	if (!column->needed)
+		return;
+	codec->decode_value = true;
+	if (column->kind == KAFKA_COLUMN_KEY)
+		codec->key = field;
+}
+
+/* Prepares a needed column outside the value. */
+static void
+add_metadata(KafkaRowCodec *codec, KafkaColumn *column)
+{
+	codec->metadata[codec->nmetadata++] = column;
 	if (column->kind == KAFKA_COLUMN_HEADERS)
 		codec->header = lookup_rowtype_tupdesc_copy(get_element_type(column->base_type), -1);
 }
 
-/* Prepares the conversion of rows; lives as long as the current memory context. */
+/* Prepares the conversion of rows. */
 KafkaRowCodec *
-kfdw_codec_create(KafkaColumns *columns, const KafkaFormat *format)
+kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 {
 	KafkaRowCodec *codec = palloc0(sizeof(KafkaRowCodec));
 
 	codec->columns = columns;
-	codec->format = format;
+	codec->value.columns = columns;
+	codec->value.field = palloc0(sizeof(KafkaField) * Max(columns->natts, 1));
 	codec->metadata = palloc(sizeof(KafkaColumn *) * Max(columns->natts, 1));
 	codec->settings = kfdw_settings_fixed();
 	for (int i = 0; i < columns->natts; i++)
 	{
 		KafkaColumn *column = &columns->column[i];
 
-		if (column->attnum != 0 && column->in_value)
-			codec->has_payload = true;
-		if (column->attnum != 0 && column->needed)
-			add_column(codec, column);
+		if (column->attnum == 0)
+			continue;
+		if (column->needed && is_converted(column))
+			add_conversion(codec, column);
+		if (column->in_value)
+			add_field(codec, column);
+		else if (column->needed)
+			add_metadata(codec, column);
 	}
-	codec->state = format->start(columns);
+	codec->format = options->value;
+	codec->state = codec->format->start(&codec->value, options);
 	return codec;
 }
 
@@ -134,12 +137,12 @@ decode_row(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls
 	for (int i = 0; i < codec->nmetadata; i++)
 		decode_column(codec, codec->metadata[i], record, values, nulls);
 
-	if (codec->key != NULL)
-		codec->key->absent = true;
+	for (int i = 0; i < codec->value.count; i++)
+		codec->value.field[i].found = false;
 	if (codec->decode_value && record->value != NULL)
-		codec->format->decode(codec->state, record, values, nulls);
-	if (codec->key != NULL && codec->key->absent)
-		decode_column(codec, codec->key, record, values, nulls);
+		codec->format->decode(codec->state, record->value, record->value_len, values, nulls);
+	if (codec->key != NULL && !codec->key->found)
+		decode_column(codec, codec->key->column, record, values, nulls);
 }
 
 /* The same under the fixed settings, which end also with an error. */
@@ -160,7 +163,7 @@ decode_row_fixed(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool 
 	PG_END_TRY();
 }
 
-/* Turns a record into a row; columns that are not needed are NULL. */
+/* An error names the record and the column. */
 void
 kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
 {
@@ -241,7 +244,7 @@ encode_value(KafkaRowCodec *codec, const Datum *values, const bool *nulls, Kafka
 		check_no_payload(codec, nulls, "the whole value");
 		return;
 	}
-	if (!codec->has_payload)
+	if (codec->value.count == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the record has no value"),
@@ -260,7 +263,7 @@ encode_row(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRe
 	for (int i = 0; i < codec->nmetadata; i++)
 		encode_column(codec, codec->metadata[i], values, nulls, record);
 	if (codec->key != NULL)
-		encode_column(codec, codec->key, values, nulls, record);
+		encode_column(codec, codec->key->column, values, nulls, record);
 	encode_value(codec, values, nulls, record);
 }
 
@@ -282,7 +285,7 @@ encode_row_fixed(KafkaRowCodec *codec, const Datum *values, const bool *nulls, K
 	PG_END_TRY();
 }
 
-/* Turns a row into a record, all but its topic; see format.h. */
+/* An error names the column. */
 void
 kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
 {

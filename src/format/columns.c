@@ -1,6 +1,6 @@
 /*
  * columns.c
- *	  What each column of a topic table holds, and the conversion of one value.
+ *	  What each column of a topic table holds: its options, read and checked.
  */
 #include "postgres.h"
 
@@ -11,7 +11,6 @@
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -44,7 +43,7 @@ static const KafkaMetadata metadata_kinds[] = {
 	{"tombstone", KAFKA_COLUMN_TOMBSTONE, "boolean", {BOOLOID}},
 };
 
-/* True, and its kind, when the name is one of the option "metadata". */
+/* The kind of a metadata column by its name in the option. */
 bool
 kfdw_columns_metadata_kind(const char *name, KafkaColumnKind *kind)
 {
@@ -211,7 +210,7 @@ is_needed(const Bitmapset *needed, AttrNumber attnum)
 		bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, needed);
 }
 
-/* Reads the columns of a table; see columns.h. */
+/* Reads the columns of a table and the options of each. */
 KafkaColumns *
 kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all, const Bitmapset *needed)
 {
@@ -235,7 +234,7 @@ kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all, const Bitmapset *nee
 	return columns;
 }
 
-/* The column of a kind, NULL when the table has none. */
+/* There is at most one column of a kind. */
 KafkaColumn *
 kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind)
 {
@@ -245,69 +244,4 @@ kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind)
 			return &columns->column[i];
 	}
 	return NULL;
-}
-
-/* Verifies UTF-8 and converts it to the database's encoding; see columns.h. */
-const char *
-kfdw_text_from_utf8(const char *bytes, size_t *len)
-{
-	char	   *string = pg_any_to_server(bytes, (int) *len, PG_UTF8);
-
-	if (string != bytes)
-		*len = strlen(string);
-	return string;
-}
-
-/* Converts text in the database's encoding to UTF-8; see columns.h. */
-const char *
-kfdw_text_to_utf8(const char *string, size_t *len)
-{
-	char	   *bytes = pg_server_to_any(string, (int) *len, PG_UTF8);
-
-	if (bytes != string)
-		*len = strlen(bytes);
-	return bytes;
-}
-
-/* A value from text in the database's encoding, which need not end in NUL. */
-Datum
-kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
-{
-	if (column->type == TEXTOID)
-		return PointerGetDatum(cstring_to_text_with_len(string, (int) len));
-	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
-}
-
-/* A value from the bytes of a record: UTF-8 text, or raw for bytea. */
-Datum
-kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len)
-{
-	if (column->base_type == BYTEAOID)
-	{
-		Datum		value = PointerGetDatum(cstring_to_text_with_len(bytes, (int) len));
-
-		if (column->type != column->base_type)
-			domain_check(value, false, column->type, NULL, CurrentMemoryContext);
-		return value;
-	}
-	bytes = kfdw_text_from_utf8(bytes, &len);
-	return kfdw_column_from_text(column, bytes, len);
-}
-
-/* The bytes of a value for a record: UTF-8 text, or raw for bytea.  Never NULL. */
-const char *
-kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
-{
-	char	   *string;
-
-	if (column->base_type == BYTEAOID)
-	{
-		bytea	   *bytes = DatumGetByteaPP(value);
-
-		*len = VARSIZE_ANY_EXHDR(bytes);
-		return VARDATA_ANY(bytes);
-	}
-	string = OutputFunctionCall(&column->output, value);
-	*len = strlen(string);
-	return kfdw_text_to_utf8(string, len);
 }

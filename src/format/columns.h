@@ -34,8 +34,6 @@ typedef struct KafkaColumn
 								 * "field" */
 	const char *name;			/* the column's name */
 	const char *field;			/* option "field"; NULL: the column's name */
-	bool		absent;			/* decoding: the record's value lacked the
-								 * field */
 
 	Oid			type;
 	Oid			base_type;		/* the type below any domain */
@@ -71,20 +69,5 @@ extern const char *kfdw_columns_metadata_names(void);
 
 /* The column of a kind, NULL when the table has none. */
 extern KafkaColumn *kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind);
-
-/*
- * UTF-8 to and from the database's encoding.  The input is returned where nothing
- * has to be converted; it need not end in NUL.
- */
-extern const char *kfdw_text_from_utf8(const char *bytes, size_t *len);
-extern const char *kfdw_text_to_utf8(const char *string, size_t *len);
-
-/*
- * One value to and from text in the database's encoding, by the type's input
- * function, or the bytes of a record: UTF-8, or the bytes themselves for bytea.
- */
-extern Datum kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len);
-extern Datum kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len);
-extern const char *kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len);
 
 #endif							/* KFDW_COLUMNS_H */

@@ -1,15 +1,36 @@
 /*
  * format.h
- *	  A format turns the bytes of a record's value into column values and back.
+ *	  A format: the bytes of a record's value into columns and back.
  *
- * It knows neither Kafka's client nor the foreign data wrapper.
+ * A format knows neither Kafka's client nor the foreign data wrapper and does no
+ * input or output: what it needs from outside is among its options.
  */
 #ifndef KFDW_FORMAT_H
 #define KFDW_FORMAT_H
 
 #include "format/columns.h"
-#include "kafka/record.h"
 #include "lib/stringinfo.h"
+
+/* How the records of a table are written: what the table's options say. */
+typedef struct KafkaFormatOptions
+{
+	const struct KafkaFormat *value;	/* option "format" */
+} KafkaFormatOptions;
+
+/* A column as one of the fields that a format reads and writes. */
+typedef struct KafkaField
+{
+	KafkaColumn *column;
+	const char *path;			/* NULL: the column's name */
+	bool		found;			/* decoding: the bytes had it */
+} KafkaField;
+
+typedef struct KafkaFields
+{
+	KafkaColumns *columns;		/* of the table */
+	KafkaField *field;			/* in the order of the columns, needed or not */
+	int			count;
+} KafkaFields;
 
 typedef struct KafkaFormat
 {
@@ -17,22 +38,21 @@ typedef struct KafkaFormat
 
 	/*
 	 * Called once for each scan or modification, in its memory context: what
-	 * is kept between records.  Checks that the table's columns suit the
-	 * format.
+	 * is kept between records.  Checks that the fields suit the format.
 	 */
-	void	   *(*start) (KafkaColumns *columns);
+	void	   *(*start) (KafkaFields *fields, const KafkaFormatOptions *options);
 
 	/*
-	 * Decodes a value that is not NULL into values[] and nulls[] (indexed by
-	 * attnum - 1): the payload columns with "needed" set and only these.  The
-	 * caller has set all of nulls[] to true.  Sets columns->current while a
-	 * column is converted, for the error context, and clears "absent" of each
-	 * column that the value has.  Runs in a memory context that is reset for
-	 * each row.
+	 * Decodes bytes, which need not end in NUL, into values[] and nulls[]
+	 * (indexed by attnum - 1): the fields whose columns are needed and only
+	 * these.  The caller has set all of nulls[] to true and "found" of all fields
+	 * to false.  Sets columns->current while a column is converted, for the error
+	 * context.  Runs in a memory context that is reset for each row, and keeps
+	 * nothing that an error would have to give back.
 	 */
-	void		(*decode) (void *state, const KafkaRecord *record, Datum *values, bool *nulls);
+	void		(*decode) (void *state, const char *bytes, size_t len, Datum *values, bool *nulls);
 
-	/* Appends the payload columns as the bytes of a value. */
+	/* Appends the fields as bytes. */
 	void		(*encode) (void *state, const Datum *values, const bool *nulls, StringInfo out);
 } KafkaFormat;
 
@@ -42,21 +62,5 @@ extern const KafkaFormat kfdw_format_raw;
 
 /* NULL when there is no such format. */
 extern const KafkaFormat *kfdw_format_lookup(const char *name);
-
-/*
- * A whole record into a row and back: metadata columns here, payload columns by
- * the format, under fixed input and output settings (ISO dates, UTC, exact
- * floats) whatever the session's are.
- */
-typedef struct KafkaRowCodec KafkaRowCodec;
-
-/* Lives in the current memory context; checks that the columns suit the format. */
-extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormat *format);
-
-/* Columns that are not needed are NULL.  Values are in the current memory context. */
-extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
-
-/* Sets all of the record but its topic; what it points to is in the current memory context. */
-extern void kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record);
 
 #endif							/* KFDW_FORMAT_H */

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "format/convert.h"
 #include "format/format.h"
 #include "format/json_fields.h"
 
@@ -42,14 +43,14 @@ typedef struct JsonState
 
 /* Prepares the tree of fields. */
 static void *
-start_json(KafkaColumns *columns)
+start_json(KafkaFields *fields, const KafkaFormatOptions *options)
 {
 	JsonState  *state = palloc0(sizeof(JsonState));
 	int			levels;
 
-	state->columns = columns;
+	state->columns = fields->columns;
 	state->context = CurrentMemoryContext;
-	state->fields = kfdw_json_fields_create(columns);
+	state->fields = kfdw_json_fields_create(fields);
 	levels = state->fields->depth + 2;
 	state->entered = palloc0(sizeof(JsonField *) * levels);
 	state->open = palloc0(sizeof(JsonField *) * levels);
@@ -292,15 +293,14 @@ decode_column(JsonState *state, JsonColumn *json_column, Datum *value, bool *isn
 
 /* Parses a value and sets the columns whose fields it has. */
 static void
-decode_json(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
+decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls)
 {
 	JsonState  *state = arg;
 	JsonFields *fields = state->fields;
-	size_t		len = record->value_len;
 	const char *value;
 
-	check_wire_format(record->value, len);
-	value = kfdw_text_from_utf8(record->value, &len);
+	check_wire_format(bytes, len);
+	value = kfdw_text_from_utf8(bytes, &len);
 	parse(state, value, len);
 
 	for (int i = 0; i < fields->ncolumns; i++)
@@ -310,7 +310,7 @@ decode_json(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
 
 		if (!json_column->column->needed || !kfdw_json_fields_found(fields, json_column->field))
 			continue;
-		json_column->column->absent = false;
+		json_column->owner->found = true;
 		state->columns->current = json_column->column;
 		decode_column(state, json_column, &values[att], &nulls[att]);
 	}

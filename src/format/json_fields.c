@@ -1,6 +1,7 @@
 /*
  * json_fields.c
- *	  The tree of the JSON fields that columns are read from and written to.
+ *	  The tree is built once; while a record is parsed it is walked along with the
+ *	  objects that lead to a needed field.
  */
 #include "postgres.h"
 
@@ -73,10 +74,10 @@ next_name(const char **path)
 
 /* The field that a column's option "field" names. */
 static JsonField *
-add_path(JsonFields *fields, const KafkaColumn *column)
+add_path(JsonFields *fields, const KafkaField *owner)
 {
 	JsonField  *field = &fields->root;
-	const char *path = column->field;
+	const char *path = owner->path;
 	const char *name;
 	int			depth = 0;
 
@@ -86,7 +87,7 @@ add_path(JsonFields *fields, const KafkaColumn *column)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 					 errmsg("invalid value for option \"field\" of column \"%s\": \"%s\"",
-							column->name, column->field),
+							owner->column->name, owner->path),
 					 errdetail("A part of the path is empty.")));
 		field = get_child(field, name, false);
 		depth++;
@@ -125,16 +126,17 @@ find_nested(JsonFields *fields, const JsonField *object)
 
 /* Adds a column to the tree. */
 static void
-add_column(JsonFields *fields, KafkaColumn *column)
+add_column(JsonFields *fields, KafkaField *owner)
 {
 	JsonColumn *json_column = &fields->columns[fields->ncolumns++];
 	JsonField  *field;
 
-	json_column->column = column;
-	if (column->field != NULL)
-		field = add_path(fields, column);
+	json_column->column = owner->column;
+	json_column->owner = owner;
+	if (owner->path != NULL)
+		field = add_path(fields, owner);
 	else
-		field = get_child(&fields->root, column->name, true);
+		field = get_child(&fields->root, owner->column->name, true);
 	json_column->field = field;
 
 	if (field->column == NULL)
@@ -147,28 +149,23 @@ add_column(JsonFields *fields, KafkaColumn *column)
 }
 
 /*
- * Builds the tree; see json_fields.h.  Columns that are not needed are in it too:
- * a field that is theirs by its exact name is no other column's in another case.
+ * Columns that are not needed are in the tree too: a field that is theirs by its
+ * exact name is no other column's in another case.
  */
 JsonFields *
-kfdw_json_fields_create(KafkaColumns *columns)
+kfdw_json_fields_create(KafkaFields *owners)
 {
 	JsonFields *fields = palloc0(sizeof(JsonFields));
 
 	fields->depth = 1;
-	fields->columns = palloc0(sizeof(JsonColumn) * Max(columns->natts, 1));
-	for (int i = 0; i < columns->natts; i++)
-	{
-		KafkaColumn *column = &columns->column[i];
-
-		if (column->attnum != 0 && column->in_value)
-			add_column(fields, column);
-	}
+	fields->columns = palloc0(sizeof(JsonColumn) * Max(owners->count, 1));
+	for (int i = 0; i < owners->count; i++)
+		add_column(fields, &owners->field[i]);
 	find_nested(fields, &fields->root);
 	return fields;
 }
 
-/* Fails when two columns are one field, or one is inside the other. */
+/* Reading such columns is fine: both get the field, or the field and the object. */
 void
 kfdw_json_fields_check_writable(const JsonFields *fields)
 {
@@ -181,7 +178,7 @@ kfdw_json_fields_check_writable(const JsonFields *fields)
 			 errdetail("They are the same field of the JSON value, or one is inside the other.")));
 }
 
-/* Starts a new record: what was found in an older one does not count. */
+/* What was found in an older record has that one's number. */
 void
 kfdw_json_fields_reset(JsonFields *fields)
 {
@@ -189,7 +186,7 @@ kfdw_json_fields_reset(JsonFields *fields)
 	fields->root.next = 0;
 }
 
-/* True when the record has the field. */
+/* True when this record has the field. */
 bool
 kfdw_json_fields_found(const JsonFields *fields, const JsonField *field)
 {
@@ -243,7 +240,7 @@ forget_children(JsonField *field)
 	}
 }
 
-/* Finds the field of a name; see json_fields.h. */
+/* The last of duplicates counts, but none in another case after the exact name. */
 JsonField *
 kfdw_json_fields_match(JsonFields *fields, JsonField *object, const char *name, size_t len)
 {

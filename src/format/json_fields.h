@@ -5,8 +5,8 @@
 #ifndef KFDW_JSON_FIELDS_H
 #define KFDW_JSON_FIELDS_H
 
-#include "format/columns.h"
 #include "common/jsonapi.h"
+#include "format/format.h"
 
 struct JsonColumn;
 
@@ -36,6 +36,7 @@ typedef struct JsonField
 typedef struct JsonColumn
 {
 	KafkaColumn *column;
+	KafkaField *owner;			/* what the codec knows of it */
 	JsonField  *field;
 	FmgrInfo	to_json;		/* these are looked up when first used */
 	FmgrInfo	populate;
@@ -53,7 +54,7 @@ typedef struct JsonFields
 } JsonFields;
 
 /* Builds the tree in the current memory context. */
-extern JsonFields *kfdw_json_fields_create(KafkaColumns *columns);
+extern JsonFields *kfdw_json_fields_create(KafkaFields *fields);
 
 /* Starts a new record: nothing is found yet. */
 extern void kfdw_json_fields_reset(JsonFields *fields);

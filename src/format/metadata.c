@@ -1,6 +1,7 @@
 /*
  * metadata.c
- *	  The columns that are not fields of the value: each kind from and into a record.
+ *	  The columns that stand outside the value, one function for each kind and
+ *	  direction.
  */
 #include "postgres.h"
 
@@ -11,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "format/convert.h"
 #include "format/metadata.h"
 
 /* Milliseconds since 1970 as a timestamp. */
@@ -152,7 +154,7 @@ decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *v
 	return false;
 }
 
-/* The value of a column; see metadata.h. */
+/* A domain over a metadata type holds for what Kafka says too. */
 bool
 kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value)
 {
@@ -265,7 +267,7 @@ encode_headers(TupleDesc header, Datum value, KafkaRecord *record)
 	}
 }
 
-/* Puts a value that is not NULL into the record; see metadata.h. */
+/* Puts a value that is not NULL into the record. */
 void
 kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRecord *record)
 {

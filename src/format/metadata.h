@@ -1,6 +1,6 @@
 /*
  * metadata.h
- *	  The columns that are not fields of the value: each kind from and into a record.
+ *	  The columns that are not fields of the value: each from and into a record.
  */
 #ifndef KFDW_METADATA_H
 #define KFDW_METADATA_H
@@ -13,7 +13,7 @@
 /* False for NULL. */
 extern bool kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value);
 
-/* Fails for a column that only the broker sets. */
+/* The value is not NULL.  Fails for a column that only the broker sets. */
 extern void kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRecord *record);
 
 #endif							/* KFDW_METADATA_H */

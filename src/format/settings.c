@@ -1,9 +1,7 @@
 /*
  * settings.c
- *	  The fixed settings under which values are written and read as text.
- *
- * The variables behind the settings are assigned directly: this happens for each
- * record, and nothing in between looks at the settings by name.
+ *	  The variables behind the settings are assigned directly: this happens for
+ *	  each record, and nothing in between looks at the settings by name.
  */
 #include "postgres.h"
 
@@ -15,7 +13,7 @@
 
 #include "format/settings.h"
 
-/* The settings of all records; see settings.h. */
+/* Each has the value that loses nothing and that any other reader understands. */
 KafkaSettings
 kfdw_settings_fixed(void)
 {
@@ -32,7 +30,7 @@ kfdw_settings_fixed(void)
 	return settings;
 }
 
-/* Exchanges the session's settings with those given. */
+/* An exchange, so that it undoes itself. */
 void
 kfdw_settings_swap(KafkaSettings *settings)
 {
@@ -56,7 +54,7 @@ kfdw_settings_swap(KafkaSettings *settings)
 	*settings = session;
 }
 
-/* False when the text form of a type is known not to depend on settings. */
+/* Types that are known well; domains, arrays and the rest may depend on anything. */
 bool
 kfdw_settings_matter(Oid type, bool encode)
 {

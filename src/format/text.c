@@ -8,58 +8,53 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "format/convert.h"
 #include "format/format.h"
 
 typedef struct TextState
 {
 	KafkaColumns *columns;
-	KafkaColumn *column;		/* the payload column */
+	KafkaField *field;			/* the only one */
+	KafkaColumn *column;
 } TextState;
 
 /* Finds the payload column, which has to be the only one. */
 static TextState *
-start_one_column(KafkaColumns *columns, const char *format)
+start_one_column(KafkaFields *fields, const char *format)
 {
 	TextState  *state = palloc0(sizeof(TextState));
-	int			found = 0;
 
-	state->columns = columns;
-	for (int i = 0; i < columns->natts; i++)
-	{
-		if (columns->column[i].attnum != 0 && columns->column[i].in_value)
-		{
-			state->column = &columns->column[i];
-			found++;
-		}
-	}
-	if (found != 1 || state->column->kind != KAFKA_COLUMN_PAYLOAD)
+	if (fields->count != 1 || fields->field[0].column->kind != KAFKA_COLUMN_PAYLOAD)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
 				 errmsg("foreign table \"%s\" does not suit the format \"%s\"",
-						get_rel_name(columns->relid), format),
+						get_rel_name(fields->columns->relid), format),
 				 errdetail("The format takes exactly one column without the option \"metadata\", which is the value; the table has %d.",
-						   found)));
+						   fields->count)));
+	state->columns = fields->columns;
+	state->field = &fields->field[0];
+	state->column = state->field->column;
 	return state;
 }
 
 /* Text: any type, by its input and output functions. */
 static void *
-start_text(KafkaColumns *columns)
+start_text(KafkaFields *fields, const KafkaFormatOptions *options)
 {
-	return start_one_column(columns, "text");
+	return start_one_column(fields, "text");
 }
 
 /* Raw: the bytes as they are. */
 static void *
-start_raw(KafkaColumns *columns)
+start_raw(KafkaFields *fields, const KafkaFormatOptions *options)
 {
-	TextState  *state = start_one_column(columns, "raw");
+	TextState  *state = start_one_column(fields, "raw");
 
 	if (state->column->base_type != BYTEAOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 				 errmsg("column \"%s\" of foreign table \"%s\" cannot have the type %s",
-						state->column->name, get_rel_name(columns->relid),
+						state->column->name, get_rel_name(fields->columns->relid),
 						format_type_be(state->column->type)),
 				 errdetail("The format \"raw\" takes a column of type bytea.")));
 	return state;
@@ -67,15 +62,15 @@ start_raw(KafkaColumns *columns)
 
 /* Converts the value by the type's input function. */
 static void
-decode_text(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
+decode_text(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls)
 {
 	TextState  *state = arg;
 	int			i = state->column->attnum - 1;
-	size_t		len = record->value_len;
 	const char *string;
 
+	state->field->found = true;
 	state->columns->current = state->column;
-	string = kfdw_text_from_utf8(record->value, &len);
+	string = kfdw_text_from_utf8(bytes, &len);
 	values[i] = kfdw_column_from_text(state->column, string, len);
 	nulls[i] = false;
 	state->columns->current = NULL;
@@ -83,13 +78,14 @@ decode_text(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
 
 /* Takes the value as it is. */
 static void
-decode_raw(void *arg, const KafkaRecord *record, Datum *values, bool *nulls)
+decode_raw(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls)
 {
 	TextState  *state = arg;
 	int			i = state->column->attnum - 1;
 
+	state->field->found = true;
 	state->columns->current = state->column;
-	values[i] = kfdw_column_from_bytes(state->column, record->value, record->value_len);
+	values[i] = kfdw_column_from_bytes(state->column, bytes, len);
 	nulls[i] = false;
 	state->columns->current = NULL;
 }

@@ -21,7 +21,7 @@ typedef struct KafkaTableOptions
 	Oid			relid;
 	const char *server;			/* the server's name */
 	const char *topic;
-	const KafkaFormat *format;
+	KafkaFormatOptions format;
 
 	/* reading */
 	const char *group_id;		/* NULL: a topic table, no consumer group */

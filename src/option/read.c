@@ -94,8 +94,8 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->relid = relid;
 	result->server = server->servername;
 	result->topic = settings[KAFKA_OPT_TOPIC].text;
-	result->format = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
-	if (result->format == NULL)
+	result->format.value = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
+	if (result->format.value == NULL)
 		elog(ERROR, "format \"%s\" is missing", settings[KAFKA_OPT_FORMAT].text);
 
 	result->group_id = settings[KAFKA_OPT_GROUP_ID].text;

@@ -1,0 +1,23 @@
+/*
+ * codec.h
+ *	  A whole record into a row and back, under fixed settings (ISO dates, UTC,
+ *	  exact floats) whatever the session's are.
+ */
+#ifndef KFDW_CODEC_H
+#define KFDW_CODEC_H
+
+#include "format/format.h"
+#include "kafka/record.h"
+
+typedef struct KafkaRowCodec KafkaRowCodec;
+
+/* Lives in the current memory context; checks that the columns suit the format. */
+extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options);
+
+/* Columns that are not needed are NULL.  Values are in the current memory context. */
+extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
+
+/* Sets all of the record but its topic; what it points to is in the current memory context. */
+extern void kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record);
+
+#endif							/* KFDW_CODEC_H */

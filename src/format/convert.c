@@ -1,0 +1,76 @@
+/*
+ * convert.c
+ *	  One value from and to text, and from and to the bytes of a record.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "format/convert.h"
+
+/* Bytes that another program wrote: they are verified even where nothing is converted. */
+const char *
+kfdw_text_from_utf8(const char *bytes, size_t *len)
+{
+	char	   *string = pg_any_to_server(bytes, (int) *len, PG_UTF8);
+
+	if (string != bytes)
+		*len = strlen(string);
+	return string;
+}
+
+/* Our own text: valid in the database's encoding already. */
+const char *
+kfdw_text_to_utf8(const char *string, size_t *len)
+{
+	char	   *bytes = pg_server_to_any(string, (int) *len, PG_UTF8);
+
+	if (bytes != string)
+		*len = strlen(bytes);
+	return bytes;
+}
+
+/* By the type's input function, but for text, which is so common. */
+Datum
+kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
+{
+	if (column->type == TEXTOID)
+		return PointerGetDatum(cstring_to_text_with_len(string, (int) len));
+	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
+}
+
+/* A domain over bytea is checked as its input function would. */
+Datum
+kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len)
+{
+	if (column->base_type == BYTEAOID)
+	{
+		Datum		value = PointerGetDatum(cstring_to_text_with_len(bytes, (int) len));
+
+		if (column->type != column->base_type)
+			domain_check(value, false, column->type, NULL, CurrentMemoryContext);
+		return value;
+	}
+	bytes = kfdw_text_from_utf8(bytes, &len);
+	return kfdw_column_from_text(column, bytes, len);
+}
+
+/* By the type's output function, but for bytea. */
+const char *
+kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
+{
+	char	   *string;
+
+	if (column->base_type == BYTEAOID)
+	{
+		bytea	   *bytes = DatumGetByteaPP(value);
+
+		*len = VARSIZE_ANY_EXHDR(bytes);
+		return VARDATA_ANY(bytes);
+	}
+	string = OutputFunctionCall(&column->output, value);
+	*len = strlen(string);
+	return kfdw_text_to_utf8(string, len);
+}

@@ -1,0 +1,24 @@
+/*
+ * convert.h
+ *	  One value from and to text, and from and to the bytes of a record.
+ */
+#ifndef KFDW_CONVERT_H
+#define KFDW_CONVERT_H
+
+#include "format/columns.h"
+
+/*
+ * UTF-8 to and from the database's encoding.  The input is returned where nothing
+ * has to be converted; it need not end in NUL.  From UTF-8 it is verified.
+ */
+extern const char *kfdw_text_from_utf8(const char *bytes, size_t *len);
+extern const char *kfdw_text_to_utf8(const char *string, size_t *len);
+
+/* A value from text in the database's encoding, which need not end in NUL. */
+extern Datum kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len);
+
+/* From and to UTF-8, or the bytes themselves for bytea.  The bytes are never NULL. */
+extern Datum kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len);
+extern const char *kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len);
+
+#endif							/* KFDW_CONVERT_H */
