@@ -1,5 +1,5 @@
 /*
- * worker.c
+ * stream.c
  *	  Runs one worker of a stream, as the stream's owner.
  *
  * Records are waited for outside any transaction.  A batch is one transaction: the

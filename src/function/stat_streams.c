@@ -1,5 +1,5 @@
 /*
- * stat.c
+ * stat_streams.c
  *	  kafka.stat_streams: a row for each worker of the streams of this database.
  */
 #include "postgres.h"
