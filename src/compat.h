@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "optimizer/pathnode.h"
 #include "utils/jsonfuncs.h"
+#include "utils/wait_event.h"
 
 /* 18 split the state and the functions that print properties off commands/explain.h. */
 #if PG_VERSION_NUM >= 180000
@@ -153,6 +154,28 @@ kfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, Cost startup, C
 #else
 	return create_foreignscan_path(root, rel, NULL, rel->rows, startup, total, NIL,
 								   rel->lateral_relids, NULL, NIL);
+#endif
+}
+
+/*
+ * 17 shows what extensions wait for by name; a name is registered at its first wait,
+ * and stands for the same event in every process.
+ */
+typedef struct KafkaWaitEvent
+{
+	const char *name;
+	uint32		info;			/* filled in */
+} KafkaWaitEvent;
+
+static inline uint32
+kfdw_wait_event(KafkaWaitEvent *event)
+{
+#if PG_VERSION_NUM >= 170000
+	if (event->info == 0)
+		event->info = WaitEventExtensionNew(event->name);
+	return event->info;
+#else
+	return PG_WAIT_EXTENSION;
 #endif
 }
 

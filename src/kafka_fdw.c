@@ -14,6 +14,7 @@
 #include "option/options.h"
 #include "source/batch.h"
 #include "source/consumption.h"
+#include "stream/stream.h"
 #include "worker/worker.h"
 #include "xact.h"
 
@@ -32,6 +33,7 @@ _PG_init(void)
 	kfdw_consuming_init();
 	kfdw_batch_init();
 	kfdw_delivery_init();
+	kfdw_stream_init();
 	kfdw_worker_init();
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("kafka_fdw");

@@ -187,14 +187,27 @@ kfdw_streams_delete(const char *name)
 	kfdw_catalog_end(&scope);
 }
 
-void
-kfdw_streams_lock(const char *name, bool alone)
+/* The lock that stands for a stream in this database. */
+static void
+lock_stream(const char *name, LOCKMODE mode)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, STREAM_LOCK_CLASS);
-	(void) LockAcquire(&tag, alone ? ExclusiveLock : ShareLock, false, false);
+	(void) LockAcquire(&tag, mode, false, false);
+}
+
+void
+kfdw_streams_lock_to_run(const char *name)
+{
+	lock_stream(name, ShareLock);
+}
+
+void
+kfdw_streams_lock_to_change(const char *name)
+{
+	lock_stream(name, ExclusiveLock);
 }
 
 bool

@@ -15,7 +15,8 @@
 
 #include "catalog/instance.h"
 #include "catalog/streams.h"
-#include "worker/worker.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stat_streams);
 
@@ -73,8 +74,11 @@ explain_absence(void)
 static void
 find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, KafkaSlot *slot)
 {
-	bool		found = kfdw_shared != NULL && kfdw_slot_copy(MyDatabaseId, stream->name, worker, slot);
+	KafkaWorkerKey key = {.database = MyDatabaseId, .kind = KAFKA_JOB_STREAM, .worker = worker};
+	bool		found;
 
+	strlcpy(key.name, stream->name, NAMEDATALEN);
+	found = kfdw_shared != NULL && kfdw_slot_copy(&key, slot);
 	if (!found)
 	{
 		memset(slot, 0, sizeof(KafkaSlot));
@@ -114,6 +118,7 @@ set_column(Datum *values, bool *nulls, int column, Datum value, bool known)
 	nulls[column] = !known;
 }
 
+/* Sets all columns of a worker's row. */
 static void
 fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *values, bool *nulls)
 {

@@ -21,7 +21,7 @@
 #include "compat.h"
 #include "option/options.h"
 #include "stream/statement.h"
-#include "worker/worker.h"
+#include "worker/shared.h"
 
 PG_FUNCTION_INFO_V1(kfdw_create_stream);
 PG_FUNCTION_INFO_V1(kfdw_drop_stream);
@@ -81,7 +81,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 	stream.search_path = current_search_path();
 
 	kfdw_instance_ensure();
-	kfdw_streams_lock(stream.name, true);
+	kfdw_streams_lock_to_change(stream.name);
 	kfdw_streams_insert(&stream);
 	check_group_is_new(stream.name);
 	kfdw_shared_ping_at_end();
@@ -139,27 +139,31 @@ set_enabled(const char *name, bool enabled)
 	kfdw_shared_ping_at_end();
 }
 
+/* A stream that the user owns. */
+static KafkaStream *
+get_own_stream(const char *name)
+{
+	KafkaStream *stream = kfdw_streams_get(name);
+
+	if (stream == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("stream \"%s\" does not exist", name)));
+	if (!has_privs_of_role(GetUserId(), stream->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of stream \"%s\"", name)));
+	return stream;
+}
+
 /* A stream that the user owns, locked until the end of the transaction. */
 static KafkaStream *
 lock_own_stream(const char *name)
 {
-	KafkaStream *stream;
-
-	/* whoever does not own it shall not lock it, and it may change until it is locked */
-	for (int locked = 0; locked < 2; locked++)
-	{
-		stream = kfdw_streams_get(name);
-		if (stream == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("stream \"%s\" does not exist", name)));
-		if (!has_privs_of_role(GetUserId(), stream->owner))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("must be owner of stream \"%s\"", name)));
-		kfdw_streams_lock(name, true);
-	}
-	return stream;
+	/* only who owns it may lock it; until it is locked it may change */
+	(void) get_own_stream(name);
+	kfdw_streams_lock_to_change(name);
+	return get_own_stream(name);
 }
 
 /* Without shared memory there is no launcher. */

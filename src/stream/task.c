@@ -32,31 +32,28 @@ static void renew_ends(KafkaTask *task);
 static void set_starts(KafkaTask *task);
 static void start_consumer(KafkaTask *task);
 
-KafkaTask *
-kfdw_task_create(int worker)
-{
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw task", ALLOCSET_DEFAULT_SIZES);
-	KafkaTask  *task = MemoryContextAllocZero(context, sizeof(KafkaTask));
-
-	task->context = context;
-	task->worker = worker;
-	return task;
-}
+static void release_claims(void *argument);
 
 /* The broker is asked outside of transactions: nobody waits for it while he holds something. */
-bool
-kfdw_task_open(KafkaTask *task, const char *name)
+KafkaTask *
+kfdw_task_open(const char *name, int worker)
 {
-	MemoryContext old;
+	KafkaTask  *task = palloc0(sizeof(KafkaTask));
 	bool		found;
+
+	task->context = CurrentMemoryContext;
+	task->worker = worker;
+	task->callback.func = release_claims;
+	task->callback.arg = task;
+	MemoryContextRegisterResetCallback(task->context, &task->callback);
 
 	StartTransactionCommand();
 	found = read_definition(task, name);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(task->context);
 	if (!found)
-		return false;
+		return NULL;
 
-	old = MemoryContextSwitchTo(task->context);
 	task->buffer = kfdw_buffer_create(task->stream->max_poll_records, MAX_POLL_BYTES);
 	task->consumer = kfdw_consumer_open(&task->options->consumer, task->options->topic);
 	task->topic = kfdw_consumer_topic_state(task->consumer);
@@ -69,8 +66,7 @@ kfdw_task_open(KafkaTask *task, const char *name)
 	renew_ends(task);
 	set_starts(task);
 	start_consumer(task);
-	MemoryContextSwitchTo(old);
-	return true;
+	return task;
 }
 
 /* Lets idle fetches take their time. */
@@ -186,7 +182,7 @@ place_positions(KafkaTask *task)
 {
 	int			nrows;
 
-	kfdw_streams_lock(task->stream->name, true);
+	kfdw_streams_lock_to_change(task->stream->name);
 	if (!kfdw_streams_is_current(task->stream->name, task->stream->revision))
 		return;					/* it was dropped, with its positions */
 	(void) kfdw_offsets_read(&task->key, 0, &nrows);
@@ -213,15 +209,20 @@ start_consumer(KafkaTask *task)
 	kfdw_consumer_start(task->consumer, slices, task->npartitions);
 }
 
-/* Frees a task and its claims; clean: its client is in order and can be used again. */
-void
-kfdw_task_close(KafkaTask *task, bool clean)
+/* The memory context goes away, and with it the claims. */
+static void
+release_claims(void *argument)
 {
+	KafkaTask  *task = argument;
+
 	for (int i = 0; i < task->npartitions; i++)
 		kfdw_offsets_release(&task->key, task->partitions[i].position.partition);
-	if (clean && task->consumer != NULL)
-		kfdw_consumer_close(task->consumer);
-	MemoryContextDelete(task->context);
+}
+
+void
+kfdw_task_close(KafkaTask *task)
+{
+	kfdw_consumer_close(task->consumer);
 }
 
 int

@@ -19,10 +19,11 @@ typedef struct KafkaTaskPartition
 	int64		fetched;		/* everything below is in the batch or done */
 } KafkaTaskPartition;
 
-/* Everything lives in its context; deleting it closes the consumer. */
+/* Everything lives in one memory context; deleting it closes the consumer and releases the claims. */
 typedef struct KafkaTask
 {
 	MemoryContext context;
+	MemoryContextCallback callback;
 	KafkaStream *stream;
 	int			worker;			/* reads the partitions p with p % workers = worker */
 	uint64		generation;		/* of the catalogs, when the options were read */
@@ -38,12 +39,14 @@ typedef struct KafkaTask
 	KafkaTaskPartition *partitions;
 } KafkaTask;
 
-/* An empty task, to be opened; kfdw_task_close() frees it in whatever state it is. */
-extern KafkaTask *kfdw_task_create(int worker);
+/*
+ * Opens a worker's share of a stream in the current memory context, outside any
+ * transaction; NULL when no such stream is enabled.
+ */
+extern KafkaTask *kfdw_task_open(const char *name, int worker);
 
-/* Opens it, outside any transaction; false when no such stream is enabled. */
-extern bool kfdw_task_open(KafkaTask *task, const char *name);
-extern void kfdw_task_close(KafkaTask *task, bool clean);
+/* Gives the client of a task that is in order back; its memory context is deleted next. */
+extern void kfdw_task_close(KafkaTask *task);
 
 /* Fetches what is here without waiting; returns the number of records in the batch. */
 extern int	kfdw_task_gather(KafkaTask *task);

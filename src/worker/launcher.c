@@ -15,7 +15,6 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -25,6 +24,9 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "worker/job.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
 #include "worker/worker.h"
 
 #define SCOUT_RETRY_MIN_MS 1000
@@ -35,12 +37,12 @@
 #define ATTACH_TIMEOUT_MS 10000
 
 /* A database that a scout is to look at. */
-typedef struct ScoutJob
+typedef struct ScoutErrand
 {
 	Oid			database;
 	TimestampTz due;
 	int			failures;
-} ScoutJob;
+} ScoutErrand;
 
 /* The process of a slot, if this launcher started it. */
 typedef struct WorkerHandle
@@ -49,12 +51,15 @@ typedef struct WorkerHandle
 	uint32		launch;
 } WorkerHandle;
 
-static List *jobs = NIL;
-static ScoutJob *scout_job = NULL;	/* of the scout that is under way */
+static List *errands = NIL;
+static ScoutErrand *scout_errand = NULL;	/* of the scout that is under way */
 static BackgroundWorkerHandle *scout = NULL;
 static WorkerHandle *workers;
 static TimestampTz next_wakeup;
 
+static KafkaWaitEvent main_wait = {"KafkaLauncherMain"};
+
+/* The launcher is to look again at this moment at the latest. */
 static void
 wake_up_at(TimestampTz when)
 {
@@ -62,6 +67,7 @@ wake_up_at(TimestampTz when)
 		next_wakeup = when;
 }
 
+/* This many milliseconds from now. */
 static TimestampTz
 in_ms(int ms)
 {
@@ -101,36 +107,37 @@ list_databases(void)
 
 /* A database is to be looked at now. */
 static void
-add_job(Oid database)
+add_errand(Oid database)
 {
 	MemoryContext old;
-	ScoutJob   *job;
+	ScoutErrand *errand;
 	ListCell   *lc;
 
-	foreach(lc, jobs)
+	foreach(lc, errands)
 	{
-		job = lfirst(lc);
-		if (job->database == database)
+		errand = lfirst(lc);
+		if (errand->database == database)
 		{
-			job->due = 0;
+			errand->due = 0;
 			return;
 		}
 	}
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	job = palloc0(sizeof(ScoutJob));
-	job->database = database;
-	jobs = lappend(jobs, job);
+	errand = palloc0(sizeof(ScoutErrand));
+	errand->database = database;
+	errands = lappend(errands, errand);
 	MemoryContextSwitchTo(old);
 }
 
+/* An errand is done. */
 static void
-remove_job(ScoutJob *job)
+remove_errand(ScoutErrand *errand)
 {
-	jobs = list_delete_ptr(jobs, job);
-	pfree(job);
+	errands = list_delete_ptr(errands, errand);
+	pfree(errand);
 }
 
-/* Turns pings into jobs. */
+/* Turns pings into errands. */
 static void
 take_pings(void)
 {
@@ -153,10 +160,10 @@ take_pings(void)
 	LWLockRelease(kfdw_shared->lock);
 
 	for (int i = 0; i < npings; i++)
-		add_job(pings[i]);
+		add_errand(pings[i]);
 	if (all)
 		foreach(lc, list_databases())
-			add_job(lfirst_oid(lc));
+			add_errand(lfirst_oid(lc));
 }
 
 /* Asks the postmaster for a process; NULL when max_worker_processes are in use. */
@@ -178,6 +185,7 @@ start_process(BackgroundWorker *worker, const char *function)
 	return handle;
 }
 
+/* True when a process that was asked for is gone, or never came. */
 static bool
 has_ended(BackgroundWorkerHandle *handle)
 {
@@ -201,35 +209,35 @@ await_scout(void)
 	pfree(scout);
 	scout = NULL;
 
-	/* a ping while it was under way made the job due again */
-	if (done && scout_job->due != 0)
-		remove_job(scout_job);
+	/* a ping while it was under way made the errand due again */
+	if (done && scout_errand->due != 0)
+		remove_errand(scout_errand);
 	else if (!done)
 	{
-		int			ms = SCOUT_RETRY_MIN_MS << Min(scout_job->failures++, 6);
+		int			ms = SCOUT_RETRY_MIN_MS << Min(scout_errand->failures++, 6);
 
-		scout_job->due = in_ms(Min(ms, SCOUT_RETRY_MAX_MS));
+		scout_errand->due = in_ms(Min(ms, SCOUT_RETRY_MAX_MS));
 	}
-	scout_job = NULL;
+	scout_errand = NULL;
 }
 
-/* A job whose time has come and whose database is not held; NULL when there is none. */
-static ScoutJob *
-find_due_job(void)
+/* An errand whose time has come and whose database is not held; NULL when there is none. */
+static ScoutErrand *
+find_due_errand(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	ScoutJob   *found = NULL;
+	ScoutErrand   *found = NULL;
 	ListCell   *lc;
 
 	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
-	foreach(lc, jobs)
+	foreach(lc, errands)
 	{
-		ScoutJob   *job = lfirst(lc);
+		ScoutErrand *errand = lfirst(lc);
 
-		if (job->due > now)
-			wake_up_at(job->due);
-		else if (found == NULL && !kfdw_shared_is_held(job->database))
-			found = job;
+		if (errand->due > now)
+			wake_up_at(errand->due);
+		else if (found == NULL && !kfdw_shared_is_held(errand->database))
+			found = errand;
 	}
 	LWLockRelease(kfdw_shared->lock);
 	return found;
@@ -237,30 +245,30 @@ find_due_job(void)
 
 /* Sends a scout into the next database. */
 static void
-send_scout(ScoutJob *job)
+send_scout(ScoutErrand *errand)
 {
 	BackgroundWorker worker = {0};
 
-	if (!list_member_oid(list_databases(), job->database))
+	if (!list_member_oid(list_databases(), errand->database))
 	{
 		/* dropped: nothing runs there */
-		kfdw_slot_set_want(job->database, NIL);
-		remove_job(job);
+		kfdw_slot_set_wants(errand->database, NIL);
+		remove_errand(errand);
 		wake_up_at(0);
 		return;
 	}
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_shared->scouting = job->database;
+	kfdw_shared->scouting = errand->database;
 	kfdw_shared->scouted = false;
 	LWLockRelease(kfdw_shared->lock);
 	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw scout");
 	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw scout");
-	worker.bgw_main_arg = ObjectIdGetDatum(job->database);
+	worker.bgw_main_arg = ObjectIdGetDatum(errand->database);
 	scout = start_process(&worker, "kfdw_scout_main");
-	job->due = in_ms(NO_PROCESS_RETRY_MS);
-	wake_up_at(job->due);
+	errand->due = in_ms(NO_PROCESS_RETRY_MS);
+	wake_up_at(errand->due);
 	if (scout != NULL)
-		scout_job = job;
+		scout_errand = errand;
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	if (scout == NULL)
 		kfdw_shared->scouting = InvalidOid;
@@ -268,14 +276,18 @@ send_scout(ScoutJob *job)
 	LWLockRelease(kfdw_shared->lock);
 }
 
+/* One scout after the other. */
 static void
 run_scouts(void)
 {
-	ScoutJob   *job;
+	ScoutErrand *errand;
 
 	await_scout();
-	if (scout == NULL && (job = find_due_job()) != NULL)
-		send_scout(job);
+	if (scout != NULL)
+		return;
+	errand = find_due_errand();
+	if (errand != NULL)
+		send_scout(errand);
 }
 
 /* A process that never attached to its slot is gone, or will not be let in; the lock is held. */
@@ -295,11 +307,12 @@ look_after_launch(KafkaSlot *slot, WorkerHandle *worker)
 	}
 	if (!gone)
 		return;
-	slot->launched = false;
+	kfdw_slot_end_process(slot);
 	if (slot->wanted)
-		kfdw_slot_delay(slot, true);
-	else if (!slot->kept)
-		slot->in_use = false;
+	{
+		slot->faults++;
+		kfdw_slot_delay(slot);
+	}
 	ConditionVariableBroadcast(&kfdw_shared->ended);
 }
 
@@ -328,7 +341,7 @@ static void
 note_no_process(KafkaSlot *slot)
 {
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	slot->launched = false;
+	kfdw_slot_end_process(slot);
 	slot->next_start = in_ms(NO_PROCESS_RETRY_MS);
 	wake_up_at(slot->next_start);
 	if (slot->wanted)
@@ -336,8 +349,6 @@ note_no_process(KafkaSlot *slot)
 		kfdw_slot_set_error(slot, KAFKA_NO_PROCESS);
 		kfdw_slot_set_state(slot, KAFKA_STATE_STALLED);
 	}
-	else if (!slot->kept)
-		slot->in_use = false;
 	LWLockRelease(kfdw_shared->lock);
 }
 
@@ -345,10 +356,11 @@ note_no_process(KafkaSlot *slot)
 static void
 launch(int index, const KafkaWorkerKey *key, uint32 launch_number)
 {
+	const char *noun = kfdw_job_get(key->kind)->noun;
 	BackgroundWorker worker = {0};
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw stream %s, worker %d", key->name, key->worker);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw stream");
+	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw %s %s, worker %d", noun, key->name, key->worker);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw %s", noun);
 	worker.bgw_main_arg = Int32GetDatum(index);
 	memcpy(worker.bgw_extra, &launch_number, sizeof(launch_number));
 	if (workers[index].handle != NULL)
@@ -395,10 +407,11 @@ wait_for_work(void)
 		events |= WL_TIMEOUT;
 		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_wakeup);
 	}
-	(void) WaitLatch(MyLatch, events, ms, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, events, ms, kfdw_wait_event(&main_wait));
 	ResetLatch(MyLatch);
 }
 
+/* The launcher ends: there is nobody to ping. */
 static void
 forget_launcher(int code, Datum argument)
 {

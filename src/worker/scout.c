@@ -18,20 +18,26 @@
 #include "utils/snapmgr.h"
 
 #include "catalog/instance.h"
-#include "catalog/streams.h"
+#include "worker/job.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
 #include "worker/worker.h"
 
 /* All databases share one scout: where a table is locked it fails, and is sent again later. */
 #define LOCK_TIMEOUT_MS "1000"
 
-/* The streams that may run in this database. */
+/* What is wanted in this database. */
 static List *
-read_streams(void)
+list_wants(void)
 {
+	List	   *wants = NIL;
+
 	if (!OidIsValid(get_extension_oid("kafka_fdw", true)) ||
 		kfdw_instance_state() != KAFKA_INSTANCE_OURS)
 		return NIL;
-	return kfdw_streams_list();
+	for (KafkaJobKind kind = 0; kind < KAFKA_JOB_KINDS; kind++)
+		wants = list_concat(wants, kfdw_job_get(kind)->list_wants());
+	return wants;
 }
 
 /* The launcher may send the next one, and who waits for an empty database may go on. */
@@ -65,7 +71,7 @@ kfdw_scout_main(Datum argument)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	kfdw_slot_set_want(database, read_streams());
+	kfdw_slot_set_wants(database, list_wants());
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 

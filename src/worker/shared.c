@@ -5,19 +5,18 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/guc.h"
 
-#include "worker/worker.h"
+#include "worker/shared.h"
 #include "xact.h"
 
 bool		kfdw_streams_enabled = true;
 int			kfdw_max_workers = 64;
 KafkaShared *kfdw_shared = NULL;
 
-/* This transaction changed a stream, or holds a database. */
+/* This transaction changed what is wanted, or holds a database. */
 static bool ping_at_end = false;
 
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -73,22 +72,6 @@ set_up_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-static void
-register_launcher(void)
-{
-	BackgroundWorker worker = {0};
-
-	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw launcher");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw launcher");
-	snprintf(worker.bgw_library_name, BGW_MAXLEN, "kafka_fdw");
-	snprintf(worker.bgw_function_name, BGW_MAXLEN, "kfdw_launcher_main");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = 1;
-	RegisterBackgroundWorker(&worker);
-}
-
-/* Lets the launcher look at pings and slots. */
 void
 kfdw_shared_wake_launcher(void)
 {
@@ -98,7 +81,6 @@ kfdw_shared_wake_launcher(void)
 	LWLockRelease(kfdw_shared->lock);
 }
 
-/* Has a scout look at a database again.  Cannot fail. */
 void
 kfdw_shared_ping(Oid database)
 {
@@ -135,7 +117,7 @@ release_holds(void)
 	}
 }
 
-/* The transaction that changed a stream, or held a database, is over. */
+/* The transaction that changed what is wanted, or held a database, is over. */
 static void
 end_transaction(bool committed)
 {
@@ -162,18 +144,12 @@ static const KafkaParticipant participant = {
 	.end = end_transaction,
 };
 
-/* Pings for this database when the transaction is over; where nothing runs there is nobody to tell. */
 void
 kfdw_shared_ping_at_end(void)
 {
 	ping_at_end = kfdw_shared != NULL;
 }
 
-/*
- * Keeps new workers and scouts away from a database until this transaction ends.
- * With all holds taken it does nothing: the caller then relies on the time a
- * start takes.
- */
 void
 kfdw_shared_hold(Oid database)
 {
@@ -189,7 +165,6 @@ kfdw_shared_hold(Oid database)
 	LWLockRelease(kfdw_shared->lock);
 }
 
-/* True while a session keeps workers away from a database; the lock is held. */
 bool
 kfdw_shared_is_held(Oid database)
 {
@@ -199,21 +174,13 @@ kfdw_shared_is_held(Oid database)
 	return false;
 }
 
-/*
- * Called when the library is loaded.  Only where it is preloaded there are
- * workers; elsewhere everything but streams works.
- */
 void
-kfdw_worker_init(void)
+kfdw_shared_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	define_settings();
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_memory;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = set_up_memory;
-	kfdw_utility_init();
 	kfdw_xact_register(&participant);
-	register_launcher();
 }

@@ -17,31 +17,21 @@
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "worker/worker.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
+#include "worker/utility.h"
 
 #define MAX_WAIT_MS 5000
 #define SIGNAL_AGAIN_MS 200
 
 static ProcessUtility_hook_type previous_hook = NULL;
-
-static void end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
-							  ProcessUtilityContext context, ParamListInfo params,
-							  QueryEnvironment *environment, DestReceiver *destination,
-							  QueryCompletion *completion);
-
-void
-kfdw_utility_init(void)
-{
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = end_workers_first;
-}
+static KafkaWaitEvent end_wait = {"KafkaWorkersEnd"};
 
 /* True for superusers and for roles that have CREATEDB. */
 static bool
@@ -161,10 +151,11 @@ empty_database(Oid database)
 	kfdw_shared_hold(database);
 	ConditionVariablePrepareToSleep(&kfdw_shared->ended);
 	while (kfdw_slot_end_database(database) && GetCurrentTimestamp() < end)
-		(void) ConditionVariableTimedSleep(&kfdw_shared->ended, SIGNAL_AGAIN_MS, PG_WAIT_EXTENSION);
+		(void) ConditionVariableTimedSleep(&kfdw_shared->ended, SIGNAL_AGAIN_MS, kfdw_wait_event(&end_wait));
 	ConditionVariableCancelSleep();
 }
 
+/* The hook. */
 static void
 end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
 				  ProcessUtilityContext context, ParamListInfo params,
@@ -181,4 +172,11 @@ end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
 	else
 		standard_ProcessUtility(statement, text, read_only_tree, context, params,
 								environment, destination, completion);
+}
+
+void
+kfdw_utility_init(void)
+{
+	previous_hook = ProcessUtility_hook;
+	ProcessUtility_hook = end_workers_first;
 }

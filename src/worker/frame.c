@@ -1,0 +1,341 @@
+/*
+ * frame.c
+ *	  The process of a worker: it connects as the owner, does its job step by step
+ *	  while that is wanted, and gets over errors.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "worker/frame.h"
+#include "worker/own_slot.h"
+#include "worker/slots.h"
+#include "worker/worker.h"
+
+/* A scout that is to say what has changed has this long before the next step is tried. */
+#define CHANGE_WAIT_MS 100
+
+/* Faults that pass by themselves, by SQLSTATE or class. */
+static const char *const passing_faults[] = {
+	"08",						/* connection */
+	"40",						/* serialization failure, deadlock */
+	"53",						/* insufficient resources */
+	"55",						/* object not in prerequisite state, lock not available */
+	"57",						/* operator intervention */
+	"58",						/* system error */
+	"HV000",					/* the broker refused something */
+	"HV00N",					/* unable to establish connection */
+	"HV00R",					/* the topic is not there, or its broker just started */
+};
+
+static const KafkaWorkerKey *key;
+static const KafkaJob *job;
+static void *work = NULL;		/* NULL: to be opened */
+static TransactionId opened_revision;	/* of what was wanted when it was opened */
+static MemoryContext work_context;	/* holds the work */
+static MemoryContext step_context;	/* is reset after each step */
+static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the log already */
+static char activity[NAMEDATALEN + 16];
+static emit_log_hook_type previous_log_hook;
+
+static KafkaWaitEvent retry_wait = {"KafkaWorkerRetry"};
+static KafkaWaitEvent change_wait = {"KafkaWorkerChange"};
+
+
+/* What a job says ---------------------------------------------------------- */
+
+void
+kfdw_frame_enter(KafkaWorkerState state)
+{
+	kfdw_own_slot_enter(state);
+	pgstat_report_activity(state == KAFKA_STATE_RUNNING ? STATE_RUNNING : STATE_IDLE, activity);
+}
+
+void
+kfdw_frame_record(const KafkaWorkerStats *done)
+{
+	kfdw_own_slot_record(done);
+	reported[0] = '\0';
+}
+
+void
+kfdw_frame_stall(const char *why)
+{
+	pgstat_report_activity(STATE_IDLE, activity);
+	if (strcmp(reported, why) == 0)
+		return;
+	strlcpy(reported, why, sizeof(reported));
+	(void) kfdw_own_slot_fault(KAFKA_STATE_STALLED, why);
+	ereport(LOG,
+			(errmsg("%s \"%s\", worker %d, is stalled: %s", job->noun, key->name, key->worker, why)));
+}
+
+bool
+kfdw_frame_passes(const ErrorData *error)
+{
+	const char *state = unpack_sql_state(error->sqlerrcode);
+
+	for (int i = 0; i < lengthof(passing_faults); i++)
+		if (strncmp(state, passing_faults[i], strlen(passing_faults[i])) == 0)
+			return true;
+	return false;
+}
+
+
+/* The work ----------------------------------------------------------------- */
+
+/* Frees the work in whatever state it is. */
+static void
+drop_work(void)
+{
+	work = NULL;
+	MemoryContextReset(work_context);
+}
+
+/* Ends work that is in order. */
+static void
+close_work(void)
+{
+	if (work != NULL)
+		job->close(work);
+	drop_work();
+}
+
+/* False when there is none to open. */
+static bool
+open_work(TransactionId revision)
+{
+	MemoryContext old = MemoryContextSwitchTo(work_context);
+
+	opened_revision = revision;
+	work = job->open(key);
+	MemoryContextSwitchTo(old);
+	return work != NULL;
+}
+
+/* Lets go of the client, which is then destroyed before exit(); a transaction may be under way. */
+static void
+drop_work_at_exit(int code, Datum argument)
+{
+	AbortOutOfAnyTransaction();
+	drop_work();
+}
+
+/* Waits until the timeout has passed or somebody sets the latch. */
+static void
+wait_ms(long ms, KafkaWaitEvent *event)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, kfdw_wait_event(event));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+take_step(void)
+{
+	switch (job->step(work))
+	{
+		case KAFKA_STEP_DONE:
+			break;
+		case KAFKA_STEP_REOPEN:
+			close_work();
+			break;
+		case KAFKA_STEP_CHANGED:
+			kfdw_shared_ping(key->database);
+			wait_ms(CHANGE_WAIT_MS, &change_wait);
+			break;
+	}
+}
+
+/* Does the job, in the revision that is wanted, until none is. */
+static void
+do_job(void)
+{
+	TransactionId revision;
+
+	while (kfdw_own_slot_follow(&revision))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		MemoryContextSwitchTo(step_context);
+		MemoryContextReset(step_context);
+		if (work != NULL && !TransactionIdEquals(revision, opened_revision))
+			close_work();
+		if (work == NULL && !open_work(revision))
+			break;
+		take_step();
+	}
+	close_work();
+}
+
+
+/* Errors ------------------------------------------------------------------- */
+
+/* What views show of an error. */
+static char *
+describe_error(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s (SQLSTATE %s)", error->message, unpack_sql_state(error->sqlerrcode));
+	if (error->detail != NULL)
+		appendStringInfo(&text, "\nDETAIL:  %s", error->detail);
+	if (error->context != NULL)
+		appendStringInfo(&text, "\nCONTEXT:  %s", error->context);
+	return text.data;
+}
+
+/* Ends what the error interrupted; returns a copy of it.  A repeated one is not logged again. */
+static ErrorData *
+clean_up(void)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	MemoryContextSwitchTo(step_context);
+	error = CopyErrorData();
+	if (strncmp(reported, error->message, sizeof(reported) - 1) != 0)
+		EmitErrorReport();
+	strlcpy(reported, error->message, sizeof(reported));
+	AbortOutOfAnyTransaction();
+	LWLockReleaseAll();
+	MemoryContextSwitchTo(step_context);
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+	return error;
+}
+
+/* Waits before the next attempt, unless what is wanted changes. */
+static void
+pause_before_retry(int ms)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	TransactionId revision;
+	long		left = ms;
+
+	while (left > 0 && kfdw_own_slot_follow(&revision) && TransactionIdEquals(revision, opened_revision))
+	{
+		wait_ms(left, &retry_wait);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+	}
+}
+
+/* What is to be done about an error; work that is not kept is dropped. */
+static KafkaFault
+judge(const ErrorData *error)
+{
+	KafkaFault	fault;
+
+	if (work != NULL)
+		fault = job->judge(work, error);
+	else
+		fault = kfdw_frame_passes(error) ? KAFKA_FAULT_REOPEN : KAFKA_FAULT_LASTS;
+	if (fault != KAFKA_FAULT_RETRY)
+		drop_work();
+	return fault;
+}
+
+/* After an error: true when the worker is to try again. */
+static bool
+recover(void)
+{
+	ErrorData  *error = clean_up();
+	KafkaFault	fault = judge(error);
+	int			faults;
+
+	pgstat_report_activity(STATE_IDLE, activity);
+	faults = kfdw_own_slot_fault(fault == KAFKA_FAULT_LASTS ? KAFKA_STATE_FAILED : KAFKA_STATE_STALLED,
+								 describe_error(error));
+	if (fault == KAFKA_FAULT_LASTS)
+	{
+		ereport(LOG,
+				(errmsg("%s \"%s\", worker %d, has failed", job->noun, key->name, key->worker),
+				 errhint("%s", job->failed_hint)));
+		return false;
+	}
+	pause_before_retry(kfdw_slot_backoff_ms(faults));
+	return true;
+}
+
+/* Does the job until it is not wanted any more (false) or an error came that one can get over. */
+static bool
+try_job(void)
+{
+	volatile bool again = false;
+
+	PG_TRY();
+	{
+		do_job();
+	}
+	PG_CATCH();
+	{
+		again = recover();
+	}
+	PG_END_TRY();
+	return again;
+}
+
+
+/* The process -------------------------------------------------------------- */
+
+/* An error that ends the process while it connects is kept for the slot. */
+static void
+keep_reason(ErrorData *error)
+{
+	if (error->elevel >= FATAL && error->message != NULL)
+		kfdw_own_slot_set_exit_reason(error->message);
+	if (previous_log_hook != NULL)
+		previous_log_hook(error);
+}
+
+static void
+connect_as(Oid owner)
+{
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = keep_reason;
+	BackgroundWorkerInitializeConnectionByOid(key->database, owner, BGWORKER_BYPASS_ROLELOGINCHECK);
+	emit_log_hook = previous_log_hook;
+	snprintf(activity, sizeof(activity), "%s %s", job->noun, key->name);
+	SetConfigOption("application_name", activity, PGC_USERSET, PGC_S_SESSION);
+}
+
+void
+kfdw_worker_main(Datum argument)
+{
+	uint32		launch;
+	Oid			owner;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	memcpy(&launch, MyBgworkerEntry->bgw_extra, sizeof(launch));
+	key = kfdw_own_slot_attach(DatumGetInt32(argument), launch, &owner);
+	if (key == NULL)
+		proc_exit(0);
+	job = kfdw_job_get(key->kind);
+	connect_as(owner);
+	work_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw work", ALLOCSET_DEFAULT_SIZES);
+	step_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw step", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(drop_work_at_exit, (Datum) 0);
+	while (try_job())
+		;
+	proc_exit(0);
+}

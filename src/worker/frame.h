@@ -1,0 +1,22 @@
+/*
+ * frame.h
+ *	  What a job says to the process that it runs in.
+ */
+#ifndef KFDW_FRAME_H
+#define KFDW_FRAME_H
+
+#include "worker/shared.h"
+
+/* Shows a state, in the slot and in pg_stat_activity. */
+extern void kfdw_frame_enter(KafkaWorkerState state);
+
+/* Adds what was done: whatever trouble there was is over. */
+extern void kfdw_frame_record(const KafkaWorkerStats *done);
+
+/* Something that is no error, and that passes, keeps the job from working. */
+extern void kfdw_frame_stall(const char *why);
+
+/* True for errors that pass by themselves; all others need somebody who changes something. */
+extern bool kfdw_frame_passes(const ErrorData *error);
+
+#endif							/* KFDW_FRAME_H */

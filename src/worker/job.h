@@ -1,0 +1,83 @@
+/*
+ * job.h
+ *	  What background workers do: the kinds of jobs, registered by the rooms above.
+ *
+ * This room starts, watches, restarts and ends processes.  What is wanted in a
+ * database, and how a piece of it is done, only the job knows.
+ */
+#ifndef KFDW_JOB_H
+#define KFDW_JOB_H
+
+#include "nodes/pg_list.h"
+#include "utils/elog.h"
+
+typedef enum KafkaJobKind
+{
+	KAFKA_JOB_STREAM			/* runs the statement of a stream */
+} KafkaJobKind;
+
+#define KAFKA_JOB_KINDS (KAFKA_JOB_STREAM + 1)
+
+/* What a worker stands for, whatever its process. */
+typedef struct KafkaWorkerKey
+{
+	Oid			database;
+	KafkaJobKind kind;
+	char		name[NAMEDATALEN];
+	int			worker;			/* 0 .. workers - 1 */
+} KafkaWorkerKey;
+
+/* Something that a database wants done. */
+typedef struct KafkaWant
+{
+	KafkaJobKind kind;
+	const char *name;
+	Oid			owner;			/* the role that its workers run as */
+	int			workers;		/* among how many it is shared */
+	bool		enabled;		/* false: nobody works, but the counters are kept */
+	TransactionId revision;		/* differs after each change */
+} KafkaWant;
+
+typedef enum KafkaStep
+{
+	KAFKA_STEP_DONE,			/* go on */
+	KAFKA_STEP_REOPEN,			/* what was read when it was opened does not hold any more */
+	KAFKA_STEP_CHANGED			/* what is wanted has changed: a scout will say how */
+} KafkaStep;
+
+typedef enum KafkaFault
+{
+	KAFKA_FAULT_RETRY,			/* passes: the same step is tried again, later */
+	KAFKA_FAULT_REOPEN,			/* passes: opened anew, later */
+	KAFKA_FAULT_LASTS			/* waits for somebody to change something */
+} KafkaFault;
+
+typedef struct KafkaJob
+{
+	const char *noun;			/* names the processes and begins messages: "stream" */
+	const char *failed_hint;	/* what somebody can do about a fault that lasts */
+
+	/* In a scout's transaction: all KafkaWants of this database. */
+	List	   *(*list_wants) (void);
+
+	/*
+	 * Makes everything ready, outside any transaction; NULL when nothing is wanted
+	 * any more.  What it makes belongs to the current memory context: deleting that
+	 * frees all of it, in whatever state an error left it.
+	 */
+	void	   *(*open) (const KafkaWorkerKey *key);
+
+	/* Does a piece of the work, or waits for some: for a second at most. */
+	KafkaStep	(*step) (void *work);
+
+	/* After an error in a step, whose transaction was aborted. */
+	KafkaFault	(*judge) (void *work, const ErrorData *error);
+
+	/* Ends work that is in order; its memory context is deleted next. */
+	void		(*close) (void *work);
+} KafkaJob;
+
+extern void kfdw_job_register(KafkaJobKind kind, const KafkaJob *job);
+extern const KafkaJob *kfdw_job_get(KafkaJobKind kind);
+
+#endif							/* KFDW_JOB_H */

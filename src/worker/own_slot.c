@@ -1,0 +1,131 @@
+/*
+ * own_slot.c
+ *	  The slot of this process, if it is a worker.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+
+#include "worker/own_slot.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
+
+/* The slot of this process, and what it knows of it. */
+static KafkaSlot *my_slot = NULL;
+static KafkaWorkerKey my_key;
+static TransactionId my_revision = InvalidTransactionId;
+static char exit_reason[KAFKA_ERROR_LEN];
+
+/* The process ends: its slot is free for the next one, or for nobody. */
+static void
+detach(int code, Datum argument)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->pid = 0;
+	my_slot->latch = NULL;
+	kfdw_slot_end_process(my_slot);
+	if (my_slot->wanted)
+	{
+		if (exit_reason[0] != '\0')
+		{
+			kfdw_slot_set_error(my_slot, exit_reason);
+			kfdw_slot_set_state(my_slot, KAFKA_STATE_STALLED);
+		}
+		if (code != 0)
+			my_slot->faults++;
+		kfdw_slot_delay(my_slot);
+	}
+	LWLockRelease(kfdw_shared->lock);
+	my_slot = NULL;
+	kfdw_shared_wake_launcher();
+	ConditionVariableBroadcast(&kfdw_shared->ended);
+}
+
+const KafkaWorkerKey *
+kfdw_own_slot_attach(int index, uint32 launch, Oid *owner)
+{
+	KafkaSlot  *slot = &kfdw_shared->slots[index];
+	bool		ours;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	ours = slot->in_use && slot->launched && slot->launch == launch && slot->pid == 0;
+	if (ours)
+	{
+		slot->pid = MyProcPid;
+		slot->latch = MyLatch;
+		my_key = slot->key;
+		my_slot = slot;
+		*owner = slot->owner;
+	}
+	LWLockRelease(kfdw_shared->lock);
+	if (!ours)
+		return NULL;
+	before_shmem_exit(detach, (Datum) 0);
+	return &my_key;
+}
+
+void
+kfdw_own_slot_set_exit_reason(const char *message)
+{
+	strlcpy(exit_reason, message, sizeof(exit_reason));
+}
+
+bool
+kfdw_own_slot_follow(TransactionId *revision)
+{
+	bool		go_on;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	go_on = my_slot->wanted && my_slot->owner == GetSessionUserId();
+	*revision = my_revision = my_slot->revision;
+	LWLockRelease(kfdw_shared->lock);
+	return go_on;
+}
+
+void
+kfdw_own_slot_enter(KafkaWorkerState state)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	if (TransactionIdEquals(my_slot->revision, my_revision))
+		kfdw_slot_set_state(my_slot, state);
+	LWLockRelease(kfdw_shared->lock);
+}
+
+int
+kfdw_own_slot_fault(KafkaWorkerState state, const char *message)
+{
+	int			faults;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_slot_set_error(my_slot, message);
+	if (TransactionIdEquals(my_slot->revision, my_revision))
+		kfdw_slot_set_state(my_slot, state);
+	faults = ++my_slot->faults;
+	LWLockRelease(kfdw_shared->lock);
+	return faults;
+}
+
+void
+kfdw_own_slot_record(const KafkaWorkerStats *done)
+{
+	KafkaWorkerStats *stats = &my_slot->stats;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->faults = 0;
+	stats->partitions = done->partitions;
+	stats->lag = done->lag;
+	stats->newest_record = Max(stats->newest_record, done->newest_record);
+	if (done->batches > 0)
+	{
+		stats->batches += done->batches;
+		stats->records_in += done->records_in;
+		stats->records_out += done->records_out;
+		stats->bytes_in += done->bytes_in;
+		stats->last_batch_ms = done->last_batch_ms;
+	}
+	if (done->last_commit_at != 0)
+		stats->last_commit_at = done->last_commit_at;
+	LWLockRelease(kfdw_shared->lock);
+}

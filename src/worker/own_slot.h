@@ -1,0 +1,35 @@
+/*
+ * own_slot.h
+ *	  The slot of this process, if it is a worker: what is wanted of it, and what it
+ *	  says of itself.
+ */
+#ifndef KFDW_OWN_SLOT_H
+#define KFDW_OWN_SLOT_H
+
+#include "worker/shared.h"
+
+/*
+ * Takes the slot that this process was launched for, until it exits.  Returns NULL
+ * when the slot has gone its way in the meantime.
+ */
+extern const KafkaWorkerKey *kfdw_own_slot_attach(int index, uint32 launch, Oid *owner);
+
+/* Why this process is about to exit, for those that look at the slot. */
+extern void kfdw_own_slot_set_exit_reason(const char *message);
+
+/*
+ * False when the worker is not wanted any more, or as another role: its process is
+ * to end.  Else tells in which revision it is wanted.
+ */
+extern bool kfdw_own_slot_follow(TransactionId *revision);
+
+/* Shows a state, unless what is wanted has changed since the worker looked. */
+extern void kfdw_own_slot_enter(KafkaWorkerState state);
+
+/* Something failed; returns how often in a row. */
+extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message);
+
+/* Adds what was done; nothing fails any more. */
+extern void kfdw_own_slot_record(const KafkaWorkerStats *done);
+
+#endif							/* KFDW_OWN_SLOT_H */

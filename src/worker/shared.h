@@ -1,0 +1,137 @@
+/*
+ * shared.h
+ *	  What the processes of the server share about workers: the slots, and who pings
+ *	  the launcher or keeps workers away from a database.
+ *
+ * All fields are read and written under the lock.
+ */
+#ifndef KFDW_SHARED_H
+#define KFDW_SHARED_H
+
+#include "datatype/timestamp.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+#include "worker/job.h"
+
+typedef enum KafkaWorkerState
+{
+	KAFKA_STATE_STARTING,		/* wanted, not yet at work */
+	KAFKA_STATE_RUNNING,		/* a batch is being run */
+	KAFKA_STATE_IDLE,			/* waits for records */
+	KAFKA_STATE_PAUSED,			/* not wanted */
+	KAFKA_STATE_STALLED,		/* tries again after a fault that passes */
+	KAFKA_STATE_FAILED			/* waits for somebody to change something */
+} KafkaWorkerState;
+
+#define KAFKA_ERROR_LEN 512
+
+/* Why a worker that is wanted cannot start. */
+#define KAFKA_NO_PROCESS "all of max_worker_processes are in use: raise it and restart the server"
+#define KAFKA_NO_SLOT "all of kafka_fdw.max_workers are in use: raise it and restart the server"
+
+/* What kafka.stat_streams shows; counts since the slot was made. */
+typedef struct KafkaWorkerStats
+{
+	int			partitions;
+	int64		batches;
+	int64		records_in;
+	int64		records_out;
+	int64		bytes_in;
+	int64		parked;
+	int64		dead_letters;
+	int64		lag;			/* records between the positions and the ends, -1: unknown */
+	int64		newest_record;	/* Kafka's timestamp of the newest record committed, -1: none */
+	double		last_batch_ms;
+	TimestampTz last_commit_at; /* 0: none */
+	int64		restarts;
+	char		last_error[KAFKA_ERROR_LEN];
+	TimestampTz last_error_at;	/* 0: none */
+} KafkaWorkerStats;
+
+typedef struct KafkaSlot
+{
+	bool		in_use;
+	KafkaWorkerKey key;
+
+	/* what a scout read */
+	bool		wanted;
+	bool		kept;			/* not wanted, but shown: it is paused */
+	Oid			owner;			/* the role that the worker runs as */
+	TransactionId revision;		/* of what is wanted */
+
+	/* the process */
+	bool		launched;		/* a process was asked for and has not ended */
+	uint32		launch;			/* counts; a process of an older launch is not the slot's */
+	TimestampTz launched_at;	/* 0: never */
+	pid_t		pid;			/* 0: none is attached */
+	Latch	   *latch;
+	int			faults;			/* failed starts and batches since the last success */
+	TimestampTz next_start;		/* no process before */
+
+	KafkaWorkerState state;
+	KafkaWorkerStats stats;
+} KafkaSlot;
+
+/* A session that keeps workers away from a database until its transaction ends. */
+typedef struct KafkaHold
+{
+	Oid			database;		/* InvalidOid: free */
+	pid_t		pid;
+} KafkaHold;
+
+#define KAFKA_MAX_HOLDS 16
+#define KAFKA_MAX_PINGS 64
+
+typedef struct KafkaShared
+{
+	LWLock	   *lock;
+	Latch	   *launcher;		/* NULL: it does not run */
+	ConditionVariable ended;	/* a worker or scout ended */
+
+	/* databases to be looked at again */
+	bool		ping_all;
+	int			npings;
+	Oid			pings[KAFKA_MAX_PINGS];
+
+	Oid			scouting;		/* the database that a scout is in */
+	bool		scouted;		/* it did its work */
+	bool		slots_missing;	/* a scout found too few free slots */
+	bool		processes_missing;	/* the last scout could not be started */
+
+	KafkaHold	holds[KAFKA_MAX_HOLDS];
+
+	int			nslots;
+	KafkaSlot	slots[FLEXIBLE_ARRAY_MEMBER];
+} KafkaShared;
+
+/* settings */
+extern bool kfdw_streams_enabled;	/* kafka_fdw.streams */
+extern int	kfdw_max_workers;	/* kafka_fdw.max_workers */
+
+/* NULL where the library is not preloaded. */
+extern KafkaShared *kfdw_shared;
+
+extern void kfdw_shared_init(void);
+
+/* Lets the launcher look at pings and slots. */
+extern void kfdw_shared_wake_launcher(void);
+
+/* Has a scout look at a database again.  Cannot fail. */
+extern void kfdw_shared_ping(Oid database);
+
+/* Pings for this database when the transaction is over; where nothing runs there is nobody to tell. */
+extern void kfdw_shared_ping_at_end(void);
+
+/*
+ * Keeps new workers and scouts away from a database until this transaction ends.
+ * With all holds taken it does nothing: the caller then relies on the time a
+ * start takes.
+ */
+extern void kfdw_shared_hold(Oid database);
+
+/* True while a session keeps workers away from a database; the lock is held. */
+extern bool kfdw_shared_is_held(Oid database);
+
+#endif							/* KFDW_SHARED_H */

@@ -1,0 +1,43 @@
+/*
+ * slots.h
+ *	  The slots of workers in shared memory: one for each worker that is wanted.
+ */
+#ifndef KFDW_SLOTS_H
+#define KFDW_SLOTS_H
+
+#include "worker/shared.h"
+
+/* With the lock held: */
+
+/* The only place where a state changes. */
+extern void kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state);
+
+/* Keeps a message, cut where it is too long. */
+extern void kfdw_slot_set_error(KafkaSlot *slot, const char *message);
+
+/* No new process before a pause, which grows with every fault. */
+extern void kfdw_slot_delay(KafkaSlot *slot);
+
+/* It has no process any more; a slot that nobody wants or looks at is free then. */
+extern void kfdw_slot_end_process(KafkaSlot *slot);
+
+/* True when a worker that got no slot could have one now. */
+extern bool kfdw_slot_can_be_made(void);
+
+/* Without: */
+
+extern const char *kfdw_slot_state_name(KafkaWorkerState state);
+
+/* How long to wait after so many faults in a row. */
+extern int	kfdw_slot_backoff_ms(int faults);
+
+/* Copies the slot of a worker; false when there is none. */
+extern bool kfdw_slot_copy(const KafkaWorkerKey *key, KafkaSlot *copy);
+
+/* Makes the slots of a database what its wants ask for. */
+extern void kfdw_slot_set_wants(Oid database, List *wants);
+
+/* Ends the processes of a database at once; false when there were none. */
+extern bool kfdw_slot_end_database(Oid database);
+
+#endif							/* KFDW_SLOTS_H */
