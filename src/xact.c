@@ -5,11 +5,13 @@
  * Before a commit all rows are written first, and what leaves the database goes last:
  * whatever may fail here has failed by then.  PostgreSQL itself can still fail between
  * that and the commit record: in callbacks of libraries that registered before this
- * one, in ON COMMIT actions, in queueing notifications, in writing WAL.
+ * one (they are called in reverse order), in ON COMMIT actions, in queueing
+ * notifications, in writing WAL.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "storage/predicate.h"
 
 #include "xact.h"
 
@@ -36,13 +38,19 @@ anything_held(void)
 	return false;
 }
 
-/* Everything that can fail, what cannot be undone last. */
+/*
+ * Everything that can fail, what cannot be undone last.  PostgreSQL's own check for
+ * serialization failures comes before it: from then on a transaction that this one
+ * cannot stand beside fails in its place.  (PostgreSQL checks again, and finds no more.)
+ */
 static void
 pre_commit(void)
 {
 	for (int i = 0; i < nparticipants; i++)
 		if (participants[i]->write != NULL)
 			participants[i]->write();
+	if (anything_held())
+		PreCommit_CheckForSerializationFailure();
 	for (int i = 0; i < nparticipants; i++)
 		if (participants[i]->send != NULL)
 			participants[i]->send();

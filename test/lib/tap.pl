@@ -17,6 +17,7 @@ foreach my $path (@files)
 	local $ENV{TESTDATADIR} = "$dir/$name/tmp_check";
 	local $ENV{TESTLOGDIR} = "$dir/$name/tmp_check/log";
 	my $log = "$dir/$name/tmp_check/log/regress_log_$name";
+	system('rm', '-rf', "$dir/$name");    # of a run before this one that failed
 	system('mkdir', '-p', $ENV{TESTLOGDIR}) == 0 or die "mkdir failed\n";
 	chdir "$dir/$name" or die "chdir: $!\n";
 
