@@ -1,5 +1,20 @@
 \echo Use "CREATE EXTENSION kafka_fdw" to load this file. \quit
 
+-- Whoever owns the schema could put other tables in the place of ours, and the workers
+-- would run what is written there.
+DO $$
+DECLARE
+  schema_owner oid := (SELECT n.nspowner FROM pg_catalog.pg_namespace n
+    WHERE n.nspname OPERATOR(pg_catalog.=) 'kafka');
+BEGIN
+  IF NOT (SELECT r.rolsuper OR r.rolname OPERATOR(pg_catalog.=) current_user
+      FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) schema_owner) THEN
+    RAISE 'schema "kafka" is owned by role "%"', pg_catalog.pg_get_userbyid(schema_owner)
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Drop the schema, or make it your own with ALTER SCHEMA ... OWNER TO.';
+  END IF;
+END $$;
+
 -- The wrapper ---------------------------------------------------------------
 
 CREATE FUNCTION kafka_fdw_handler() RETURNS fdw_handler
@@ -53,6 +68,10 @@ CREATE EVENT TRIGGER kafka_fdw_server_renamed ON ddl_command_end
   EXECUTE FUNCTION server_renamed();
 ALTER EVENT TRIGGER kafka_fdw_server_renamed ENABLE ALWAYS;
 
+-- What workers trust is written by who owns it, whatever was granted.
+CREATE FUNCTION guard_rows() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
+
 -- The identity under which workers run.  The row is made by the first stream and
 -- dumped, so that a restored dump, a copied database or an upgraded cluster, where
 -- it does not match, stays quiet until kafka.adopt_instance().
@@ -65,6 +84,12 @@ CREATE TABLE instance (
 );
 
 SELECT pg_catalog.pg_extension_config_dump('instance', '');
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON instance
+  FOR EACH ROW EXECUTE FUNCTION guard_rows();
+CREATE TRIGGER guard_table BEFORE TRUNCATE ON instance
+  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
+ALTER TABLE instance ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table;
+
 GRANT SELECT ON instance TO PUBLIC;
 GRANT USAGE ON SCHEMA kafka TO PUBLIC;
 
@@ -85,6 +110,12 @@ CREATE TABLE streams (
 );
 
 SELECT pg_catalog.pg_extension_config_dump('streams', '');
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON streams
+  FOR EACH ROW EXECUTE FUNCTION guard_rows();
+CREATE TRIGGER guard_table BEFORE TRUNCATE ON streams
+  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
+ALTER TABLE streams ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table;
+
 GRANT SELECT ON streams TO PUBLIC;
 
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,

@@ -5,8 +5,10 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -14,10 +16,35 @@
 
 #include "catalog/spi.h"
 
+/* What the statements on our tables name. */
+static const char *const our_tables[] = {"offsets", "instance", "streams"};
+
+/*
+ * A table that has the name of one of ours and was made by somebody else, in a schema
+ * that is not the extension's, must never be used: the workers run as whom it names.
+ */
+static void
+check_our_tables(Oid schema)
+{
+	Oid			extension = get_extension_oid("kafka_fdw", true);
+
+	for (int i = 0; i < lengthof(our_tables); i++)
+	{
+		Oid			relid = get_relname_relid(our_tables[i], schema);
+
+		if (!OidIsValid(extension) || getExtensionOfObject(RelationRelationId, relid) != extension)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"kafka.%s\" does not belong to extension \"kafka_fdw\"", our_tables[i]),
+					 errdetail("The schema of the extension was renamed, and another one has its place.")));
+	}
+}
+
 /* The owner of the table kafka.offsets, under whose rights our tables are used. */
 static Oid
 get_tables_owner(void)
 {
+	static Oid	checked_relid = InvalidOid;
 	Oid			relid = InvalidOid;
 	Oid			schema = get_namespace_oid("kafka", true);
 	HeapTuple	tuple;
@@ -33,6 +60,9 @@ get_tables_owner(void)
 				 errhint("Run CREATE EXTENSION kafka_fdw in this database.")));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
+	if (relid != checked_relid)
+		check_our_tables(schema);
+	checked_relid = relid;
 	return owner;
 }
 

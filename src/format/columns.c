@@ -5,10 +5,12 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
@@ -100,16 +102,18 @@ read_options(Oid relid, KafkaColumn *column)
 	column->in_value = column->kind == KAFKA_COLUMN_PAYLOAD || column->field != NULL;
 }
 
-/* True for an array of the extension's composite type kafka.header. */
+/* True for an array of the extension's composite type kafka.header, and of no other one that has this name. */
 static bool
 is_header_array(Oid type)
 {
 	Oid			element = get_element_type(type);
-	Oid			namespace = get_namespace_oid("kafka", true);
+	Oid			schema = get_namespace_oid("kafka", true);
+	Oid			extension = get_extension_oid("kafka_fdw", true);
 
-	return OidIsValid(element) && OidIsValid(namespace) &&
+	return OidIsValid(element) && OidIsValid(schema) && OidIsValid(extension) &&
 		element == GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-								   CStringGetDatum("header"), ObjectIdGetDatum(namespace));
+								   CStringGetDatum("header"), ObjectIdGetDatum(schema)) &&
+		getExtensionOfObject(TypeRelationId, element) == extension;
 }
 
 /* True when a column of this kind may have this type. */
