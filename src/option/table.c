@@ -493,9 +493,9 @@ const KafkaForeignName kfdw_foreign_names[] = {
  * is ours; fetch.wait.max.ms is short, as an idle fetch delays what comes next.
  */
 const KafkaFixedProperty kfdw_fixed_properties[] = {
+	{BOTH, {"allow.auto.create.topics", "false"}},
 	{BOTH, {"log.connection.close", "false"}},
 	{BOTH, {"enable.metrics.push", "false", .optional = true}},
-	{KAFKA_READING, {"allow.auto.create.topics", "false"}},
 	{KAFKA_READING, {"auto.offset.reset", "error"}},
 	{KAFKA_READING, {"check.crcs", "true"}},
 	{KAFKA_READING, {"enable.auto.commit", "false"}},

@@ -1,0 +1,46 @@
+# A topic that does not exist stays so, also on a broker that makes topics for whoever asks, as Kafka's do by default.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $broker = KafkaFdw::Broker->new('auto.create.topics.enable' => 'true');
+my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap);
+my $session = KafkaSession->new($node);
+$broker->kafka_tool('create-topic', $_, 1) foreach qw(deleted emptied);
+$session->run(<<~'EOF');
+	CREATE FOREIGN TABLE typo (v text) SERVER k OPTIONS (topic 'typo', format 'text');
+	CREATE FOREIGN TABLE typo_feed (v text) SERVER k OPTIONS (topic 'typo', format 'text', group_id 'g');
+	CREATE FOREIGN TABLE deleted (v text) SERVER k OPTIONS (topic 'deleted', format 'text', delivery_timeout_ms '2000');
+	CREATE FOREIGN TABLE emptied (v text) SERVER k OPTIONS (topic 'emptied', format 'text');
+	EOF
+
+# Names, without Kafka's own
+sub topics { return join(',', grep { !/^__/ } split /\n/, $broker->kafka_tool('list-topics') =~ s/\t.*//gmr); }
+is(topics(), 'deleted,emptied', 'the topics at the start');
+
+foreach my $sql ("INSERT INTO typo VALUES ('x')", "COPY typo FROM PROGRAM 'echo x'", 'SELECT * FROM typo', 'SELECT * FROM typo_feed')
+{
+	$session->run("BEGIN; $sql; ROLLBACK");
+	like($session->error, qr/topic "typo" does not exist/, "$sql: is an error");
+	cmp_ok($session->seconds, '<', 3, "$sql: at once");
+}
+is(topics(), 'deleted,emptied', 'none was made');
+
+# Deleted between INSERT and COMMIT
+$session->run("BEGIN; INSERT INTO emptied VALUES ('x'); INSERT INTO deleted VALUES ('x')");
+is($session->error, '', 'two topics are written to');
+$broker->kafka_tool('delete-topic', 'deleted');
+$session->run('COMMIT', 30);
+like($session->error, qr/topic "deleted"/, 'COMMIT fails with the name of the one that is not there any more');
+is(topics(), 'emptied', 'it does not come back');
+$session->run("INSERT INTO deleted VALUES ('x')");
+like($session->error, qr/topic "deleted" does not exist/, 'the next INSERT fails');
+$session->run("INSERT INTO emptied VALUES ('y')");
+is($session->error, '', 'other topics are written to');
+is(topics(), 'emptied', 'still it does not come back');
+
+$node->stop;
+done_testing();
