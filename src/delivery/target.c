@@ -11,28 +11,11 @@
 
 #include "delivery/target.h"
 
-/* A copy of a client's properties in the current memory context. */
-static KafkaConfig
-copy_config(const KafkaConfig *source)
-{
-	KafkaConfig copy = *source;
-
-	copy.bootstrap_servers = pstrdup(source->bootstrap_servers);
-	copy.properties = palloc(source->nproperties * sizeof(KafkaProperty));
-	for (int i = 0; i < source->nproperties; i++)
-	{
-		copy.properties[i] = source->properties[i];
-		copy.properties[i].name = pstrdup(source->properties[i].name);
-		copy.properties[i].value = pstrdup(source->properties[i].value);
-	}
-	return copy;
-}
-
 /* The target for these options if it is in the list, else a new one at its end. */
 static KafkaTarget *
 find_target(List **targets, const KafkaTableOptions *options, Oid userid)
 {
-	uint64		generation = kfdw_client_generation();
+	uint64		generation = kfdw_config_generation();
 	MemoryContext old;
 	KafkaTarget *target;
 	ListCell   *lc;
@@ -50,7 +33,7 @@ find_target(List **targets, const KafkaTableOptions *options, Oid userid)
 	target->generation = generation;
 	target->destination.topic = pstrdup(options->topic);
 	target->destination.max_request_size = options->max_request_size;
-	target->config = copy_config(&options->producer);
+	target->config = kfdw_config_copy(&options->producer);
 	*targets = lappend(*targets, target);
 	MemoryContextSwitchTo(old);
 	return target;

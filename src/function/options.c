@@ -12,8 +12,10 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "kafka/property.h"
+#include "option/name.h"
 #include "option/options.h"
-#include "option/table.h"
+#include "option/read.h"
 
 #define HIDDEN_VALUE	"********"
 
@@ -35,11 +37,97 @@ enum
 	OPTIONS_COLUMNS
 };
 
-static void check_table(Oid relid);
-static void put_row(ReturnSetInfo *result, const KafkaOption *option, const KafkaOptionSetting *setting);
-static const char *shown_value(const KafkaOption *option, const KafkaOptionSetting *setting);
-static const char *used_for(const KafkaOption *option);
-static const char *describe(const KafkaOption *option);
+/* The value as it was written, or what it is without; NULL when it is not known. */
+static const char *
+shown_value(const KafkaOption *option, const KafkaOptionSetting *setting)
+{
+	if (setting->value != NULL && (option->flags & KAFKA_OPTION_SECRET) != 0)
+		return HIDDEN_VALUE;
+	return setting->value != NULL ? setting->value : setting->text;
+}
+
+/* The direction that an option is for; NULL: both. */
+static const char *
+used_for(const KafkaOption *option)
+{
+	switch (option->directions)
+	{
+		case KAFKA_READING:
+			return "reading";
+		case KAFKA_WRITING:
+			return "writing";
+		default:
+			return NULL;
+	}
+}
+
+/* The help, and in brackets what else is to be known. */
+static const char *
+describe(const KafkaOption *option)
+{
+	List	   *notes = NIL;
+	StringInfoData text;
+	ListCell   *lc;
+
+	if ((option->flags & KAFKA_OPTION_REQUIRED) != 0)
+		notes = lappend(notes, "required");
+	if ((option->flags & KAFKA_OPTION_SUPERUSER) != 0)
+		notes = lappend(notes, "only superusers may set it");
+	if (option->alias != NULL)
+		notes = lappend(notes, psprintf("also %s", option->alias));
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, option->help);
+	foreach(lc, notes)
+		appendStringInfo(&text, "%s%s", lc == list_head(notes) ? " (" : "; ", (char *) lfirst(lc));
+	if (notes != NIL)
+		appendStringInfoChar(&text, ')');
+	return text.data;
+}
+
+/* Adds the row of an option. */
+static void
+put_row(ReturnSetInfo *result, const KafkaOption *option, const KafkaOptionSetting *setting)
+{
+	const char *texts[OPTIONS_COLUMNS];
+	Datum		values[OPTIONS_COLUMNS] = {0};
+	bool		nulls[OPTIONS_COLUMNS];
+
+	texts[OPTIONS_OPTION] = option->name;
+	texts[OPTIONS_VALUE] = shown_value(option, setting);
+	texts[OPTIONS_SET_WHERE] = kfdw_option_list_places(setting->given);
+	texts[OPTIONS_ALLOWED] = kfdw_option_list_places(option->places);
+	texts[OPTIONS_USED_FOR] = used_for(option);
+	texts[OPTIONS_VALID_VALUES] = kfdw_option_valid_values(option);
+	texts[OPTIONS_DEFAULT_VALUE] = option->def;
+	texts[OPTIONS_CLIENT_PROPERTY] = kfdw_property_name(option->property);
+	texts[OPTIONS_KAFKA_DEFAULT] = option->kafka_default;
+	texts[OPTIONS_DESCRIPTION] = describe(option);
+
+	for (int i = 0; i < OPTIONS_COLUMNS; i++)
+	{
+		nulls[i] = texts[i] == NULL;
+		if (!nulls[i])
+			values[i] = CStringGetTextDatum(texts[i]);
+	}
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Only a topic table has options of ours. */
+static void
+check_table(Oid relid)
+{
+	const char *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (!kfdw_options_is_topic_table(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a topic table", name)));
+}
 
 /*
  * Without a table no option has a value.  With one, the options of its columns
@@ -66,100 +154,4 @@ kfdw_options(PG_FUNCTION_ARGS)
 		if ((kfdw_option_table[i].places & places) != 0)
 			put_row(result, &kfdw_option_table[i], &settings[i]);
 	PG_RETURN_VOID();
-}
-
-static void
-check_table(Oid relid)
-{
-	const char *name = get_rel_name(relid);
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	if (!kfdw_options_is_topic_table(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a topic table", name)));
-}
-
-static void
-put_row(ReturnSetInfo *result, const KafkaOption *option, const KafkaOptionSetting *setting)
-{
-	const char *texts[OPTIONS_COLUMNS];
-	Datum		values[OPTIONS_COLUMNS] = {0};
-	bool		nulls[OPTIONS_COLUMNS];
-
-	texts[OPTIONS_OPTION] = option->name;
-	texts[OPTIONS_VALUE] = shown_value(option, setting);
-	texts[OPTIONS_SET_WHERE] = kfdw_option_list_places(setting->given);
-	texts[OPTIONS_ALLOWED] = kfdw_option_list_places(option->places);
-	texts[OPTIONS_USED_FOR] = used_for(option);
-	texts[OPTIONS_VALID_VALUES] = kfdw_option_valid_values(option);
-	texts[OPTIONS_DEFAULT_VALUE] = option->def;
-	texts[OPTIONS_CLIENT_PROPERTY] = option->property;
-	texts[OPTIONS_KAFKA_DEFAULT] = option->kafka_default;
-	texts[OPTIONS_DESCRIPTION] = describe(option);
-
-	for (int i = 0; i < OPTIONS_COLUMNS; i++)
-	{
-		nulls[i] = texts[i] == NULL;
-		if (!nulls[i])
-			values[i] = CStringGetTextDatum(texts[i]);
-	}
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-/*
- * The value as it was written, or what it is without; NULL when it is not known.
- */
-static const char *
-shown_value(const KafkaOption *option, const KafkaOptionSetting *setting)
-{
-	if (setting->value != NULL && (option->flags & KAFKA_OPTION_SECRET) != 0)
-		return HIDDEN_VALUE;
-	return setting->value != NULL ? setting->value : setting->text;
-}
-
-/*
- * The direction that an option is for; NULL: both.
- */
-static const char *
-used_for(const KafkaOption *option)
-{
-	switch (option->directions)
-	{
-		case KAFKA_READING:
-			return "reading";
-		case KAFKA_WRITING:
-			return "writing";
-		default:
-			return NULL;
-	}
-}
-
-/*
- * The help, and in brackets what else is to be known.
- */
-static const char *
-describe(const KafkaOption *option)
-{
-	List	   *notes = NIL;
-	StringInfoData text;
-	ListCell   *lc;
-
-	if ((option->flags & KAFKA_OPTION_REQUIRED) != 0)
-		notes = lappend(notes, "required");
-	if ((option->flags & KAFKA_OPTION_SUPERUSER) != 0)
-		notes = lappend(notes, "only superusers may set it");
-	if (option->alias != NULL)
-		notes = lappend(notes, psprintf("also %s", option->alias));
-
-	initStringInfo(&text);
-	appendStringInfoString(&text, option->help);
-	foreach(lc, notes)
-		appendStringInfo(&text, "%s%s", lc == list_head(notes) ? " (" : "; ", (char *) lfirst(lc));
-	if (notes != NIL)
-		appendStringInfoChar(&text, ')');
-	return text.data;
 }

@@ -1,11 +1,11 @@
 /*
  * call.c
- *	  Blocking functions of the client library, run on threads of ours.
+ *	  Blocking functions, run on threads of ours.
  *
- * Many functions of the library wait inside for as long as their timeout says and
+ * Many functions of libraries wait inside for as long as their timeout says and
  * see no signal.  They run on a thread with all signals blocked, while the process
- * waits on its latch.  When the process gives up (an interrupt), it leaves call
- * and client to the thread, which frees both when the function returns.
+ * waits on its latch.  When the process gives up (an interrupt), it leaves the call
+ * to the thread, which releases it when the function returns.
  *
  * A thread touches nothing of PostgreSQL.
  */
@@ -17,31 +17,30 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/fd.h"
+#include "storage/latch.h"
 
-#include "kafka/internal.h"
+#include "kafka/call.h"
+
+/* The longest wait without a look at interrupts. */
+#define SLICE_MS 100
 
 typedef enum KafkaCallState
 {
 	CALL_RUNNING,
-	CALL_DONE,					/* the waiting process frees it */
-	CALL_ABANDONED				/* the thread frees it, and the client */
+	CALL_DONE,					/* the waiting process releases it */
+	CALL_ABANDONED				/* the thread releases it */
 } KafkaCallState;
 
-struct KafkaCall
-{
-	KafkaCallBody *body;
-	int			wake_fd;		/* the client's; kept open until the call is done */
-	KafkaClient *client;		/* set when abandoned */
-	int			state;			/* KafkaCallState, by atomic exchange */
-};
+/*
+ * What threads wake the process by.  It stays open as long as the process lives: a
+ * thread writes to it after its call is done, when nobody waits for it any more.
+ */
+static int	wake_fd = -1;
 
-/* Clients that threads are destroying, or will when their call returns. */
-static int	clients_going = 0;
-
-/* Starts a detached thread that no signal reaches; false, with errno set, when it cannot. */
-static bool
-start_thread(void *(*run) (void *), void *argument)
+int
+kfdw_call_start_thread(void *(*run) (void *), void *argument)
 {
 	sigset_t	all,
 				old;
@@ -56,134 +55,109 @@ start_thread(void *(*run) (void *), void *argument)
 	result = pthread_create(&thread, &attributes, run, argument);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attributes);
-	errno = result;
-	return result == 0;
+	return result;
 }
 
-/* The files of a client count among those that PostgreSQL may have open. */
-static void
-release_files(void)
+/* Makes the file that threads wake the process by; false when there can be none. */
+static bool
+open_wake_fd(void)
 {
-	for (int i = 0; i < KFDW_CLIENT_FILES; i++)
-		ReleaseExternalFD();
+	if (wake_fd >= 0)
+		return true;
+	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (wake_fd < 0)
+		return false;
+	ReserveExternalFD();
+	return true;
 }
 
-/* Frees a client; may take as long as a name server is silent. */
-static void
-destroy_client(KafkaClient *client)
+/* Moves a running call to another state; false when the other side was first. */
+static bool
+change_state(KafkaCall *call, KafkaCallState state)
 {
-	rd_kafka_queue_destroy(client->log_queue);
-	rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	close(client->wake_fd);
-	free(client->key);
-	free(client->servers);
-	free(client);
-	__atomic_sub_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
+	int			running = CALL_RUNNING;
+
+	return __atomic_compare_exchange_n(&call->state, &running, state, false,
+									   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-static void *
-destroy_thread(void *argument)
-{
-	destroy_client(argument);
-	return NULL;
-}
-
-/*
- * Frees a client on a thread of its own; nobody may use it any more.  Called in the
- * midst of an abort, so it never fails: without a thread it is freed here.
- */
-void
-kfdw_call_destroy_client(KafkaClient *client)
-{
-	release_files();
-	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
-	if (!start_thread(destroy_thread, client))
-		destroy_client(client);
-}
-
-/* For the end of the process: gives threads that destroy clients a bounded time. */
-void
-kfdw_call_await_destroyed(int timeout_ms)
-{
-	for (int waited = 0; waited < timeout_ms; waited++)
-	{
-		if (__atomic_load_n(&clients_going, __ATOMIC_SEQ_CST) == 0)
-			return;
-		pg_usleep(1000);
-	}
-}
-
+/* The thread: after the change of state nothing of a call that is done may be touched. */
 static void *
 call_thread(void *argument)
 {
+	static const uint64 one = 1;
 	KafkaCall  *call = argument;
-	int			running = CALL_RUNNING;
-	uint64		one = 1;
 
-	call->body->run(call->body);
-	if (__atomic_compare_exchange_n(&call->state, &running, CALL_DONE, false,
-									__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-	{
-		/* a lost wakeup costs the waiting process one slice of its wait */
-		if (write(call->wake_fd, &one, sizeof(one)) < 0)
-			errno = 0;
+	call->run(call);
+	if (!change_state(call, CALL_DONE))
+		call->release(call);
+
+	/* a lost wakeup costs the waiting process one slice of its wait */
+	else if (write(wake_fd, &one, sizeof(one)) < 0)
 		return NULL;
-	}
-	call->body->release(call->body);
-	destroy_client(call->client);
-	free(call);
 	return NULL;
 }
 
-/* Leaves a running call and its client to the thread; false when the call is done. */
-bool
-kfdw_call_abandon(KafkaCall *call, KafkaClient *client)
+/* Waits for a wakeup, the latch or the end of a slice. */
+static void
+wait_slice(void)
 {
-	int			running = CALL_RUNNING;
+	uint64		count;
+	int			events = WaitLatchOrSocket(MyLatch,
+										   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+										   wake_fd, SLICE_MS, PG_WAIT_EXTENSION);
 
-	call->client = client;
-	call->body->abandoned = 1;
-	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_compare_exchange_n(&call->state, &running, CALL_ABANDONED, false,
-									__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-	{
-		release_files();
-		return true;
-	}
-	__atomic_sub_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
-	call->body->release(call->body);
-	free(call);
-	return false;
+	/* a thread of an older call may have written too: the call's state tells */
+	if ((events & WL_SOCKET_READABLE) && read(wake_fd, &count, sizeof(count)) < 0)
+		count = 0;
+	if (events & WL_LATCH_SET)
+		ResetLatch(MyLatch);
 }
 
-/* Runs body on a thread and waits for its end; the caller releases the body. */
-void
-kfdw_call_run(KafkaClient *client, KafkaCallBody *body)
+/* Waits until the thread is done. */
+static void
+await_call(KafkaCall *call)
 {
-	KafkaCall  *call = calloc(1, sizeof(KafkaCall));
-
-	if (call == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	call->body = body;
-	call->wake_fd = client->wake_fd;
-	call->state = CALL_RUNNING;
-	body->rk = client->rk;
-	if (!start_thread(call_thread, call))
-	{
-		free(call);
-		body->release(body);
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a thread: %m")));
-	}
-	client->call = call;
+	CHECK_FOR_INTERRUPTS();
 	while (__atomic_load_n(&call->state, __ATOMIC_SEQ_CST) != CALL_DONE)
 	{
-		kfdw_client_wait(client, 100);
-		if (kfdw_error_is_lasting(client->error))
-			body->abandoned = 1;
+		wait_slice();
+		CHECK_FOR_INTERRUPTS();
+		if (call->look != NULL)
+			call->look(call);
 	}
-	client->call = NULL;
-	free(call);
+}
+
+/*
+ * Starts the thread of a call.  Where there can be none the call runs here, once and
+ * as short as it can: run() always runs.
+ */
+static void
+start_call(KafkaCall *call)
+{
+	call->abandoned = 0;
+	call->state = CALL_RUNNING;
+	if (open_wake_fd() && kfdw_call_start_thread(call_thread, call) == 0)
+		return;
+	call->abandoned = 1;
+	call->run(call);
+	call->state = CALL_DONE;
+}
+
+void
+kfdw_call_run(KafkaCall *call)
+{
+	start_call(call);
+	PG_TRY();
+	{
+		await_call(call);
+	}
+	PG_CATCH();
+	{
+		call->abandoned = 1;
+		if (!change_state(call, CALL_ABANDONED))
+			call->release(call);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }

@@ -1,6 +1,6 @@
 /*
  * client.c
- *	  Handles of the client library: made from properties, pooled in the backend.
+ *	  Handles of the client library: made from a configuration, pooled in the backend.
  *
  * A handle is made in the process that uses it, never in the postmaster, as the
  * library's threads do not survive a fork.  An idle consumer waits in a small pool
@@ -15,40 +15,129 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "utils/memutils.h"
 
-#include "kafka/internal.h"
-#include "kafka/producer.h"
+#include "kafka/call.h"
+#include "kafka/client.h"
 
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
 
+/* Sockets, pipes and event descriptors of a client with one broker, about. */
+#define CLIENT_FILES 6
+
+#define SCANS		(1 << KAFKA_CLIENT_SCAN)
+#define STREAMS		(1 << KAFKA_CLIENT_STREAM)
+#define PRODUCERS	(1 << KAFKA_CLIENT_PRODUCER)
+#define CONSUMERS	(SCANS | STREAMS)
+
+/* A property that no option changes, for clients of these kinds, ored together. */
+typedef struct KafkaFixedProperty
+{
+	int			kinds;
+	const char *name;
+	const char *value;
+} KafkaFixedProperty;
+
+/*
+ * message.max.bytes is for producers, but the library refuses a consumer whose
+ * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
+ * is ours.  An idle fetch of a scan is short, as it delays what comes next; a
+ * stream only waits.
+ */
+static const KafkaFixedProperty fixed_properties[] = {
+	{CONSUMERS | PRODUCERS, "allow.auto.create.topics", "false"},
+	{CONSUMERS | PRODUCERS, "log.connection.close", "false"},
+	{CONSUMERS | PRODUCERS, "log.queue", "true"},
+	{CONSUMERS, "auto.offset.reset", "error"},
+	{CONSUMERS, "check.crcs", "true"},
+	{CONSUMERS, "enable.auto.commit", "false"},
+	{CONSUMERS, "enable.auto.offset.store", "false"},
+	{CONSUMERS, "enable.partition.eof", "true"},
+	{CONSUMERS, "message.max.bytes", "1000"},
+	{CONSUMERS, "queued.max.messages.kbytes", "32768"},
+	{CONSUMERS, "queued.min.messages", "100000"},
+	{SCANS, "fetch.wait.max.ms", "10"},
+	{STREAMS, "fetch.wait.max.ms", "100"},
+	{PRODUCERS, "queue.buffering.max.messages", "1000000"},
+	{PRODUCERS, "retry.backoff.ms", "10"},
+};
+
 static KafkaClient *idle_clients = NULL;
-static uint64 catalog_generation = 0;
 static bool exit_callback_registered = false;
+
+/* Clients that threads are destroying, or will when a call returns. */
+static int	clients_going = 0;
+
+/* Frees a client that nobody holds; may take as long as a name server is silent. */
+static void
+destroy_client(KafkaClient *client)
+{
+	rd_kafka_queue_destroy(client->log_queue);
+	rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	close(client->wake_fd);
+	free(client->key);
+	free(client->servers);
+	free(client);
+	__atomic_sub_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *
+destroy_thread(void *argument)
+{
+	destroy_client(argument);
+	return NULL;
+}
+
+void
+kfdw_client_hold(KafkaClient *client)
+{
+	__atomic_add_fetch(&client->holders, 1, __ATOMIC_SEQ_CST);
+}
+
+void
+kfdw_client_let_go(KafkaClient *client)
+{
+	if (__atomic_sub_fetch(&client->holders, 1, __ATOMIC_SEQ_CST) == 0)
+		destroy_client(client);
+}
+
+void
+kfdw_client_discard(KafkaClient *client)
+{
+	for (int i = 0; i < CLIENT_FILES; i++)
+		ReleaseExternalFD();
+	client->discarded = 1;
+	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_sub_fetch(&client->holders, 1, __ATOMIC_SEQ_CST) == 0 &&
+		kfdw_call_start_thread(destroy_thread, client) != 0)
+		destroy_client(client);
+}
 
 /*
  * The end of the process, after its transaction was aborted: no thread of the library
- * may run into exit().
+ * may run into exit().  Those that destroy clients get a bounded time.
  */
 static void
 close_clients_at_exit(int code, Datum argument)
 {
-	kfdw_producer_close_all();
 	while (idle_clients != NULL)
 	{
 		KafkaClient *client = idle_clients;
 
 		idle_clients = client->next;
-		kfdw_call_destroy_client(client);
+		kfdw_client_discard(client);
 	}
-	kfdw_call_await_destroyed(EXIT_WAIT_MS);
+	for (int waited = 0; waited < EXIT_WAIT_MS; waited++)
+	{
+		if (__atomic_load_n(&clients_going, __ATOMIC_SEQ_CST) == 0)
+			return;
+		pg_usleep(1000);
+	}
 }
 
 /* The library tells of an error, from inside our own rd_kafka_poll(). */
@@ -70,51 +159,59 @@ drop_log(const rd_kafka_t *rk, int level, const char *facility, const char *mess
 {
 }
 
-/* The properties as one string. */
-char *
-kfdw_client_key(KafkaClientKind kind, const KafkaConfig *config)
+/* The library's report on a record. */
+static void
+pass_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
-	StringInfoData key;
+	KafkaClient *client = opaque;
 
-	initStringInfo(&key);
-	appendStringInfo(&key, "%d\n%d\n", kind, config->request_timeout_ms);
-	for (int i = 0; i < config->nproperties; i++)
-		appendStringInfo(&key, "%s=%s\n", config->properties[i].name, config->properties[i].value);
-	return key.data;
-}
-
-bool
-kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right)
-{
-	char	   *left_key = kfdw_client_key(KAFKA_CLIENT_CONSUMER, left);
-	char	   *right_key = kfdw_client_key(KAFKA_CLIENT_CONSUMER, right);
-	bool		equal = strcmp(left_key, right_key) == 0;
-
-	pfree(left_key);
-	pfree(right_key);
-	return equal;
+	if (client->owner != NULL)
+		client->report(client->owner, message);
 }
 
 /* Sets one property; the library's own words about a secret are not repeated. */
 static void
-set_property(rd_kafka_conf_t *conf, const KafkaProperty *property, KafkaClient *client)
+set_property(rd_kafka_conf_t *conf, const char *name, const char *value, bool secret)
 {
 	char		reason[256];
-	rd_kafka_conf_res_t result;
 
-	result = rd_kafka_conf_set(conf, property->name, property->value, reason, sizeof(reason));
-	if (result == RD_KAFKA_CONF_OK)
-		return;
-	if (result == RD_KAFKA_CONF_UNKNOWN && property->optional)
+	if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) != RD_KAFKA_CONF_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the Kafka client refuses the property \"%s\"", name),
+				 secret ? 0 : errdetail_internal("%s", reason)));
+}
+
+/* Sets the properties that are the same for all clients of a kind. */
+static void
+set_fixed_properties(rd_kafka_conf_t *conf, KafkaClient *client)
+{
+	for (int i = 0; i < lengthof(fixed_properties); i++)
 	{
-		if (strcmp(property->name, "fetch.queue.backoff.ms") == 0)
-			client->needs_kick = true;
-		return;
+		const KafkaFixedProperty *fixed = &fixed_properties[i];
+
+		if ((fixed->kinds & (1 << client->kind)) != 0)
+			set_property(conf, fixed->name, fixed->value, false);
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the Kafka client refuses the property \"%s\"", property->name),
-			 property->secret ? 0 : errdetail_internal("%s", reason)));
+	if (kfdw_library_is_told_metrics())
+		set_property(conf, "enable.metrics.push", "false", false);
+	client->needs_kick = !kfdw_library_has_fetch_backoff();
+	if (client->kind != KAFKA_CLIENT_PRODUCER && !client->needs_kick)
+		set_property(conf, "fetch.queue.backoff.ms", "10", false);
+}
+
+/* Sets the properties that options chose. */
+static void
+set_chosen_properties(rd_kafka_conf_t *conf, const KafkaConfig *config)
+{
+	for (int i = 0; i < config->nproperties; i++)
+	{
+		const KafkaProperty *property = &config->properties[i];
+
+		set_property(conf, kfdw_property_name(property->id), property->value, property->secret);
+	}
+	if (kfdw_library_keeps_dead_topics())
+		set_property(conf, kfdw_property_name(KAFKA_PROPERTY_METADATA_MAX_AGE_MS), KFDW_METADATA_MAX_AGE_MS, false);
 }
 
 /* Makes the library's configuration; freed when setting a property fails. */
@@ -122,16 +219,11 @@ static rd_kafka_conf_t *
 make_conf(KafkaClient *client, const KafkaConfig *config)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	KafkaProperty log_queue = {"log.queue", "true", false, false};
-	KafkaProperty max_age = {"metadata.max.age.ms", KFDW_METADATA_MAX_AGE_MS, false, false};
 
 	PG_TRY();
 	{
-		for (int i = 0; i < config->nproperties; i++)
-			set_property(conf, &config->properties[i], client);
-		set_property(conf, &log_queue, client);
-		if (kfdw_metadata_must_expire())
-			set_property(conf, &max_age, client);
+		set_fixed_properties(conf, client);
+		set_chosen_properties(conf, config);
 	}
 	PG_CATCH();
 	{
@@ -143,7 +235,7 @@ make_conf(KafkaClient *client, const KafkaConfig *config)
 	rd_kafka_conf_set_error_cb(conf, remember_error);
 	rd_kafka_conf_set_log_cb(conf, drop_log);
 	if (client->kind == KAFKA_CLIENT_PRODUCER)
-		rd_kafka_conf_set_dr_msg_cb(conf, kfdw_producer_report);
+		rd_kafka_conf_set_dr_msg_cb(conf, pass_report);
 	return conf;
 }
 
@@ -176,7 +268,7 @@ make_handle(KafkaClient *client, rd_kafka_conf_t *conf, char *reason, size_t siz
 
 /* Opens a new client. */
 static KafkaClient *
-open_client(KafkaClientKind kind, const KafkaConfig *config, const char *key)
+open_client(const KafkaConfig *config, const char *key)
 {
 	KafkaClient *client = calloc(1, sizeof(KafkaClient));
 	rd_kafka_conf_t *conf;
@@ -185,11 +277,12 @@ open_client(KafkaClientKind kind, const KafkaConfig *config, const char *key)
 	if (client == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	client->kind = kind;
+	client->kind = config->kind;
+	client->holders = 1;
 	client->key = strdup(key);
 	client->servers = strdup(config->bootstrap_servers);
 	client->request_timeout_ms = config->request_timeout_ms;
-	client->generation = catalog_generation;
+	client->generation = kfdw_config_generation();
 	client->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
 	PG_TRY();
@@ -213,11 +306,17 @@ open_client(KafkaClientKind kind, const KafkaConfig *config, const char *key)
 	}
 	PG_END_TRY();
 
-	for (int i = 0; i < KFDW_CLIENT_FILES; i++)
+	for (int i = 0; i < CLIENT_FILES; i++)
 		ReserveExternalFD();
 	client->log_queue = rd_kafka_queue_new(client->rk);
 	rd_kafka_set_log_queue(client->rk, client->log_queue);
 	return client;
+}
+
+bool
+kfdw_client_is_stale(const KafkaClient *client)
+{
+	return client->generation != kfdw_config_generation();
 }
 
 /* Takes an idle client with this key out of the pool, throwing stale ones away. */
@@ -239,16 +338,15 @@ take_idle(const char *key)
 		*link = client->next;
 		if (!stale)
 			return client;
-		kfdw_call_destroy_client(client);
+		kfdw_client_discard(client);
 	}
 	return NULL;
 }
 
-/* A client with these properties, from the pool or new; the caller releases or discards it. */
 KafkaClient *
-kfdw_client_acquire(KafkaClientKind kind, const KafkaConfig *config)
+kfdw_client_acquire(const KafkaConfig *config)
 {
-	char	   *key = kfdw_client_key(kind, config);
+	char	   *key = kfdw_config_key(config);
 	KafkaClient *client;
 
 	if (!exit_callback_registered)
@@ -258,7 +356,7 @@ kfdw_client_acquire(KafkaClientKind kind, const KafkaConfig *config)
 	}
 	client = take_idle(key);
 	if (client == NULL)
-		client = open_client(kind, config, key);
+		client = open_client(config, key);
 
 	/* what an idle client heard in the meantime is of no interest */
 	kfdw_client_serve(client);
@@ -267,7 +365,6 @@ kfdw_client_acquire(KafkaClientKind kind, const KafkaConfig *config)
 	return client;
 }
 
-/* Gives a client that is idle and sound back to the pool. */
 void
 kfdw_client_release(KafkaClient *client)
 {
@@ -284,38 +381,6 @@ kfdw_client_release(KafkaClient *client)
 	idle_clients = client;
 }
 
-/* Destroys a client in whatever state it is; its queues and messages are gone already. */
-void
-kfdw_client_discard(KafkaClient *client)
-{
-	KafkaCall  *call = client->call;
-
-	client->call = NULL;
-	if (call != NULL && kfdw_call_abandon(call, client))
-		return;
-	kfdw_call_destroy_client(client);
-}
-
-/* True when a server, user mapping or foreign table changed since the client was made. */
-bool
-kfdw_client_is_stale(const KafkaClient *client)
-{
-	return client->generation != catalog_generation;
-}
-
-void
-kfdw_client_invalidate_all(void)
-{
-	catalog_generation++;
-}
-
-uint64
-kfdw_client_generation(void)
-{
-	return catalog_generation;
-}
-
-/* Serves the library's callbacks and passes its log on. */
 void
 kfdw_client_serve(KafkaClient *client)
 {
@@ -339,7 +404,6 @@ kfdw_client_serve(KafkaClient *client)
 	}
 }
 
-/* Waits for the client's wake-up, the latch or the timeout, serving interrupts. */
 void
 kfdw_client_wait(KafkaClient *client, long timeout_ms)
 {
@@ -351,9 +415,8 @@ kfdw_client_wait(KafkaClient *client, long timeout_ms)
 	events = WaitLatchOrSocket(MyLatch,
 							   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 							   client->wake_fd, timeout_ms, PG_WAIT_EXTENSION);
-	if (events & WL_SOCKET_READABLE)
-		if (read(client->wake_fd, &count, sizeof(count)) < 0)
-			count = 0;			/* somebody else read it: as good as read */
+	if ((events & WL_SOCKET_READABLE) && read(client->wake_fd, &count, sizeof(count)) < 0)
+		count = 0;				/* the library may have disabled it: as good as read */
 	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();

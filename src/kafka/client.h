@@ -1,43 +1,64 @@
 /*
  * client.h
- *	  Handles of the client library: made from properties, pooled in the backend,
- *	  destroyed off the main thread.
+ *	  Handles of the client library: made from a configuration, pooled in the backend,
+ *	  destroyed off the main thread.  For this folder only.
+ *
+ * A KafkaClient and what helper threads touch is malloc'ed: a thread may outlive
+ * the memory context, and even the query, that started it.
  */
 #ifndef KFDW_CLIENT_H
 #define KFDW_CLIENT_H
 
-typedef enum KafkaClientKind
+#include "kafka/config.h"
+#include "kafka/librdkafka.h"
+
+typedef struct KafkaClient
 {
-	KAFKA_CLIENT_CONSUMER,
-	KAFKA_CLIENT_PRODUCER
-} KafkaClientKind;
+	rd_kafka_t *rk;
+	KafkaClientKind kind;
+	int			holders;		/* its owner, and calls that use it on a thread */
+	volatile int discarded;		/* the owner is gone: a call is to return soon */
+	char	   *key;			/* its configuration: what it may be reused for */
+	char	   *servers;		/* bootstrap_servers, for messages */
+	int			request_timeout_ms;
+	uint64		generation;		/* of the catalogs when it was made */
+	bool		needs_kick;		/* the library lacks fetch.queue.backoff.ms */
 
-/* One client property: the library's name and value. */
-typedef struct KafkaProperty
-{
-	const char *name;
-	const char *value;
-	bool		secret;			/* appears in no message */
-	bool		optional;		/* skip it where the library does not know it */
-} KafkaProperty;
+	rd_kafka_queue_t *log_queue;
+	int			wake_fd;		/* an eventfd that the library writes to */
 
-/* Everything needed to open a client; option/read.c makes it. */
-typedef struct KafkaConfig
-{
-	const char *bootstrap_servers;	/* for messages; also among the properties */
-	int			request_timeout_ms; /* how long a statement waits for a silent broker */
-	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
-	int			nproperties;
-	KafkaProperty *properties;
-} KafkaConfig;
+	rd_kafka_resp_err_t error;	/* the last error that the library told of, and why */
+	char		reason[512];
 
-typedef struct KafkaClient KafkaClient;
+	/* a producer's delivery reports: from inside the process's own calls of the library */
+	void		(*report) (void *owner, const rd_kafka_message_t *message);
+	void	   *owner;			/* NULL: reports are of no interest */
+	struct KafkaClient *next;	/* in the pool of idle clients */
+} KafkaClient;
 
-/* True when two clients would be opened alike. */
-extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right);
+/* A client from the pool, or a new one; whoever acquires it releases or discards it. */
+extern KafkaClient *kfdw_client_acquire(const KafkaConfig *config);
 
-/* Counts changes of servers, user mappings and tables: what was opened before one is not reused. */
-extern void kfdw_client_invalidate_all(void);
-extern uint64 kfdw_client_generation(void);
+/* Gives a client that is idle and sound back to the pool. */
+extern void kfdw_client_release(KafkaClient *client);
+
+/*
+ * Destroys a client in whatever state it is, on a thread, never failing; its queues
+ * and messages are gone already.  Calls that use it keep it until they return.
+ */
+extern void kfdw_client_discard(KafkaClient *client);
+
+/* For calls: the client stays until it is let go of, which may be on a thread. */
+extern void kfdw_client_hold(KafkaClient *client);
+extern void kfdw_client_let_go(KafkaClient *client);
+
+/* True when a server, user mapping or foreign table changed since the client was made. */
+extern bool kfdw_client_is_stale(const KafkaClient *client);
+
+/* Serves the library's callbacks and passes its log on. */
+extern void kfdw_client_serve(KafkaClient *client);
+
+/* Waits for the client's wake-up, the latch or the timeout, serving interrupts. */
+extern void kfdw_client_wait(KafkaClient *client, long timeout_ms);
 
 #endif							/* KFDW_CLIENT_H */

@@ -12,8 +12,11 @@
 
 #include "utils/timestamp.h"
 
+#include "kafka/client.h"
 #include "kafka/consumer.h"
-#include "kafka/internal.h"
+#include "kafka/error.h"
+#include "kafka/fault.h"
+#include "kafka/topic.h"
 
 #define FETCH_BATCH 1000
 
@@ -112,7 +115,7 @@ kfdw_consumer_open(const KafkaConfig *config, const char *topic)
 	consumer->callback.func = abandon_consumer;
 	consumer->callback.arg = consumer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
-	consumer->client = kfdw_client_acquire(KAFKA_CLIENT_CONSUMER, config);
+	consumer->client = kfdw_client_acquire(config);
 	consumer->topic = rd_kafka_topic_new(consumer->client->rk, topic, NULL);
 	if (consumer->topic == NULL)
 		kfdw_error_topic(consumer->client, topic, -1, rd_kafka_last_error(),
@@ -450,6 +453,13 @@ is_overdue(KafkaConsumer *consumer)
 	return false;
 }
 
+/* True when waiting is of no use, as the brokers refuse the client. */
+static bool
+is_refused(const KafkaClient *client)
+{
+	return client->error && kfdw_fault_course(client->error) != KAFKA_PASSES;
+}
+
 void
 kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 {
@@ -461,7 +471,7 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	if (consumer->since_kick > 0)
 		kick(consumer);
 	kfdw_client_wait(consumer->client, timeout_ms);
-	if (kfdw_error_is_lasting(consumer->client->error) || is_overdue(consumer))
+	if (is_refused(consumer->client) || is_overdue(consumer))
 		kfdw_error_unreachable(consumer->client, consumer->topic_name);
 	consumer->last_wait = GetCurrentTimestamp();
 	if (TimestampDifferenceExceeds(before, consumer->last_wait, (int) Min(timeout_ms, 50)))

@@ -6,7 +6,7 @@
 #define KFDW_CONSUMER_H
 
 #include "kafka/buffer.h"
-#include "kafka/client.h"
+#include "kafka/config.h"
 
 typedef struct KafkaConsumer KafkaConsumer;
 

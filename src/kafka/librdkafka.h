@@ -21,11 +21,23 @@
 #define KFDW_METADATA_MAX_AGE_MS "10"
 
 static inline bool
-kfdw_metadata_must_expire(void)
+kfdw_library_keeps_dead_topics(void)
 {
-	int			version = rd_kafka_version();
+	return rd_kafka_version() >= 0x02040000 && rd_kafka_version() < 0x020a0000;
+}
 
-	return version >= 0x02040000 && version < 0x020a0000;
+/* 2.2 lets a full queue be looked at again sooner than in a second. */
+static inline bool
+kfdw_library_has_fetch_backoff(void)
+{
+	return rd_kafka_version() >= 0x02020000;
+}
+
+/* 2.5 sends metrics of the client to brokers that ask for them, unless it is told not to. */
+static inline bool
+kfdw_library_is_told_metrics(void)
+{
+	return rd_kafka_version() >= 0x02050000;
 }
 
 #endif							/* KFDW_LIBRDKAFKA_H */

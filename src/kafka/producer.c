@@ -10,11 +10,15 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "kafka/internal.h"
+#include "kafka/client.h"
+#include "kafka/error.h"
+#include "kafka/fault.h"
 #include "kafka/producer.h"
+#include "kafka/topic.h"
 
 /* How long the number of a topic's partitions is believed. */
 #define TOPIC_AGE_MS	30000
@@ -61,13 +65,11 @@ struct KafkaProducer
 static KafkaProducer *producers = NULL;
 
 /* The library's report on a record, from inside our own rd_kafka_poll() or rd_kafka_flush(). */
-void
-kfdw_producer_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+static void
+take_report(void *owner, const rd_kafka_message_t *message)
 {
-	KafkaProducer *producer = ((KafkaClient *) opaque)->owner;
+	KafkaProducer *producer = owner;
 
-	if (producer == NULL)
-		return;					/* being destroyed */
 	producer->outstanding--;
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
@@ -118,15 +120,24 @@ is_useless(const KafkaProducer *producer)
 		rd_kafka_fatal_error(producer->client->rk, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* The end of the process; the clients were made before, so their own end comes after. */
+static void
+close_producers_at_exit(int code, Datum argument)
+{
+	while (producers != NULL)
+		destroy_producer(producers);
+}
+
 /* Opens a producer and puts it on the list. */
 static KafkaProducer *
 open_producer(const KafkaConfig *config)
 {
+	static bool exit_callback_registered = false;
 	KafkaProducer *producer = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaProducer));
 
 	PG_TRY();
 	{
-		producer->client = kfdw_client_acquire(KAFKA_CLIENT_PRODUCER, config);
+		producer->client = kfdw_client_acquire(config);
 	}
 	PG_CATCH();
 	{
@@ -134,17 +145,21 @@ open_producer(const KafkaConfig *config)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	producer->client->report = take_report;
 	producer->client->owner = producer;
 	producer->delivery_timeout_ms = config->delivery_timeout_ms;
 	producer->next = producers;
 	producers = producer;
+	if (!exit_callback_registered)
+		on_proc_exit(close_producers_at_exit, 0);
+	exit_callback_registered = true;
 	return producer;
 }
 
 KafkaProducer *
 kfdw_producer_get(const KafkaConfig *config)
 {
-	char	   *key = kfdw_client_key(KAFKA_CLIENT_PRODUCER, config);
+	char	   *key = kfdw_config_key(config);
 	KafkaProducer *producer;
 
 	for (producer = producers; producer != NULL; producer = producer->next)
@@ -270,16 +285,16 @@ check_reports(KafkaProducer *producer)
 
 	if (producer->failed == 0)
 		return;
-	ereport(ERROR,
-			(errcode(kfdw_error_sqlstate(error)),
-			 producer->error_partition >= 0 ?
-			 errmsg("could not deliver a record to topic \"%s\", partition %d: %s",
-					producer->error_topic, producer->error_partition, producer->error_reason) :
-			 errmsg("could not deliver a record to topic \"%s\": %s",
-					producer->error_topic, producer->error_reason),
-			 producer->client->error ?
-			 errdetail_internal("%s", producer->client->reason) : 0,
-			 errhint("The transaction is rolled back; records of it that were delivered before may be in the topic.")));
+	ereport_domain(ERROR, kfdw_fault_domain(error),
+				   (errcode(kfdw_fault_sqlstate(error)),
+					producer->error_partition >= 0 ?
+					errmsg("could not deliver a record to topic \"%s\", partition %d: %s",
+						   producer->error_topic, producer->error_partition, producer->error_reason) :
+					errmsg("could not deliver a record to topic \"%s\": %s",
+						   producer->error_topic, producer->error_reason),
+					producer->client->error ?
+					errdetail_internal("%s", producer->client->reason) : 0,
+					errhint("The transaction is rolled back; records of it that were delivered before may be in the topic.")));
 }
 
 /*
@@ -363,11 +378,4 @@ kfdw_producer_end_transaction(void)
 		if (is_useless(producer) || ++kept > MAX_PRODUCERS)
 			destroy_producer(producer);
 	}
-}
-
-void
-kfdw_producer_close_all(void)
-{
-	while (producers != NULL)
-		destroy_producer(producers);
 }

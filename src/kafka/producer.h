@@ -5,7 +5,7 @@
 #ifndef KFDW_PRODUCER_H
 #define KFDW_PRODUCER_H
 
-#include "kafka/client.h"
+#include "kafka/config.h"
 #include "kafka/record.h"
 
 typedef struct KafkaProducer KafkaProducer;
@@ -36,8 +36,5 @@ extern void kfdw_producer_flush(KafkaProducer *producer);
  * after an abort what they hold was not acknowledged, and is forgotten.  Never fails.
  */
 extern void kfdw_producer_end_transaction(void);
-
-/* Closes every producer; for the end of the process. */
-extern void kfdw_producer_close_all(void);
 
 #endif							/* KFDW_PRODUCER_H */

@@ -1,12 +1,12 @@
 /*
  * options.h
- *	  One table of all options; the options of a topic table as the rest needs them.
+ *	  The options of servers and topic tables as the rest needs them.
  */
 #ifndef KFDW_OPTIONS_H
 #define KFDW_OPTIONS_H
 
 #include "format/format.h"
-#include "kafka/client.h"
+#include "kafka/config.h"
 
 /* Where a partition without a position starts; also what replaces one out of range. */
 typedef enum KafkaOffsetReset
@@ -15,6 +15,15 @@ typedef enum KafkaOffsetReset
 	KAFKA_RESET_LATEST,
 	KAFKA_RESET_NONE			/* an error */
 } KafkaOffsetReset;
+
+/* What a server says, for work on no table; consumers also ask questions. */
+typedef struct KafkaServerOptions
+{
+	Oid			serverid;
+	const char *name;
+	KafkaConfig consumer;
+	KafkaConfig producer;
+} KafkaServerOptions;
 
 typedef struct KafkaTableOptions
 {
@@ -33,16 +42,16 @@ typedef struct KafkaTableOptions
 	const char *delivery;		/* the name of the way in which records are delivered */
 	int			max_request_size;	/* bytes of a record */
 
-	/* clients; the properties are complete, ours included */
+	/* clients */
 	KafkaConfig consumer;
 	KafkaConfig producer;
 } KafkaTableOptions;
 
 /*
- * The options of a foreign table for a user (whose user mapping is used), in the
- * current memory context.  What a validator cannot see, as it takes several
- * objects to know, is checked here.
+ * The options for a user (whose user mapping is used), in the current memory context.
+ * What a validator cannot see, as it takes several objects to know, is checked here.
  */
+extern KafkaServerOptions *kfdw_options_server(Oid serverid, Oid userid);
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
 
 /* Called once in a backend: from now on clients of changed options are not used again. */

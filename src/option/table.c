@@ -1,7 +1,6 @@
 /*
  * table.c
- *	  The table of all options, the names that are none, and the client
- *	  properties that are ours alone.
+ *	  The table of all options, and the names that are none.
  */
 #include "postgres.h"
 
@@ -94,19 +93,19 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"bootstrap_servers", "metadata_broker_list", KAFKA_ON_SERVER, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_REQUIRED,
 		.check = kfdw_option_check_servers,
-		.property = "bootstrap.servers",
+		.property = KAFKA_PROPERTY_BOOTSTRAP_SERVERS,
 		.help = "brokers to start from, as host:port, separated by commas"
 	},
 	[KAFKA_OPT_CLIENT_ID] = {
 		"client_id", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_STRING,
 		.def = "kafka_fdw", .kafka_default = "",
-		.property = "client.id",
+		.property = KAFKA_PROPERTY_CLIENT_ID,
 		.help = "name of the client in the broker's logs and quotas"
 	},
 	[KAFKA_OPT_CLIENT_RACK] = {
 		"client_rack", NULL, KAFKA_ON_SERVER, KAFKA_READING, KAFKA_TYPE_STRING,
 		.kafka_default = "",
-		.property = "client.rack",
+		.property = KAFKA_PROPERTY_CLIENT_RACK,
 		.help = "where the client is, so that it reads from replicas near to it"
 	},
 	[KAFKA_OPT_REQUEST_TIMEOUT_MS] = {
@@ -119,7 +118,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"security_protocol", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_ENUM,
 		.values = security_protocols,
 		.def = "plaintext", .kafka_default = "PLAINTEXT",
-		.property = "security.protocol",
+		.property = KAFKA_PROPERTY_SECURITY_PROTOCOL,
 		.help = "how connections are encrypted and authenticated"
 	},
 	[KAFKA_OPT_SASL_MECHANISM] = {
@@ -127,19 +126,19 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_TYPE_ENUM, KAFKA_OPTION_SASL,
 		.values = sasl_mechanisms,
 		.kafka_default = "GSSAPI",
-		.property = "sasl.mechanism",
+		.property = KAFKA_PROPERTY_SASL_MECHANISM,
 		.help = "how the client proves who it is; needed with a SASL protocol"
 	},
 	[KAFKA_OPT_SSL_CA_LOCATION] = {
 		"ssl_ca_location", NULL, KAFKA_ON_SERVER, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SUPERUSER,
-		.property = "ssl.ca.location",
+		.property = KAFKA_PROPERTY_SSL_CA_LOCATION,
 		.help = "file or directory with the certificates that brokers are verified by"
 	},
 	[KAFKA_OPT_SSL_CA_PEM] = {
 		"ssl_ca_pem", "ssl_truststore_certificates", KAFKA_ON_SERVER, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL,
-		.property = "ssl.ca.pem",
+		.property = KAFKA_PROPERTY_SSL_CA_PEM,
 		.help = "the certificates themselves that brokers are verified by, in PEM format"
 	},
 	[KAFKA_OPT_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM] = {
@@ -147,89 +146,89 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_TYPE_ENUM, KAFKA_OPTION_SSL,
 		.values = identification_algorithms,
 		.def = "https", .kafka_default = "https",
-		.property = "ssl.endpoint.identification.algorithm",
+		.property = KAFKA_PROPERTY_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM,
 		.help = "whether a broker's certificate must carry its host name"
 	},
 	[KAFKA_OPT_BROKER_ADDRESS_FAMILY] = {
 		"broker_address_family", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_ENUM,
 		.values = address_families,
 		.def = "any",
-		.property = "broker.address.family",
+		.property = KAFKA_PROPERTY_BROKER_ADDRESS_FAMILY,
 		.help = "IP versions used to reach brokers"
 	},
 	[KAFKA_OPT_CONNECTIONS_MAX_IDLE_MS] = {
 		"connections_max_idle_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 0, .max = PG_INT32_MAX,
 		.kafka_default = "540000",
-		.property = "connections.max.idle.ms",
+		.property = KAFKA_PROPERTY_CONNECTIONS_MAX_IDLE_MS,
 		.help = "closes connections after so long without use; 0 never does"
 	},
 	[KAFKA_OPT_METADATA_MAX_AGE_MS] = {
 		"metadata_max_age_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 1, .max = 86400000,
 		.kafka_default = "300000",
-		.property = "metadata.max.age.ms",
+		.property = KAFKA_PROPERTY_METADATA_MAX_AGE_MS,
 		.help = "how long a client relies on what it knows about topics; always 10 with librdkafka 2.4 to 2.9"
 	},
 	[KAFKA_OPT_TOPIC_METADATA_REFRESH_INTERVAL_MS] = {
 		"topic_metadata_refresh_interval_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 10, .max = 3600000,
 		.def = "300000",
-		.property = "topic.metadata.refresh.interval.ms",
+		.property = KAFKA_PROPERTY_TOPIC_METADATA_REFRESH_INTERVAL_MS,
 		.help = "how often a client looks for new brokers, partitions and leaders"
 	},
 	[KAFKA_OPT_RECONNECT_BACKOFF_MS] = {
 		"reconnect_backoff_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 0, .max = 3600000,
 		.def = "100", .kafka_default = "50",
-		.property = "reconnect.backoff.ms",
+		.property = KAFKA_PROPERTY_RECONNECT_BACKOFF_MS,
 		.help = "first pause before a lost connection is tried again"
 	},
 	[KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS] = {
 		"reconnect_backoff_max_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 0, .max = 3600000,
 		.def = "1000", .kafka_default = "1000",
-		.property = "reconnect.backoff.max.ms",
+		.property = KAFKA_PROPERTY_RECONNECT_BACKOFF_MAX_MS,
 		.help = "longest pause before a lost connection is tried again"
 	},
 	[KAFKA_OPT_SOCKET_CONNECTION_SETUP_TIMEOUT_MS] = {
 		"socket_connection_setup_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 1000, .max = PG_INT32_MAX,
 		.def = "10000", .kafka_default = "10000",
-		.property = "socket.connection.setup.timeout.ms",
+		.property = KAFKA_PROPERTY_SOCKET_CONNECTION_SETUP_TIMEOUT_MS,
 		.help = "how long a connection may take, encryption and authentication included"
 	},
 	[KAFKA_OPT_SOCKET_TIMEOUT_MS] = {
 		"socket_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 1010, .max = 300000,
 		.def = "15000",
-		.property = "socket.timeout.ms",
+		.property = KAFKA_PROPERTY_SOCKET_TIMEOUT_MS,
 		.help = "how long the client waits for the answer to one request"
 	},
 	[KAFKA_OPT_SOCKET_KEEPALIVE_ENABLE] = {
 		"socket_keepalive_enable", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_BOOL,
 		.def = "true", .kafka_default = "true",
-		.property = "socket.keepalive.enable",
+		.property = KAFKA_PROPERTY_SOCKET_KEEPALIVE_ENABLE,
 		.help = "TCP keepalives on connections"
 	},
 	[KAFKA_OPT_SOCKET_NAGLE_DISABLE] = {
 		"socket_nagle_disable", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_BOOL,
 		.kafka_default = "true",
-		.property = "socket.nagle.disable",
+		.property = KAFKA_PROPERTY_SOCKET_NAGLE_DISABLE,
 		.help = "sends small packets at once (TCP_NODELAY)"
 	},
 	[KAFKA_OPT_SEND_BUFFER_BYTES] = {
 		"send_buffer_bytes", "socket_send_buffer_bytes", KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 0, .max = 100000000,
 		.def = "0", .kafka_default = "131072",
-		.property = "socket.send.buffer.bytes",
+		.property = KAFKA_PROPERTY_SOCKET_SEND_BUFFER_BYTES,
 		.help = "send buffer of a connection; 0 is the system's default"
 	},
 	[KAFKA_OPT_RECEIVE_BUFFER_BYTES] = {
 		"receive_buffer_bytes", "socket_receive_buffer_bytes", KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 0, .max = 100000000,
 		.def = "0", .kafka_default = "65536",
-		.property = "socket.receive.buffer.bytes",
+		.property = KAFKA_PROPERTY_SOCKET_RECEIVE_BUFFER_BYTES,
 		.help = "receive buffer of a connection; 0 is the system's default"
 	},
 
@@ -238,31 +237,31 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_SASL_USERNAME] = {
 		"sasl_username", NULL, KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SASL | KAFKA_OPTION_SECRET,
-		.property = "sasl.username",
+		.property = KAFKA_PROPERTY_SASL_USERNAME,
 		.help = "user name for SASL"
 	},
 	[KAFKA_OPT_SASL_PASSWORD] = {
 		"sasl_password", NULL, KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SASL | KAFKA_OPTION_SECRET,
-		.property = "sasl.password",
+		.property = KAFKA_PROPERTY_SASL_PASSWORD,
 		.help = "password for SASL"
 	},
 	[KAFKA_OPT_SSL_CERTIFICATE_PEM] = {
 		"ssl_certificate_pem", "ssl_keystore_certificate_chain", KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
-		.property = "ssl.certificate.pem",
+		.property = KAFKA_PROPERTY_SSL_CERTIFICATE_PEM,
 		.help = "the client's certificate, in PEM format"
 	},
 	[KAFKA_OPT_SSL_KEY_PEM] = {
 		"ssl_key_pem", "ssl_keystore_key", KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
-		.property = "ssl.key.pem",
+		.property = KAFKA_PROPERTY_SSL_KEY_PEM,
 		.help = "the client's private key, in PEM format"
 	},
 	[KAFKA_OPT_SSL_KEY_PASSWORD] = {
 		"ssl_key_password", NULL, KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
-		.property = "ssl.key.password",
+		.property = KAFKA_PROPERTY_SSL_KEY_PASSWORD,
 		.help = "password of the client's private key"
 	},
 
@@ -302,7 +301,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"isolation_level", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,
 		.values = isolation_levels,
 		.def = "read_committed", .kafka_default = "read_uncommitted",
-		.property = "isolation.level",
+		.property = KAFKA_PROPERTY_ISOLATION_LEVEL,
 		.help = "whether records of open and aborted Kafka transactions are read"
 	},
 	[KAFKA_OPT_MAX_POLL_RECORDS] = {
@@ -315,14 +314,14 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"fetch_min_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
 		.min = 1, .max = 100000000,
 		.def = "1", .kafka_default = "1",
-		.property = "fetch.min.bytes",
+		.property = KAFKA_PROPERTY_FETCH_MIN_BYTES,
 		.help = "how much a broker collects before it answers"
 	},
 	[KAFKA_OPT_FETCH_MAX_BYTES] = {
 		"fetch_max_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
 		.min = 1000, .max = 2147483135,
 		.def = "33554432", .kafka_default = "52428800",
-		.property = "fetch.max.bytes",
+		.property = KAFKA_PROPERTY_FETCH_MAX_BYTES,
 		.help = "how much a broker sends in one answer at most"
 	},
 	[KAFKA_OPT_MAX_PARTITION_FETCH_BYTES] = {
@@ -330,7 +329,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_READING, KAFKA_TYPE_INT,
 		.min = 1, .max = 1000000000,
 		.def = "1048576", .kafka_default = "1048576",
-		.property = "max.partition.fetch.bytes",
+		.property = KAFKA_PROPERTY_MAX_PARTITION_FETCH_BYTES,
 		.help = "how much a broker sends of one partition in one answer at most"
 	},
 
@@ -346,20 +345,20 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"acks", "request_required_acks", KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
 		.values = acks_values,
 		.def = "all", .kafka_default = "all",
-		.property = "acks",
+		.property = KAFKA_PROPERTY_ACKS,
 		.help = "how many replicas must have a record before it counts as written"
 	},
 	[KAFKA_OPT_ENABLE_IDEMPOTENCE] = {
 		"enable_idempotence", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_BOOL,
 		.kafka_default = "true",
-		.property = "enable.idempotence",
+		.property = KAFKA_PROPERTY_ENABLE_IDEMPOTENCE,
 		.help = "no duplicates when the client sends again; on by default when acks is all"
 	},
 	[KAFKA_OPT_PARTITIONER] = {
 		"partitioner", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
 		.values = partitioners,
 		.def = "default",
-		.property = "partitioner",
+		.property = KAFKA_PROPERTY_PARTITIONER,
 		.help = "how a key chooses the partition; the default agrees with Java producers"
 	},
 	[KAFKA_OPT_COMPRESSION_TYPE] = {
@@ -367,7 +366,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_WRITING, KAFKA_TYPE_ENUM,
 		.values = compression_types,
 		.def = "none", .kafka_default = "none",
-		.property = "compression.type",
+		.property = KAFKA_PROPERTY_COMPRESSION_TYPE,
 		.help = "how batches of records are compressed"
 	},
 	[KAFKA_OPT_LINGER_MS] = {
@@ -375,21 +374,21 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_WRITING, KAFKA_TYPE_INT,
 		.min = 0, .max = 900000,
 		.def = "5", .kafka_default = "5",
-		.property = "linger.ms",
+		.property = KAFKA_PROPERTY_LINGER_MS,
 		.help = "how long a batch waits for more records; a COMMIT does not wait for it"
 	},
 	[KAFKA_OPT_BATCH_SIZE] = {
 		"batch_size", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_INT,
 		.min = 1, .max = PG_INT32_MAX,
 		.def = "1000000", .kafka_default = "16384",
-		.property = "batch.size",
+		.property = KAFKA_PROPERTY_BATCH_SIZE,
 		.help = "size of a batch of records in bytes"
 	},
 	[KAFKA_OPT_BUFFER_MEMORY] = {
 		"buffer_memory", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_INT,
 		.min = 1024, .max = PG_INT32_MAX, .unit = 1024,
 		.def = "33554432", .kafka_default = "33554432",
-		.property = "queue.buffering.max.kbytes",
+		.property = KAFKA_PROPERTY_QUEUE_BUFFERING_MAX_KBYTES,
 		.help = "bytes that wait in the client to be sent; when it is full, sending waits"
 	},
 	[KAFKA_OPT_MAX_REQUEST_SIZE] = {
@@ -397,7 +396,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_WRITING, KAFKA_TYPE_INT,
 		.min = 1000, .max = 1000000000,
 		.def = "1048576", .kafka_default = "1048576",
-		.property = "message.max.bytes",
+		.property = KAFKA_PROPERTY_MESSAGE_MAX_BYTES,
 		.help = "size of the largest record in bytes; brokers have a limit of their own"
 	},
 	[KAFKA_OPT_DELIVERY_TIMEOUT_MS] = {
@@ -405,7 +404,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		KAFKA_WRITING, KAFKA_TYPE_INT,
 		.min = 1, .max = PG_INT32_MAX,
 		.def = "10000", .kafka_default = "120000",
-		.property = "message.timeout.ms",
+		.property = KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS,
 		.help = "how long a record may take to be acknowledged before the write fails"
 	},
 
@@ -485,28 +484,4 @@ const KafkaForeignName kfdw_foreign_names[] = {
 	{"debug", "The client's messages are in the server's log."},
 	{"log_level", "The client's messages are in the server's log."},
 	{NULL}
-};
-
-/*
- * message.max.bytes is for producers, but the library refuses a consumer whose
- * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
- * is ours; fetch.wait.max.ms is short, as an idle fetch delays what comes next.
- */
-const KafkaFixedProperty kfdw_fixed_properties[] = {
-	{BOTH, {"allow.auto.create.topics", "false"}},
-	{BOTH, {"log.connection.close", "false"}},
-	{BOTH, {"enable.metrics.push", "false", .optional = true}},
-	{KAFKA_READING, {"auto.offset.reset", "error"}},
-	{KAFKA_READING, {"check.crcs", "true"}},
-	{KAFKA_READING, {"enable.auto.commit", "false"}},
-	{KAFKA_READING, {"enable.auto.offset.store", "false"}},
-	{KAFKA_READING, {"enable.partition.eof", "true"}},
-	{KAFKA_READING, {"fetch.queue.backoff.ms", "10", .optional = true}},
-	{KAFKA_READING, {"fetch.wait.max.ms", "10"}},
-	{KAFKA_READING, {"message.max.bytes", "1000"}},
-	{KAFKA_READING, {"queued.max.messages.kbytes", "32768"}},
-	{KAFKA_READING, {"queued.min.messages", "100000"}},
-	{KAFKA_WRITING, {"queue.buffering.max.messages", "1000000"}},
-	{KAFKA_WRITING, {"retry.backoff.ms", "10"}},
-	{0, {NULL}}
 };

@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "kafka/client.h"
+#include "kafka/config.h"
 #include "source/start_offset.h"
 #include "stream/task.h"
 
@@ -21,9 +21,6 @@
 
 /* A message names the offsets of this many partitions. */
 #define MAX_DESCRIBED 4
-
-/* An idle fetch of a scan is short, as it would delay what comes next; a stream only waits. */
-#define FETCH_WAIT_MS "100"
 
 static bool read_definition(KafkaTask *task, const char *name);
 static void take_partitions(KafkaTask *task);
@@ -69,22 +66,13 @@ kfdw_task_open(const char *name, int worker)
 	return task;
 }
 
-/* Lets idle fetches take their time. */
-static void
-fetch_patiently(KafkaConfig *config)
-{
-	for (int i = 0; i < config->nproperties; i++)
-		if (strcmp(config->properties[i].name, "fetch.wait.max.ms") == 0)
-			config->properties[i].value = FETCH_WAIT_MS;
-}
-
 /* Reads the stream and the options of its source. */
 static bool
 read_definition(KafkaTask *task, const char *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(task->context);
 
-	task->generation = kfdw_client_generation();
+	task->generation = kfdw_config_generation();
 	task->stream = kfdw_streams_get(name);
 	if (task->stream != NULL && task->stream->enabled)
 	{
@@ -94,7 +82,7 @@ read_definition(KafkaTask *task, const char *name)
 					 errmsg("the source of stream \"%s\" does not exist any more", name)));
 		task->options = kfdw_options_table(task->stream->source, GetUserId());
 		task->options->group_id = task->stream->name;
-		fetch_patiently(&task->options->consumer);
+		task->options->consumer.kind = KAFKA_CLIENT_STREAM;
 		task->key.server = task->options->server;
 		task->key.group_id = task->stream->name;
 		task->key.topic = task->options->topic;
@@ -298,7 +286,7 @@ bool
 kfdw_task_is_outdated(const KafkaTask *task)
 {
 	AcceptInvalidationMessages();
-	return task->generation != kfdw_client_generation();
+	return task->generation != kfdw_config_generation();
 }
 
 /* Records between the positions and what the broker last said of the ends. */

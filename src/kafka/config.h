@@ -1,0 +1,50 @@
+/*
+ * config.h
+ *	  What a client of the library is opened with.
+ */
+#ifndef KFDW_CONFIG_H
+#define KFDW_CONFIG_H
+
+#include "kafka/property.h"
+
+/* What a client is for. */
+typedef enum KafkaClientKind
+{
+	KAFKA_CLIENT_SCAN,			/* consumes until an end that is known */
+	KAFKA_CLIENT_STREAM,		/* consumes for ever */
+	KAFKA_CLIENT_PRODUCER
+} KafkaClientKind;
+
+/* One client property. */
+typedef struct KafkaProperty
+{
+	KafkaPropertyId id;
+	const char *value;
+	bool		secret;			/* appears in no message */
+} KafkaProperty;
+
+/* Everything needed to open a client. */
+typedef struct KafkaConfig
+{
+	KafkaClientKind kind;
+	const char *bootstrap_servers;	/* for messages; also among the properties */
+	int			request_timeout_ms; /* how long a statement waits for a silent broker */
+	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
+	int			nproperties;
+	KafkaProperty *properties;	/* each once; what is the same for all of a kind is not among them */
+} KafkaConfig;
+
+/* All of it as one string: what a client may be used for again. */
+extern char *kfdw_config_key(const KafkaConfig *config);
+
+/* True when two clients would be opened alike. */
+extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right);
+
+/* A copy in the current memory context. */
+extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
+
+/* Counts changes of servers, user mappings and tables: what was opened before one is not reused. */
+extern void kfdw_config_invalidate_all(void);
+extern uint64 kfdw_config_generation(void);
+
+#endif							/* KFDW_CONFIG_H */

@@ -1,0 +1,158 @@
+/*
+ * check.c
+ *	  Checks of several options.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "format/columns.h"
+#include "option/check.h"
+
+/* Of two options whose values ascend. */
+typedef enum KafkaOrder
+{
+	MUST_DIFFER,
+	MAY_BE_EQUAL
+} KafkaOrder;
+
+/* Some options only superusers may set: they name files of the server. */
+static void
+check_permissions(const KafkaOptionSetting *settings)
+{
+	if (superuser())
+		return;
+	for (int i = 0; i < KAFKA_OPTION_COUNT; i++)
+		if (settings[i].given && (kfdw_option_table[i].flags & KAFKA_OPTION_SUPERUSER) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set option \"%s\"", kfdw_option_table[i].name),
+					 errdetail("Only superusers may set or change an object that has this option.")));
+}
+
+/* An object without a required option is an error as soon as it is made. */
+static void
+check_required(int place, const KafkaOptionSetting *settings)
+{
+	for (int i = 0; i < KAFKA_OPTION_COUNT; i++)
+	{
+		const KafkaOption *option = &kfdw_option_table[i];
+
+		if ((option->places & place) != 0 && (option->flags & KAFKA_OPTION_REQUIRED) != 0 && !settings[i].given)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+					 errmsg("option \"%s\" is required", option->name)));
+	}
+}
+
+/*
+ * An option of a server that its security_protocol makes useless is refused.
+ * SASL needs a mechanism, as the library's default would run kinit.
+ */
+static void
+check_security(const KafkaOptionSetting *settings)
+{
+	int			protocol = settings[KAFKA_OPT_SECURITY_PROTOCOL].number;
+
+	for (int i = 0; i < KAFKA_OPTION_COUNT; i++)
+	{
+		int			needs = kfdw_option_table[i].flags & (KAFKA_OPTION_SASL | KAFKA_OPTION_SSL);
+
+		if (settings[i].given && (needs & ~protocol) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" has no use without %s", kfdw_option_table[i].name,
+							needs == KAFKA_OPTION_SASL ? "SASL" : "SSL"),
+					 errhint("Set \"security_protocol\" to \"%s\" or \"sasl_ssl\".",
+							 needs == KAFKA_OPTION_SASL ? "sasl_plaintext" : "ssl")));
+	}
+
+	if ((protocol & KAFKA_OPTION_SASL) != 0 && !settings[KAFKA_OPT_SASL_MECHANISM].given)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"sasl_mechanism\" is required with security_protocol \"%s\"",
+						settings[KAFKA_OPT_SECURITY_PROTOCOL].text)));
+}
+
+/* Of the metadata columns only the key is also a field of the value. */
+static void
+check_column(const KafkaOptionSetting *settings)
+{
+	KafkaColumnKind kind;
+
+	if (settings[KAFKA_OPT_METADATA].given && settings[KAFKA_OPT_FIELD].given &&
+		kfdw_columns_metadata_kind(settings[KAFKA_OPT_METADATA].text, &kind) &&
+		kind != KAFKA_COLUMN_KEY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"field\" conflicts with metadata \"%s\"", settings[KAFKA_OPT_METADATA].text),
+				 errhint("Only a column with metadata \"key\" can be a field of the value too.")));
+}
+
+/*
+ * Raises an error when the first of two integer options is above the second, or, where
+ * they must differ, not below it.  What is not known yet is not judged.
+ */
+static void
+check_order(const KafkaOptionSetting *settings, KafkaOptionId lower, KafkaOptionId upper, KafkaOrder order)
+{
+	const KafkaOptionSetting *low = &settings[lower];
+	const KafkaOptionSetting *high = &settings[upper];
+
+	if (low->text == NULL || high->text == NULL || low->number < high->number ||
+		(order == MAY_BE_EQUAL && low->number == high->number))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("option \"%s\" must be %s \"%s\"", kfdw_option_table[lower].name,
+					order == MAY_BE_EQUAL ? "at most" : "less than", kfdw_option_table[upper].name),
+			 errdetail("They are %d and %d.", low->number, high->number)));
+}
+
+void
+kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
+{
+	const KafkaOptionSetting *idempotence = &settings[KAFKA_OPT_ENABLE_IDEMPOTENCE];
+	const KafkaOptionSetting *acks = &settings[KAFKA_OPT_ACKS];
+
+	if (idempotence->given && idempotence->number && acks->text != NULL && acks->number != -1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"enable_idempotence\" conflicts with acks \"%s\"", acks->text),
+				 errhint("Set \"acks\" to \"all\", or leave out \"enable_idempotence\".")));
+
+	check_order(settings, KAFKA_OPT_LINGER_MS, KAFKA_OPT_DELIVERY_TIMEOUT_MS, MUST_DIFFER);
+	check_order(settings, KAFKA_OPT_MAX_REQUEST_SIZE, KAFKA_OPT_BUFFER_MEMORY, MAY_BE_EQUAL);
+	check_order(settings, KAFKA_OPT_RECONNECT_BACKOFF_MS, KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS, MAY_BE_EQUAL);
+}
+
+void
+kfdw_option_check_object(const KafkaOptionSetting *settings, int place)
+{
+	check_permissions(settings);
+	check_required(place, settings);
+	if (place == KAFKA_ON_SERVER)
+		check_security(settings);
+	if (place == KAFKA_ON_COLUMN)
+		check_column(settings);
+	kfdw_option_check_conflicts(settings);
+}
+
+void
+kfdw_option_check_credentials(const KafkaOptionSetting *settings, const char *server)
+{
+	KafkaOptionId missing;
+
+	if ((settings[KAFKA_OPT_SECURITY_PROTOCOL].number & KAFKA_OPTION_SASL) == 0)
+		return;
+	if (settings[KAFKA_OPT_SASL_USERNAME].text == NULL)
+		missing = KAFKA_OPT_SASL_USERNAME;
+	else if (settings[KAFKA_OPT_SASL_PASSWORD].text == NULL)
+		missing = KAFKA_OPT_SASL_PASSWORD;
+	else
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+			 errmsg("option \"%s\" is required by server \"%s\"", kfdw_option_table[missing].name, server),
+			 errhint("Set it in a user mapping for this server.")));
+}

@@ -1,0 +1,190 @@
+/*
+ * value.c
+ *	  Whether an option's value is right, and what it is for the client.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "format/columns.h"
+#include "option/value.h"
+
+#define MAX_TOPIC_LENGTH	249
+
+/* Raises an error about a value, without showing it when it is a secret. */
+static void
+report_invalid_value(const KafkaOption *option, const char *value, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 (option->flags & KAFKA_OPTION_SECRET) ?
+			 errmsg("invalid value for option \"%s\"", option->name) :
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+			 errhint("%s", hint)));
+}
+
+const char *
+kfdw_option_valid_values(const KafkaOption *option)
+{
+	StringInfoData valid;
+
+	switch (option->type)
+	{
+		case KAFKA_TYPE_STRING:
+			return option->check == kfdw_option_check_metadata ? kfdw_columns_metadata_names() : NULL;
+		case KAFKA_TYPE_INT:
+			return option->max == PG_INT32_MAX ?
+				psprintf("integer of at least %d", option->min) :
+				psprintf("integer from %d to %d", option->min, option->max);
+		case KAFKA_TYPE_BOOL:
+			return "true, false";
+		case KAFKA_TYPE_ENUM:
+			break;
+	}
+
+	initStringInfo(&valid);
+	for (const KafkaOptionValue *choice = option->values; choice->name != NULL; choice++)
+		if (!choice->unsupported)
+			appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", choice->name);
+	return valid.data;
+}
+
+/* A hint that lists them. */
+static const char *
+valid_values_hint(const KafkaOption *option)
+{
+	return psprintf("Valid values are: %s.", kfdw_option_valid_values(option));
+}
+
+/* An integer without anything around it, within the option's range. */
+static int
+parse_integer(const KafkaOption *option, const char *value)
+{
+	char	   *end;
+	long		number;
+
+	errno = 0;
+	number = strtol(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || isspace((unsigned char) value[0]) ||
+		number < option->min || number > option->max)
+		report_invalid_value(option, value,
+							 psprintf("The value must be an %s.", kfdw_option_valid_values(option)));
+	return (int) number;
+}
+
+/* The chosen value of an enumeration; case does not matter, as in Kafka. */
+static const KafkaOptionValue *
+parse_enum(const KafkaOption *option, const char *value)
+{
+	for (const KafkaOptionValue *choice = option->values; choice->name != NULL; choice++)
+	{
+		if (pg_strcasecmp(choice->name, value) != 0)
+			continue;
+		if (choice->unsupported)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s \"%s\" is not supported in this version", option->name, choice->name)));
+		return choice;
+	}
+
+	report_invalid_value(option, value, valid_values_hint(option));
+	return NULL;				/* not reached */
+}
+
+KafkaOptionSetting
+kfdw_option_parse(const KafkaOption *option, const char *value)
+{
+	KafkaOptionSetting setting = {.value = value};
+	const KafkaOptionValue *choice;
+	bool		on = false;
+
+	switch (option->type)
+	{
+		case KAFKA_TYPE_STRING:
+			if (value[0] == '\0')
+				report_invalid_value(option, value, "The value must not be empty.");
+			setting.text = value;
+			break;
+		case KAFKA_TYPE_INT:
+			setting.number = parse_integer(option, value);
+			if (option->unit > 0)
+				setting.text = psprintf("%d", (setting.number - 1) / option->unit + 1);
+			else
+				setting.text = psprintf("%d", setting.number);
+			break;
+		case KAFKA_TYPE_BOOL:
+			if (!parse_bool(value, &on))
+				report_invalid_value(option, value, valid_values_hint(option));
+			setting.number = on;
+			setting.text = on ? "true" : "false";
+			break;
+		case KAFKA_TYPE_ENUM:
+			choice = parse_enum(option, value);
+			setting.number = choice->code;
+			setting.text = choice->property ? choice->property : choice->name;
+			break;
+	}
+
+	if (option->check != NULL)
+		option->check(option, value);
+	return setting;
+}
+
+/* Brokers, as host or host:port; the host may be an IPv6 address in brackets. */
+void
+kfdw_option_check_servers(const KafkaOption *option, const char *value)
+{
+	char	   *copy = pstrdup(value);
+	char	   *rest = copy;
+	char	   *broker;
+
+	while ((broker = strsep(&rest, ",")) != NULL)
+	{
+		char	   *host = broker + strspn(broker, " ");
+		size_t		length = strcspn(host, host[0] == '[' ? "]" : ": ");
+		char	   *after = host + length;
+		int			port = 9092;
+		int			end = 0;
+
+		if (host[0] == '[' && *after == ']')
+			after++;
+		if (*after == ':' && sscanf(after, ":%5d%n", &port, &end) != 1)
+			port = 0;
+		after += end;
+		after += strspn(after, " ");
+		if (length == 0 || *after != '\0' || port < 1 || port > 65535)
+			report_invalid_value(option, value,
+								 "The value must be a list of brokers as \"host:port\", separated by commas.");
+	}
+}
+
+/* The rules of Kafka for the names of topics. */
+void
+kfdw_option_check_topic(const KafkaOption *option, const char *value)
+{
+	size_t		valid = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	if (strchr(value, ',') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a list of topics is not supported in this version"),
+				 errhint("Create a foreign table for each topic.")));
+	if (value[valid] != '\0' || valid > MAX_TOPIC_LENGTH ||
+		strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+		report_invalid_value(option, value,
+							 psprintf("The name of a topic has at most %d of the characters a-z, A-Z, 0-9, \".\", \"_\" and \"-\".",
+									  MAX_TOPIC_LENGTH));
+}
+
+/* columns.c knows what a column can hold. */
+void
+kfdw_option_check_metadata(const KafkaOption *option, const char *value)
+{
+	KafkaColumnKind kind;
+
+	if (!kfdw_columns_metadata_kind(value, &kind))
+		report_invalid_value(option, value, valid_values_hint(option));
+}
