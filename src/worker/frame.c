@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "kafka/fault.h"
 #include "worker/frame.h"
 #include "worker/own_slot.h"
 #include "worker/slots.h"
@@ -27,7 +28,7 @@
 /* A scout that is to say what has changed has this long before the next step is tried. */
 #define CHANGE_WAIT_MS 100
 
-/* Faults that pass by themselves, by SQLSTATE or class. */
+/* PostgreSQL's own faults that pass by themselves, by class; of Kafka's, kafka/fault.c knows. */
 static const char *const passing_faults[] = {
 	"08",						/* connection */
 	"40",						/* serialization failure, deadlock */
@@ -35,9 +36,6 @@ static const char *const passing_faults[] = {
 	"55",						/* object not in prerequisite state, lock not available */
 	"57",						/* operator intervention */
 	"58",						/* system error */
-	"HV000",					/* the broker refused something */
-	"HV00N",					/* unable to establish connection */
-	"HV00R",					/* the topic is not there, or its broker just started */
 };
 
 static const KafkaWorkerKey *key;
@@ -86,7 +84,10 @@ bool
 kfdw_frame_passes(const ErrorData *error)
 {
 	const char *state = unpack_sql_state(error->sqlerrcode);
+	KafkaVerdict verdict = kfdw_fault_judge(error);
 
+	if (verdict != KAFKA_NOT_CONCERNED)
+		return verdict == KAFKA_TRY_AGAIN;
 	for (int i = 0; i < lengthof(passing_faults); i++)
 		if (strncmp(state, passing_faults[i], strlen(passing_faults[i])) == 0)
 			return true;
