@@ -8,7 +8,6 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "compat.h"
 #include "delivery/delivery.h"
 #include "fdw/fdw.h"
 #include "option/options.h"

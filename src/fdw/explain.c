@@ -12,28 +12,28 @@
 #include "fdw/fdw.h"
 
 void
-kafkaExplainForeignScan(ForeignScanState *node, ExplainState *es)
+kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
 {
 	KafkaTableOptions *options = kfdw_options_table(RelationGetRelid(node->ss.ss_currentRelation),
 													kfdw_scan_userid(node));
 	KafkaScanCounts counts;
 
-	ExplainPropertyText("Kafka Topic", options->topic, es);
+	kfdw_explain_text("Kafka Topic", options->topic, es);
 	if (options->group_id != NULL)
-		ExplainPropertyText("Consumer Group", options->group_id, es);
-	if (!es->analyze || !kfdw_scan_counts(node, &counts))
+		kfdw_explain_text("Consumer Group", options->group_id, es);
+	if (!kfdw_explain_analyzes(es) || !kfdw_scan_counts(node, &counts))
 		return;
-	ExplainPropertyInteger("Partitions Read", NULL, counts.partitions, es);
-	ExplainPropertyInteger("Records Read", NULL, counts.records, es);
-	ExplainPropertyInteger("Bytes Read", NULL, counts.bytes, es);
+	kfdw_explain_integer("Partitions Read", counts.partitions, es);
+	kfdw_explain_integer("Records Read", counts.records, es);
+	kfdw_explain_integer("Bytes Read", counts.bytes, es);
 }
 
 void
 kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
-						  List *fdw_private, int subplan, ExplainState *es)
+						  List *fdw_private, int subplan, struct ExplainState *es)
 {
 	KafkaTableOptions *options = kfdw_options_table(RelationGetRelid(relinfo->ri_RelationDesc),
 													kfdw_result_userid(relinfo, mtstate->ps.state));
 
-	ExplainPropertyText("Kafka Topic", options->topic, es);
+	kfdw_explain_text("Kafka Topic", options->topic, es);
 }

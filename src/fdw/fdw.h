@@ -7,7 +7,6 @@
 
 #include "foreign/fdwapi.h"
 
-#include "compat.h"
 #include "kafka/consumer.h"
 #include "option/options.h"
 
@@ -50,8 +49,8 @@ extern TupleTableSlot *kafkaExecForeignInsert(EState *estate, ResultRelInfo *rel
 extern int	kafkaIsForeignRelUpdatable(Relation relation);
 
 /* explain.c */
-extern void kafkaExplainForeignScan(ForeignScanState *node, ExplainState *es);
+extern void kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState *es);
 extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
-									  List *fdw_private, int subplan, ExplainState *es);
+									  List *fdw_private, int subplan, struct ExplainState *es);
 
 #endif							/* KFDW_FDW_H */

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
+#include "utils/jsonfuncs.h"
 #include "utils/lsyscache.h"
 
 #include "compat.h"
@@ -68,7 +69,7 @@ unescape(const char *token, size_t len)
 	JsonParseErrorType error = json_lex(lexer);
 
 	if (error != JSON_SUCCESS)
-		json_errsave_error(error, lexer, NULL);
+		kfdw_json_report(error, lexer);
 	return lexer->strval->data;
 }
 

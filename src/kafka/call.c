@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 
+#include "compat.h"
 #include "kafka/call.h"
 
 /* The longest wait without a look at interrupts. */
@@ -38,6 +38,8 @@ typedef enum KafkaCallState
  * thread writes to it after its call is done, when nobody waits for it any more.
  */
 static int	wake_fd = -1;
+
+static KafkaWaitEvent call_wait = {"KafkaCall"};
 
 int
 kfdw_call_start_thread(void *(*run) (void *), void *argument)
@@ -105,7 +107,7 @@ wait_slice(void)
 	uint64		count;
 	int			events = WaitLatchOrSocket(MyLatch,
 										   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-										   wake_fd, SLICE_MS, PG_WAIT_EXTENSION);
+										   wake_fd, SLICE_MS, kfdw_wait_event(&call_wait));
 
 	/* a thread of an older call may have written too: the call's state tells */
 	if ((events & WL_SOCKET_READABLE) && read(wake_fd, &count, sizeof(count)) < 0)

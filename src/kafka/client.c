@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 
+#include "compat.h"
 #include "kafka/call.h"
 #include "kafka/client.h"
 
@@ -67,6 +67,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{PRODUCERS, "retry.backoff.ms", "10"},
 };
 
+static KafkaWaitEvent client_wait = {"KafkaClient"};
 static KafkaClient *idle_clients = NULL;
 static bool exit_callback_registered = false;
 
@@ -414,7 +415,7 @@ kfdw_client_wait(KafkaClient *client, long timeout_ms)
 	CHECK_FOR_INTERRUPTS();
 	events = WaitLatchOrSocket(MyLatch,
 							   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							   client->wake_fd, timeout_ms, PG_WAIT_EXTENSION);
+							   client->wake_fd, timeout_ms, kfdw_wait_event(&client_wait));
 	if ((events & WL_SOCKET_READABLE) && read(client->wake_fd, &count, sizeof(count)) < 0)
 		count = 0;				/* the library may have disabled it: as good as read */
 	if (events & WL_LATCH_SET)

@@ -14,6 +14,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_clause.h"
@@ -353,14 +354,12 @@ static void
 check_call(const Node *utility)
 {
 	Oid			procedure;
-	AclResult	result;
 
 	if (!IsA(utility, CallStmt))
 		return;
 	procedure = ((const CallStmt *) utility)->funcexpr->funcid;
-	result = object_aclcheck(ProcedureRelationId, procedure, GetUserId(), ACL_EXECUTE);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_PROCEDURE, get_func_name(procedure));
+	if (!kfdw_procedure_may_run(procedure, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_PROCEDURE, get_func_name(procedure));
 }
 
 /* Finds the topic tables that a plan reads, of which there may be one, and those that it writes. */

@@ -13,7 +13,6 @@
 #include "storage/lmgr.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "source/batch.h"
 #include "stream/statement.h"
 #include "stream/stream.h"

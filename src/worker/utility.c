@@ -63,7 +63,7 @@ find_own_database(const char *name)
 {
 	Oid			database = get_database_oid(name, true);
 
-	return OidIsValid(database) && object_ownercheck(DatabaseRelationId, database, GetUserId()) ?
+	return OidIsValid(database) && kfdw_database_ownercheck(database, GetUserId()) ?
 		database : InvalidOid;
 }
 
@@ -83,7 +83,7 @@ find_dropped_extension(const DropStmt *drop)
 		if (strcmp(strVal(lfirst(lc)), name) != 0)
 			continue;
 		extension = get_extension_oid("kafka_fdw", true);
-		if (OidIsValid(extension) && object_ownercheck(ExtensionRelationId, extension, GetUserId()))
+		if (OidIsValid(extension) && kfdw_extension_ownercheck(extension, GetUserId()))
 			return MyDatabaseId;
 	}
 	return InvalidOid;

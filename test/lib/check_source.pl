@@ -191,7 +191,7 @@ sub check_words
 	my ($file, $path, $code, $text) = @_;
 	my @rules = (
 		[ qr/\brd_kafka_\w+|\bRD_KAFKA_\w+/, $path !~ m{^kafka/}, 'is known to src/kafka only' ],
-		[ qr/\bPG_VERSION_NUM\b/, $path ne 'compat.h', 'stands in src/compat.h only' ],
+		[ qr/\bPG_VERSION_NUM\b/, $path !~ /^compat\.[ch]$/, 'stands in src/compat.[ch] only' ],
 		[ qr/\bRD_KAFKA_VERSION\b/, $path ne 'kafka/librdkafka.h', 'stands in src/kafka/librdkafka.h only' ],
 	);
 	foreach my $rule (@rules)

@@ -1,0 +1,171 @@
+/*
+ * compat.c
+ *	  What differs between PostgreSQL versions.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "commands/explain.h"
+#include "common/jsonapi.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "optimizer/pathnode.h"
+#include "utils/acl.h"
+#include "utils/jsonfuncs.h"
+#include "utils/wait_event.h"
+
+/* 18 split the state and the functions that print properties off commands/explain.h. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+#include "compat.h"
+
+/* 16 reports softly where an error context is given. */
+void
+kfdw_json_report(int error, JsonLexContext *lexer)
+{
+#if PG_VERSION_NUM >= 160000
+	json_errsave_error((JsonParseErrorType) error, lexer, NULL);
+#else
+	json_ereport_error((JsonParseErrorType) error, lexer);
+#endif
+}
+
+/* 17 can fill a caller's lexer and takes constant input. */
+JsonLexContext *
+kfdw_make_json_lexer(const char *json, size_t len, int encoding, bool need_escapes)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, json, len, encoding, need_escapes);
+#else
+	return makeJsonLexContextCstringLen(unconstify(char *, json), (int) len, encoding, need_escapes);
+#endif
+}
+
+/* 16 has one function in place of one for each kind of object. */
+bool
+kfdw_database_ownercheck(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
+#endif
+}
+
+/* The same. */
+bool
+kfdw_extension_ownercheck(Oid extension, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(ExtensionRelationId, extension, role);
+#else
+	return pg_extension_ownercheck(extension, role);
+#endif
+}
+
+/* The same. */
+bool
+kfdw_procedure_may_run(Oid procedure, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, procedure, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(procedure, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+/* 18 runs a plan once only, always. */
+void
+kfdw_run_to_end(QueryDesc *query)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecutorRun(query, ForwardScanDirection, 0);
+#else
+	ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
+
+/* 16 moved it from the range table to the plan. */
+Oid
+kfdw_scan_userid(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+#if PG_VERSION_NUM >= 160000
+	Oid			userid = plan->checkAsUser;
+#else
+	Oid			userid = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state)->checkAsUser;
+#endif
+
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+/* 16 has a function for it; before, a routed partition uses the range table entry of its root. */
+Oid
+kfdw_result_userid(ResultRelInfo *relinfo, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	Oid			userid = ExecGetResultRelCheckAsUser(relinfo, estate);
+#else
+	Oid			userid = InvalidOid;
+	Index		relation = relinfo->ri_RangeTableIndex;
+
+	if (relation == 0 && relinfo->ri_RootResultRelInfo != NULL)
+		relation = relinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
+	if (relation != 0)
+		userid = exec_rt_fetch(relation, estate)->checkAsUser;
+#endif
+
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+/* 17 added fdw_restrictinfo, 18 disabled_nodes. */
+ForeignPath *
+kfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, Cost startup, Cost total)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rel->rows, 0, startup, total, NIL,
+								   rel->lateral_relids, NULL, NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rel->rows, startup, total, NIL,
+								   rel->lateral_relids, NULL, NIL, NIL);
+#else
+	return create_foreignscan_path(root, rel, NULL, rel->rows, startup, total, NIL,
+								   rel->lateral_relids, NULL, NIL);
+#endif
+}
+
+/* Here, as 18 has the struct in a header of its own. */
+bool
+kfdw_explain_analyzes(const ExplainState *es)
+{
+	return es->analyze;
+}
+
+void
+kfdw_explain_text(const char *label, const char *value, ExplainState *es)
+{
+	ExplainPropertyText(label, value, es);
+}
+
+void
+kfdw_explain_integer(const char *label, int64 value, ExplainState *es)
+{
+	ExplainPropertyInteger(label, NULL, value, es);
+}
+
+uint32
+kfdw_wait_event(KafkaWaitEvent *event)
+{
+#if PG_VERSION_NUM >= 170000
+	if (event->info == 0)
+		event->info = WaitEventExtensionNew(event->name);
+	return event->info;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
