@@ -60,8 +60,8 @@ send_records(void)
 	{
 		KafkaTarget *target = lfirst(lc);
 
-		if (target->producer != NULL)
-			kfdw_producer_flush(target->producer);
+		if (target->sent)
+			kfdw_producer_flush(target->topic);
 	}
 	kfdw_log_close(held);
 	held = NULL;

@@ -33,18 +33,10 @@ find_target(List **targets, const KafkaTableOptions *options, Oid userid)
 	target->generation = generation;
 	target->destination.topic = pstrdup(options->topic);
 	target->destination.max_request_size = options->max_request_size;
-	target->config = kfdw_config_copy(&options->producer);
+	target->topic = kfdw_producer_topic(&options->producer, options->topic);
 	*targets = lappend(*targets, target);
 	MemoryContextSwitchTo(old);
 	return target;
-}
-
-/* Learns how many partitions the topic has; the answer may be some seconds old. */
-static void
-count_partitions(KafkaTarget *target, int32 partition)
-{
-	target->npartitions = kfdw_producer_partition_count(kfdw_producer_get(&target->config),
-														target->destination.topic, partition);
 }
 
 KafkaTarget *
@@ -52,7 +44,7 @@ kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid)
 {
 	KafkaTarget *target = find_target(targets, options, userid);
 
-	count_partitions(target, KAFKA_PARTITION_ANY);
+	target->npartitions = kfdw_producer_partition_count(target->topic);
 	return target;
 }
 
@@ -61,7 +53,7 @@ kfdw_target_check(KafkaTarget *target, const KafkaRecord *record)
 {
 	/* the topic may have grown */
 	if (record->partition >= target->npartitions)
-		count_partitions(target, record->partition);
+		target->npartitions = kfdw_producer_partition_count(target->topic);
 
 	if (record->partition >= target->npartitions)
 		ereport(ERROR,
@@ -73,10 +65,6 @@ kfdw_target_check(KafkaTarget *target, const KafkaRecord *record)
 void
 kfdw_target_send(KafkaTarget *target, const KafkaRecord *record)
 {
-	KafkaRecord addressed = *record;
-
-	addressed.topic = target->destination.topic;
-	if (target->producer == NULL)
-		target->producer = kfdw_producer_get(&target->config);
-	kfdw_producer_send(target->producer, &addressed);
+	kfdw_producer_send(target->topic, record);
+	target->sent = true;
 }

@@ -16,9 +16,9 @@ typedef struct KafkaTarget
 	Oid			relid;
 	Oid			userid;
 	uint64		generation;		/* of the catalogs, when the options were read */
-	KafkaConfig config;
+	KafkaProducerTopic *topic;
 	int			npartitions;
-	KafkaProducer *producer;	/* NULL until a record is sent */
+	bool		sent;			/* a record was handed to the producer */
 } KafkaTarget;
 
 /*

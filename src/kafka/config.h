@@ -40,9 +40,6 @@ extern char *kfdw_config_key(const KafkaConfig *config);
 /* True when two clients would be opened alike. */
 extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right);
 
-/* A copy in the current memory context. */
-extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
-
 /* Counts changes of servers, user mappings and tables: what was opened before one is not reused. */
 extern void kfdw_config_invalidate_all(void);
 extern uint64 kfdw_config_generation(void);

@@ -126,7 +126,7 @@ kfdw_consumer_open(const KafkaConfig *config, const char *topic)
 KafkaTopicState *
 kfdw_consumer_topic_state(KafkaConsumer *consumer)
 {
-	KafkaTopicCall *call = kfdw_topic_query(consumer->client, consumer->topic_name, true);
+	KafkaTopicCall *call = kfdw_topic_query(consumer->client, consumer->topic_name, KAFKA_ASK_TO_READ);
 	KafkaTopicState *state = palloc0(sizeof(KafkaTopicState));
 
 	state->npartitions = call->npartitions;

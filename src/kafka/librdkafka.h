@@ -16,7 +16,8 @@
  * From 2.4 on, the library's cache finds topics by their ids too.  Until 2.10, a topic
  * that is created again while the entry of its predecessor is cached leaves a pointer
  * to freed memory there: calls time out, and the process aborts.  So entries expire
- * sooner than anybody can remove a topic and create it again.
+ * sooner than anybody can remove a topic and create it again.  A producer forgets its
+ * topics with them, and asks before it sends.
  */
 #define KFDW_METADATA_MAX_AGE_MS "10"
 

@@ -20,8 +20,8 @@
 #include "kafka/producer.h"
 #include "kafka/topic.h"
 
-/* How long the number of a topic's partitions is believed. */
-#define TOPIC_AGE_MS	30000
+/* What is known of a topic is believed for less than it takes to delete and create it. */
+#define TOPIC_AGE_MS	20
 
 /* Producers that a backend keeps open between transactions. */
 #define MAX_PRODUCERS	8
@@ -35,14 +35,18 @@
 /* produceva() takes its arguments as an array: these, and one for each header. */
 #define FIXED_ARGUMENTS 6
 
-typedef struct KafkaProducerTopic
+typedef struct KafkaProducer KafkaProducer;
+
+struct KafkaProducerTopic
 {
+	KafkaProducer *producer;
 	char	   *name;
 	rd_kafka_topic_t *topic;
 	int			npartitions;
-	TimestampTz asked_at;
+	TimestampTz known_at;		/* when the brokers last confirmed that it is there */
+	bool		in_use;			/* records were sent since the last flush */
 	struct KafkaProducerTopic *next;
-} KafkaProducerTopic;
+};
 
 struct KafkaProducer
 {
@@ -156,8 +160,9 @@ open_producer(const KafkaConfig *config)
 	return producer;
 }
 
-KafkaProducer *
-kfdw_producer_get(const KafkaConfig *config)
+/* The backend's producer for these settings, opened when there is none yet. */
+static KafkaProducer *
+get_producer(const KafkaConfig *config)
 {
 	char	   *key = kfdw_config_key(config);
 	KafkaProducer *producer;
@@ -171,16 +176,17 @@ kfdw_producer_get(const KafkaConfig *config)
 	return producer;
 }
 
-/* The producer's entry of a topic, made when there is none. */
-static KafkaProducerTopic *
-find_topic(KafkaProducer *producer, const char *name)
+KafkaProducerTopic *
+kfdw_producer_topic(const KafkaConfig *config, const char *name)
 {
+	KafkaProducer *producer = get_producer(config);
 	KafkaProducerTopic *topic;
 
 	for (topic = producer->topics; topic != NULL; topic = topic->next)
 		if (strcmp(topic->name, name) == 0)
 			return topic;
 	topic = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaProducerTopic));
+	topic->producer = producer;
 	topic->name = MemoryContextStrdup(TopMemoryContext, name);
 	topic->topic = rd_kafka_topic_new(producer->client->rk, name, NULL);
 	if (topic->topic == NULL)
@@ -191,37 +197,50 @@ find_topic(KafkaProducer *producer, const char *name)
 	return topic;
 }
 
-int
-kfdw_producer_partition_count(KafkaProducer *producer, const char *name, int32 partition)
+/*
+ * Asks the brokers for the topic, which also renews what the library knows of it: it
+ * refuses records for a topic that was created again until it learns of that.
+ */
+static void
+ask_topic(KafkaProducerTopic *topic)
 {
-	KafkaProducerTopic *topic = find_topic(producer, name);
+	KafkaProducer *producer = topic->producer;
+	KafkaTopicCall *call;
 
-	if (topic->npartitions == 0 || partition >= topic->npartitions ||
-		TimestampDifferenceExceeds(topic->asked_at, GetCurrentTimestamp(), TOPIC_AGE_MS))
+	/* a thread may go on using the client after an error */
+	PG_TRY();
 	{
-		KafkaTopicCall *call;
-
-		/* an error here leaves the client to the call's thread: it is not ours any more */
-		PG_TRY();
-		{
-			call = kfdw_topic_query(producer->client, name, false);
-		}
-		PG_CATCH();
-		{
-			destroy_producer(producer);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-		topic->npartitions = call->npartitions;
-		topic->asked_at = GetCurrentTimestamp();
-		kfdw_topic_query_done(call);
+		call = kfdw_topic_query(producer->client, topic->name, KAFKA_ASK_TO_WRITE);
 	}
+	PG_CATCH();
+	{
+		producer->broken = true;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	topic->npartitions = call->npartitions;
+	topic->known_at = GetCurrentTimestamp();
+	kfdw_topic_query_done(call);
+}
+
+/* True when the topic may be another one by now. */
+static bool
+is_outdated(const KafkaProducerTopic *topic)
+{
+	return TimestampDifferenceExceeds(topic->known_at, GetCurrentTimestamp(), TOPIC_AGE_MS);
+}
+
+int
+kfdw_producer_partition_count(KafkaProducerTopic *topic)
+{
+	if (is_outdated(topic))
+		ask_topic(topic);
 	return topic->npartitions;
 }
 
 /* Fills the arguments of produceva() for a record; returns their number. */
 static size_t
-fill_arguments(rd_kafka_vu_t *arguments, KafkaProducerTopic *topic, const KafkaRecord *record)
+fill_arguments(rd_kafka_vu_t *arguments, const KafkaProducerTopic *topic, const KafkaRecord *record)
 {
 	size_t		n = 0;
 
@@ -256,7 +275,7 @@ fill_arguments(rd_kafka_vu_t *arguments, KafkaProducerTopic *topic, const KafkaR
 
 /* Hands a record over once; the library's error code. */
 static rd_kafka_resp_err_t
-produce(KafkaProducer *producer, KafkaProducerTopic *topic, const KafkaRecord *record)
+produce(const KafkaProducerTopic *topic, const KafkaRecord *record)
 {
 	rd_kafka_vu_t fixed[FIXED_ARGUMENTS + 8];
 	rd_kafka_vu_t *arguments = fixed;
@@ -265,7 +284,7 @@ produce(KafkaProducer *producer, KafkaProducerTopic *topic, const KafkaRecord *r
 
 	if (record->nheaders > 8)
 		arguments = palloc((FIXED_ARGUMENTS + record->nheaders) * sizeof(rd_kafka_vu_t));
-	error = rd_kafka_produceva(producer->client->rk, arguments,
+	error = rd_kafka_produceva(topic->producer->client->rk, arguments,
 							   fill_arguments(arguments, topic, record));
 	if (error != NULL)
 	{
@@ -314,13 +333,16 @@ expire(KafkaProducer *producer, TimestampTz since)
 }
 
 void
-kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record)
+kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *record)
 {
-	KafkaProducerTopic *topic = find_topic(producer, record->topic);
+	KafkaProducer *producer = topic->producer;
 	TimestampTz since = 0;
 	rd_kafka_resp_err_t error;
 
-	while ((error = produce(producer, topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	if (!topic->in_use && is_outdated(topic))
+		ask_topic(topic);
+	topic->in_use = true;
+	while ((error = produce(topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{
 		int64		before = producer->outstanding;
 
@@ -332,8 +354,11 @@ kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record)
 		expire(producer, since);
 	}
 	if (error)
-		kfdw_error_topic(producer->client, record->topic, record->partition, error,
+	{
+		producer->broken = true;
+		kfdw_error_topic(producer->client, topic->name, record->partition, error,
 						 rd_kafka_err2str(error));
+	}
 	producer->outstanding++;
 
 	/* reports come in the hundreds of thousands: take them while sending */
@@ -345,9 +370,22 @@ kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record)
 	}
 }
 
-void
-kfdw_producer_flush(KafkaProducer *producer)
+/* All records are acknowledged, so their topics are there. */
+static void
+confirm_topics(KafkaProducer *producer)
 {
+	for (KafkaProducerTopic *topic = producer->topics; topic != NULL; topic = topic->next)
+		if (topic->in_use)
+		{
+			topic->in_use = false;
+			topic->known_at = GetCurrentTimestamp();
+		}
+}
+
+void
+kfdw_producer_flush(KafkaProducerTopic *topic)
+{
+	KafkaProducer *producer = topic->producer;
 	TimestampTz since = GetCurrentTimestamp();
 
 	while (producer->outstanding > 0)
@@ -359,6 +397,7 @@ kfdw_producer_flush(KafkaProducer *producer)
 		expire(producer, since);
 	}
 	check_reports(producer);
+	confirm_topics(producer);
 	producer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

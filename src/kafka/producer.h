@@ -8,28 +8,28 @@
 #include "kafka/config.h"
 #include "kafka/record.h"
 
-typedef struct KafkaProducer KafkaProducer;
+/* A topic that records are sent to. */
+typedef struct KafkaProducerTopic KafkaProducerTopic;
 
 /*
- * The backend's producer for these settings, opened when there is none yet.
- * It stays open for later transactions.
+ * A topic at the backend's producer for these settings, which is opened when there is
+ * none yet, and stays open for later transactions.  The topic can be used until the
+ * end of the transaction.
  */
-extern KafkaProducer *kfdw_producer_get(const KafkaConfig *config);
+extern KafkaProducerTopic *kfdw_producer_topic(const KafkaConfig *config, const char *name);
 
-/*
- * The number of partitions of a topic; an unknown topic is an error.  The broker is
- * asked again when its answer is old, or does not have the partition (-1: any).
- */
-extern int	kfdw_producer_partition_count(KafkaProducer *producer, const char *topic, int32 partition);
+/* The number of partitions, as the brokers say now; an unknown topic is an error. */
+extern int	kfdw_producer_partition_count(KafkaProducerTopic *topic);
 
 /* Hands a record to the client, waiting interruptibly while its queue is full. */
-extern void kfdw_producer_send(KafkaProducer *producer, const KafkaRecord *record);
+extern void kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *record);
 
 /*
- * Waits until every record sent since the last flush is acknowledged.  The first
- * failure is raised as an error with topic, partition and reason.
+ * Waits until every record is acknowledged that was sent by the topic's producer since
+ * the last flush.  The first failure is raised as an error with topic, partition and
+ * reason.
  */
-extern void kfdw_producer_flush(KafkaProducer *producer);
+extern void kfdw_producer_flush(KafkaProducerTopic *topic);
 
 /*
  * Closes, at the end of a transaction, the producers that are not to be used again;

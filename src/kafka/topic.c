@@ -17,6 +17,9 @@
 #define FIRST_SLICE_MS 500
 #define RETRY_PAUSE_US 50000
 
+/* How long a topic to write to may be unknown before that is believed. */
+#define UNKNOWN_TOPIC_MS 1000
+
 /* In rd_kafka_offsets_for_times() these stand for the first and the end offset. */
 #define TIMESTAMP_END	(-1)
 #define TIMESTAMP_FIRST (-2)
@@ -86,7 +89,7 @@ ask_once(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
 
 	query->error_partition = -1;
 	error = ask_partitions(query, topic, timeout_ms);
-	if (error || !query->offsets)
+	if (error || query->question != KAFKA_ASK_TO_READ)
 		return error;
 	free(query->low);
 	free(query->end);
@@ -102,18 +105,28 @@ ask_once(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
 	return error;
 }
 
-/* True when the same is to be asked again. */
+/* True when the brokers themselves overcome it. */
 static bool
 is_passing(rd_kafka_resp_err_t error)
 {
 	return kfdw_fault_course(error) == KAFKA_PASSES;
 }
 
+/* True when the same is to be asked again, so long after the first time. */
+static bool
+is_worth_asking(const KafkaTopicCall *query, int64 elapsed_ms)
+{
+	if (query->error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && query->question == KAFKA_ASK_TO_WRITE)
+		return elapsed_ms < UNKNOWN_TOPIC_MS;
+	return is_passing(query->error);
+}
+
 /* Asks until an answer or the deadline comes. */
 static void
 ask(KafkaTopicCall *query, rd_kafka_topic_t *topic)
 {
-	int64		deadline = now_ms() + query->client->request_timeout_ms;
+	int64		began = now_ms();
+	int64		deadline = began + query->client->request_timeout_ms;
 	int			slice = FIRST_SLICE_MS;
 
 	for (;;)
@@ -121,7 +134,7 @@ ask(KafkaTopicCall *query, rd_kafka_topic_t *topic)
 		int64		left = deadline - now_ms();
 
 		query->error = ask_once(query, topic, (int) Max(Min(left, slice), 1));
-		if (!query->error || !is_passing(query->error) || left <= slice ||
+		if (!query->error || !is_worth_asking(query, now_ms() - began) || left <= slice ||
 			query->call.abandoned || query->client->discarded)
 			break;
 		if (query->error == RD_KAFKA_RESP_ERR__TIMED_OUT)
@@ -139,7 +152,7 @@ run_query(KafkaCall *call)
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(query->client->rk, query->topic, NULL);
 
 	ask(query, topic);
-	if (!query->error && query->offsets)
+	if (!query->error && query->question == KAFKA_ASK_TO_READ)
 		query->cluster_id = rd_kafka_clusterid(query->client->rk, 100);
 	if (query->error)
 		snprintf(query->reason, sizeof(query->reason), "%s", rd_kafka_err2str(query->error));
@@ -173,7 +186,7 @@ look_for_refusal(KafkaCall *call)
 }
 
 KafkaTopicCall *
-kfdw_topic_query(KafkaClient *client, const char *topic, bool offsets)
+kfdw_topic_query(KafkaClient *client, const char *topic, KafkaTopicQuestion question)
 {
 	KafkaTopicCall *query = calloc(1, sizeof(KafkaTopicCall));
 	KafkaTopicCall failed;
@@ -190,7 +203,7 @@ kfdw_topic_query(KafkaClient *client, const char *topic, bool offsets)
 	query->call.release = release_query;
 	query->call.look = look_for_refusal;
 	query->client = client;
-	query->offsets = offsets;
+	query->question = question;
 	kfdw_client_hold(client);
 	kfdw_call_run(&query->call);
 	if (!query->error)

@@ -1,0 +1,63 @@
+# A session that has written to a topic goes on writing when the topic was deleted and created again.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $node = new_cluster('main');
+my $session = KafkaSession->new($node);
+my ($topic, $other) = map { new_topic(2) } 1 .. 2;
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE t (v text, p int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic '$topic', format 'text');
+	CREATE FOREIGN TABLE other (v text) SERVER k OPTIONS (topic '$other', format 'text');
+	EOF
+
+sub recreate { my ($partitions) = @_; return kafka_tool('create-topic', '--replace', $topic, $partitions); }
+sub count { return kafka_tool('consume', $topic, '-c'); }
+
+# Each time the session's client knows the topic that was there before
+my @failed;
+foreach my $round (1 .. 40)
+{
+	recreate($round % 3 + 1);
+	$session->run("INSERT INTO t SELECT g FROM generate_series(1, 10) g");
+	push @failed, "$round: " . $session->error if $session->error ne '';
+	push @failed, "$round: " . count() unless count() == 10;
+}
+is(join("\n", @failed), '', 'each INSERT is in the new topic');
+
+# Between INSERT and COMMIT, with records for a partition that stays and with such for any
+recreate(2);
+$session->run("BEGIN; INSERT INTO t VALUES ('held', 1), ('held', NULL); INSERT INTO other VALUES ('held')");
+recreate(2);
+$session->run('COMMIT');
+is($session->error, '', 'created again before COMMIT');
+is(count(), 2, 'what was held is in the new topic');
+
+# What does not fit any more is refused, and the session is in order
+$session->run("BEGIN; INSERT INTO t VALUES ('held', 1)");
+recreate(1);
+$session->run('COMMIT');
+like($session->error, qr/topic "\Q$topic\E", partition 1/, 'a partition that is gone is named');
+is(count(), 0, 'nothing was sent');
+$session->run("INSERT INTO t VALUES ('x', 1)");
+like($session->error, qr/has no partition 1/, 'the next INSERT knows of it');
+$session->run("INSERT INTO t VALUES ('x', 0); INSERT INTO other VALUES ('x')");
+is($session->error, '', 'what is there is written to');
+is(count(), 1, 'and that arrives');
+
+# The answer to an INSERT may be that of a broker that has not heard of the topic yet
+kafka_tool('delete-topic', $topic);
+$session->start("INSERT INTO t VALUES ('x', 0)");
+kafka_tool('create-topic', $topic, 1);
+$session->finish;
+is($session->error, '', 'a topic that is being created is asked for again');
+kafka_tool('delete-topic', $topic);
+$session->run("INSERT INTO t VALUES ('x', 0)");
+like($session->error, qr/topic "\Q$topic\E" does not exist/, 'one that is not there is an error');
+cmp_ok($session->seconds, '<', 5, 'soon');
+
+$node->stop;
+done_testing();
