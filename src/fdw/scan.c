@@ -45,7 +45,7 @@ typedef struct KafkaScanState
 	/* NULL while not open, and in a stream's batch */
 	KafkaConsumer *consumer;
 	KafkaConsumingScan *consuming;	/* NULL for a topic table */
-	const KafkaTopicState *topic;	/* of a topic table: what all scans of it see */
+	KafkaTopicState *topic;		/* of a topic table: what all scans of it see */
 
 	KafkaBounds *bounds;		/* what the conditions admit; NULL: everything */
 	MemoryContext bounds_context;	/* reset when they are evaluated */
@@ -130,13 +130,22 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	node->fdw_state = scan;
 }
 
+/* For filters: the conditions admit a partition. */
+static bool
+admits_partition(const void *argument, int32 partition)
+{
+	return kfdw_bounds_admit(argument, partition);
+}
+
 /* A plain scan reads every partition from its first offset to its end, as far as the conditions admit. */
 static void
 set_topic_slices(KafkaScanState *scan)
 {
-	const KafkaTopicState *topic = scan->topic;
+	KafkaTopicState *topic = scan->topic;
+	KafkaPartitionFilter filter = {admits_partition, scan->bounds};
 	KafkaSlice *slices = palloc((topic->npartitions + 1) * sizeof(KafkaSlice));
 
+	kfdw_consumer_require(scan->consumer, topic, scan->bounds ? &filter : NULL);
 	scan->slices = slices;
 	scan->nslices = 0;
 	for (int p = 0; p < topic->npartitions; p++)
@@ -154,12 +163,6 @@ is_poll_full(const KafkaScanState *scan)
 {
 	return scan->consuming != NULL && scan->options->max_poll_records > 0 &&
 		scan->returned >= scan->options->max_poll_records;
-}
-
-static bool
-admits_partition(const void *argument, int32 partition)
-{
-	return kfdw_bounds_admit(argument, partition);
 }
 
 /* A consuming scan reads what it can claim of the partitions that the conditions admit. */

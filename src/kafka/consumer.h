@@ -10,16 +10,26 @@
 
 typedef struct KafkaConsumer KafkaConsumer;
 
-/* What a broker says of a topic at one moment. */
+/* What brokers say of a topic at one moment. */
 typedef struct KafkaTopicState
 {
 	char	   *cluster_id;		/* NULL where the broker has none */
 	char	   *topic_id;		/* NULL where the library is too old to tell */
 	int			npartitions;
-	int64	   *low;			/* by partition: the first offset there is */
+
+	/* by partition; both -1 where the leader does not answer */
+	int64	   *low;			/* the first offset there is */
 	int64	   *end;			/* last stable offset under read_committed, else
 								 * the high watermark */
+	const char **trouble;		/* why it does not answer, else NULL */
 } KafkaTopicState;
+
+/* Some of the partitions; NULL instead of it: all. */
+typedef struct KafkaPartitionFilter
+{
+	bool		(*admits) (const void *argument, int32 partition);
+	const void *argument;
+} KafkaPartitionFilter;
 
 /* Records from (inclusive) .. end (exclusive) of a partition. */
 typedef struct KafkaSlice
@@ -34,7 +44,19 @@ typedef struct KafkaSlice
  * context closes it and frees the records that it handed out.
  */
 extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const char *topic);
+
+/* What is known of all partitions; that one has no answer is an error. */
 extern KafkaTopicState *kfdw_consumer_topic_state(KafkaConsumer *consumer);
+
+/*
+ * What can be told at once: a partition whose leader does not answer is shown as such.
+ * kfdw_consumer_require() asks again for those that are needed, waits for them, and
+ * raises an error for one that does not answer in time.  It belongs to the memory
+ * context that is current at the first call.
+ */
+extern KafkaTopicState *kfdw_consumer_topic_outlook(KafkaConsumer *consumer);
+extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state,
+								  const KafkaPartitionFilter *filter);
 extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
 extern void kfdw_consumer_stop(KafkaConsumer *consumer);
 extern void kfdw_consumer_close(KafkaConsumer *consumer);

@@ -27,6 +27,13 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 	const char *domain = kfdw_fault_domain(error);
 	int			sqlstate = kfdw_fault_sqlstate(error);
 
+	if (partition >= 0 && kfdw_fault_course(error) == KAFKA_PASSES)
+		ereport_domain(ERROR, domain,
+					   (errcode(sqlstate),
+						errmsg("could not reach the leader of topic \"%s\", partition %d, at \"%s\"",
+							   topic, partition, client->servers),
+						errdetail_internal("%s", client->error ? client->reason : reason),
+						errhint("Other partitions can be read by a condition on the partition's column.")));
 	if (sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND && partition < 0)
 		ereport_domain(ERROR, domain,
 					   (errcode(sqlstate),

@@ -210,7 +210,7 @@ ask_topic(KafkaProducerTopic *topic)
 	/* a thread may go on using the client after an error */
 	PG_TRY();
 	{
-		call = kfdw_topic_query(producer->client, topic->name, KAFKA_ASK_TO_WRITE);
+		call = kfdw_topic_count(producer->client, topic->name);
 	}
 	PG_CATCH();
 	{
@@ -220,7 +220,7 @@ ask_topic(KafkaProducerTopic *topic)
 	PG_END_TRY();
 	topic->npartitions = call->npartitions;
 	topic->known_at = GetCurrentTimestamp();
-	kfdw_topic_query_done(call);
+	kfdw_topic_done(call);
 }
 
 /* True when the topic may be another one by now. */

@@ -2,8 +2,9 @@
  * topic.c
  *	  What the broker says of a topic: its partitions, their first and end offsets.
  *
- * One call on a thread asks for everything.  Its waits grow, so that a slow
- * link gets its answer and an abandoned call returns soon.
+ * One call on a thread asks for everything.  Its waits grow, so that a slow link gets
+ * its answer and an abandoned call returns soon.  The leaders of partitions are asked
+ * one by one: one that is gone keeps no answer of the others back.
  */
 #include "postgres.h"
 
@@ -34,7 +35,59 @@ now_ms(void)
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Asks for the topic's partitions. */
+/* True when the same is to be asked again. */
+static bool
+is_passing(rd_kafka_resp_err_t error)
+{
+	return kfdw_fault_course(error) == KAFKA_PASSES;
+}
+
+/* The same for a partition: one that its broker does not know yet is in the metadata. */
+static bool
+is_passing_partition(rd_kafka_resp_err_t error)
+{
+	return is_passing(error) || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+/* Makes room for the answers; what is known already is kept. */
+static rd_kafka_resp_err_t
+set_partition_count(KafkaTopicCall *query, int count)
+{
+	KafkaPartitionAnswer *partitions = query->partitions;
+
+	if (count > query->npartitions)
+		partitions = realloc(partitions, count * sizeof(KafkaPartitionAnswer));
+	if (partitions == NULL)
+		return count == 0 ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+	for (int p = query->npartitions; p < count; p++)
+		partitions[p] = (KafkaPartitionAnswer) {.leader = -1, .low = -1, .end = -1};
+	query->partitions = partitions;
+	query->npartitions = count;
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Takes over what the metadata say of a topic. */
+static rd_kafka_resp_err_t
+take_metadata(KafkaTopicCall *query, const struct rd_kafka_metadata_topic *topic)
+{
+	rd_kafka_resp_err_t error = topic->err;
+
+	if (!error)
+		error = set_partition_count(query, topic->partition_cnt);
+	for (int i = 0; i < topic->partition_cnt && !error; i++)
+	{
+		const struct rd_kafka_metadata_partition *source = &topic->partitions[i];
+
+		if (source->id < 0 || source->id >= query->npartitions)
+			continue;
+		query->partitions[source->id].leader = source->leader;
+		if (source->leader < 0)
+			query->partitions[source->id].error = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+	}
+	return error;
+}
+
+/* Asks for the topic's partitions and their leaders. */
 static rd_kafka_resp_err_t
 ask_partitions(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
 {
@@ -44,79 +97,150 @@ ask_partitions(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
 	error = rd_kafka_metadata(query->client->rk, 0, topic, &metadata, timeout_ms);
 	if (error)
 		return error;
-	error = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-	if (!error)
-		query->npartitions = metadata->topics[0].partition_cnt;
+	error = metadata->topic_cnt == 1 ? take_metadata(query, &metadata->topics[0]) :
+		RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	rd_kafka_metadata_destroy(metadata);
-	if (!error && query->npartitions == 0)
-		error = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 	return error;
 }
 
-/* Asks for the first or the end offsets of all partitions at once. */
+/* True when a partition's offsets are to be asked for. */
+static bool
+is_wanted(const KafkaTopicCall *query, int partition)
+{
+	return query->partitions[partition].end < 0 &&
+		(query->required == NULL || (partition < query->nrequired && query->required[partition]));
+}
+
+/* Takes over what came for a partition. */
+static void
+take_offset(KafkaPartitionAnswer *answer, const rd_kafka_topic_partition_t *partition, int64 which)
+{
+	answer->error = partition->err;
+	if (!answer->error && partition->offset < 0)
+		answer->error = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+	if (answer->error)
+		return;
+	if (which == TIMESTAMP_END)
+		answer->end = partition->offset;
+	else
+		answer->low = partition->offset;
+}
+
+/* Asks a leader for the ends of its partitions that are wanted, or the first offsets of those with an end. */
 static rd_kafka_resp_err_t
-ask_offsets(KafkaTopicCall *query, int64 which, int64 *offsets, int timeout_ms)
+ask_offsets(KafkaTopicCall *query, int32 leader, int64 which, const bool *wanted, int timeout_ms)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(query->npartitions);
 	rd_kafka_resp_err_t error;
 
 	for (int p = 0; p < query->npartitions; p++)
-		rd_kafka_topic_partition_list_add(list, query->topic, p)->offset = which;
-	error = rd_kafka_offsets_for_times(query->client->rk, list, timeout_ms);
-	for (int i = 0; i < list->cnt && !error; i++)
+		if (wanted[p] && query->partitions[p].leader == leader &&
+			(which == TIMESTAMP_END || query->partitions[p].end >= 0))
+			rd_kafka_topic_partition_list_add(list, query->topic, p)->offset = which;
+	error = list->cnt == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR :
+		rd_kafka_offsets_for_times(query->client->rk, list, timeout_ms);
+	for (int i = 0; i < list->cnt; i++)
 	{
-		rd_kafka_topic_partition_t *partition = &list->elems[i];
+		KafkaPartitionAnswer *answer = &query->partitions[list->elems[i].partition];
 
-		if (partition->err)
-		{
-			error = partition->err;
-			query->error_partition = partition->partition;
-		}
-		else if (partition->offset < 0)
-			error = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+		if (error)
+			answer->error = error;
 		else
-			offsets[partition->partition] = partition->offset;
+			take_offset(answer, &list->elems[i], which);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
 	return error;
 }
 
-/* One attempt at everything that is asked for. */
+/* Asks a leader for both; the ends first: what is removed in between then shows as an empty range. */
 static rd_kafka_resp_err_t
-ask_once(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
+ask_leader(KafkaTopicCall *query, int32 leader, const bool *wanted, int timeout_ms)
 {
-	rd_kafka_resp_err_t error;
+	rd_kafka_resp_err_t error = ask_offsets(query, leader, TIMESTAMP_END, wanted, timeout_ms);
 
-	query->error_partition = -1;
-	error = ask_partitions(query, topic, timeout_ms);
-	if (error || query->question != KAFKA_ASK_TO_READ)
-		return error;
-	free(query->low);
-	free(query->end);
-	query->low = calloc(query->npartitions, sizeof(int64));
-	query->end = calloc(query->npartitions, sizeof(int64));
-	if (query->low == NULL || query->end == NULL)
-		return RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
-
-	/* the ends first: what is removed in between then shows as an empty range */
-	error = ask_offsets(query, TIMESTAMP_END, query->end, timeout_ms);
 	if (!error)
-		error = ask_offsets(query, TIMESTAMP_FIRST, query->low, timeout_ms);
+		error = ask_offsets(query, leader, TIMESTAMP_FIRST, wanted, timeout_ms);
+	for (int p = 0; p < query->npartitions; p++)
+		if (query->partitions[p].low < 0)
+			query->partitions[p].end = -1;
 	return error;
 }
 
-/* True when the brokers themselves overcome it. */
-static bool
-is_passing(rd_kafka_resp_err_t error)
+/* One attempt at all that is wanted. */
+static rd_kafka_resp_err_t
+ask_leaders(KafkaTopicCall *query, int timeout_ms)
 {
-	return kfdw_fault_course(error) == KAFKA_PASSES;
+	bool	   *wanted = calloc(query->npartitions, sizeof(bool));
+	rd_kafka_resp_err_t worst = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (wanted == NULL)
+		return RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+	for (int p = 0; p < query->npartitions; p++)
+		wanted[p] = is_wanted(query, p);
+	for (int p = 0; p < query->npartitions; p++)
+	{
+		int32		leader = query->partitions[p].leader;
+		rd_kafka_resp_err_t error;
+
+		if (!wanted[p] || leader < 0)
+			continue;
+		error = ask_leader(query, leader, wanted, timeout_ms);
+		if (error)
+			worst = error;
+		for (int other = p; other < query->npartitions; other++)
+			if (query->partitions[other].leader == leader)
+				wanted[other] = false;
+	}
+	free(wanted);
+	return worst;
 }
 
-/* True when the same is to be asked again, so long after the first time. */
+/*
+ * What is to be said of the offsets so far: an error that passes asks again.  Where
+ * nothing is required one partition's answer is enough.
+ */
+static rd_kafka_resp_err_t
+judge_offsets(const KafkaTopicCall *query)
+{
+	rd_kafka_resp_err_t passing = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_resp_err_t lasting = RD_KAFKA_RESP_ERR_NO_ERROR;
+	bool		answered = false;
+
+	for (int p = 0; p < query->npartitions; p++)
+	{
+		const KafkaPartitionAnswer *answer = &query->partitions[p];
+
+		answered |= answer->end >= 0;
+		if (!is_wanted(query, p))
+			continue;
+		if (answer->error && !is_passing_partition(answer->error))
+			lasting = answer->error;
+		else
+			passing = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+	}
+	if (query->required == NULL && answered)
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	return lasting ? lasting : passing;
+}
+
+/* One attempt at everything that is asked for; *slow: it was cut short. */
+static rd_kafka_resp_err_t
+ask_once(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms, bool *slow)
+{
+	rd_kafka_resp_err_t error = ask_partitions(query, topic, timeout_ms);
+
+	*slow = error == RD_KAFKA_RESP_ERR__TIMED_OUT;
+	if (error || query->count_only)
+		return error;
+	*slow = ask_leaders(query, timeout_ms) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+	return judge_offsets(query);
+}
+
+/* True when everything is to be asked again, so long after the first time. */
 static bool
 is_worth_asking(const KafkaTopicCall *query, int64 elapsed_ms)
 {
-	if (query->error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && query->question == KAFKA_ASK_TO_WRITE)
+	if (query->error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && query->count_only)
 		return elapsed_ms < UNKNOWN_TOPIC_MS;
 	return is_passing(query->error);
 }
@@ -132,12 +256,13 @@ ask(KafkaTopicCall *query, rd_kafka_topic_t *topic)
 	for (;;)
 	{
 		int64		left = deadline - now_ms();
+		bool		slow;
 
-		query->error = ask_once(query, topic, (int) Max(Min(left, slice), 1));
+		query->error = ask_once(query, topic, (int) Max(Min(left, slice), 1), &slow);
 		if (!query->error || !is_worth_asking(query, now_ms() - began) || left <= slice ||
 			query->call.abandoned || query->client->discarded)
 			break;
-		if (query->error == RD_KAFKA_RESP_ERR__TIMED_OUT)
+		if (slow)
 			slice *= 2;
 		else
 			usleep(RETRY_PAUSE_US);
@@ -152,10 +277,8 @@ run_query(KafkaCall *call)
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(query->client->rk, query->topic, NULL);
 
 	ask(query, topic);
-	if (!query->error && query->question == KAFKA_ASK_TO_READ)
+	if (!query->error && !query->count_only)
 		query->cluster_id = rd_kafka_clusterid(query->client->rk, 100);
-	if (query->error)
-		snprintf(query->reason, sizeof(query->reason), "%s", rd_kafka_err2str(query->error));
 	if (topic != NULL)
 		rd_kafka_topic_destroy(topic);
 	kfdw_client_let_go(query->client);
@@ -168,8 +291,8 @@ release_query(KafkaCall *call)
 	KafkaTopicCall *query = (KafkaTopicCall *) call;
 
 	free(query->topic);
-	free(query->low);
-	free(query->end);
+	free(query->required);
+	free(query->partitions);
 	free(query->cluster_id);
 	free(query);
 }
@@ -185,39 +308,74 @@ look_for_refusal(KafkaCall *call)
 		call->abandoned = 1;
 }
 
-KafkaTopicCall *
-kfdw_topic_query(KafkaClient *client, const char *topic, KafkaTopicQuestion question)
+/* Makes a call; there is no memory for it only when there is none at all. */
+static KafkaTopicCall *
+make_query(KafkaClient *client, const char *topic, int nrequired)
 {
 	KafkaTopicCall *query = calloc(1, sizeof(KafkaTopicCall));
-	KafkaTopicCall failed;
 
 	if (query != NULL)
-		query->topic = strdup(topic);
-	if (query == NULL || query->topic == NULL)
 	{
-		free(query);
+		query->topic = strdup(topic);
+		query->required = nrequired > 0 ? calloc(nrequired, sizeof(bool)) : NULL;
+		if (query->topic == NULL || (nrequired > 0 && query->required == NULL))
+		{
+			release_query(&query->call);
+			query = NULL;
+		}
+	}
+	if (query == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
 	query->call.run = run_query;
 	query->call.release = release_query;
 	query->call.look = look_for_refusal;
 	query->client = client;
-	query->question = question;
+	query->nrequired = nrequired;
+	return query;
+}
+
+/* Runs a call and waits; that nothing can be told of the topic is an error. */
+static KafkaTopicCall *
+run(KafkaTopicCall *query)
+{
+	KafkaClient *client = query->client;
+	rd_kafka_resp_err_t error;
+	char	   *topic;
+
 	kfdw_client_hold(client);
 	kfdw_call_run(&query->call);
-	if (!query->error)
+	error = query->error;
+	if (!error || query->required != NULL)
 		return query;
-
-	failed = *query;
+	topic = pstrdup(query->topic);
 	release_query(&query->call);
-	if (is_passing(failed.error))
+	if (is_passing(error))
 		kfdw_error_unreachable(client, topic);
-	kfdw_error_topic(client, topic, failed.error_partition, failed.error, failed.reason);
+	kfdw_error_topic(client, topic, -1, error, rd_kafka_err2str(error));
+}
+
+KafkaTopicCall *
+kfdw_topic_count(KafkaClient *client, const char *topic)
+{
+	KafkaTopicCall *query = make_query(client, topic, 0);
+
+	query->count_only = true;
+	return run(query);
+}
+
+KafkaTopicCall *
+kfdw_topic_offsets(KafkaClient *client, const char *topic, const bool *required, int nrequired)
+{
+	KafkaTopicCall *query = make_query(client, topic, required ? nrequired : 0);
+
+	if (required != NULL)
+		memcpy(query->required, required, nrequired * sizeof(bool));
+	return run(query);
 }
 
 void
-kfdw_topic_query_done(KafkaTopicCall *call)
+kfdw_topic_done(KafkaTopicCall *query)
 {
-	release_query(&call->call);
+	release_query(&query->call);
 }

@@ -8,30 +8,41 @@
 #include "kafka/call.h"
 #include "kafka/client.h"
 
-typedef enum KafkaTopicQuestion
+/* What is known of a partition. */
+typedef struct KafkaPartitionAnswer
 {
-	KAFKA_ASK_TO_READ,			/* the partitions, their first and end offsets */
-	KAFKA_ASK_TO_WRITE			/* the partitions; what was just created may take a moment */
-} KafkaTopicQuestion;
+	int32		leader;			/* of the broker; -1: none */
+	rd_kafka_resp_err_t error;	/* why there are none, until there are */
+	int64		low;			/* -1: not known */
+	int64		end;
+} KafkaPartitionAnswer;
 
 typedef struct KafkaTopicCall
 {
 	KafkaCall	call;
 	KafkaClient *client;
 	char	   *topic;
-	KafkaTopicQuestion question;
+	bool		count_only;
+	int			nrequired;
+	bool	   *required;		/* by partition; NULL: whatever answers */
 
-	rd_kafka_resp_err_t error;
-	int32		error_partition;	/* -1: the topic's */
-	char		reason[256];
+	rd_kafka_resp_err_t error;	/* of the topic */
 	int			npartitions;
-	int64	   *low;
-	int64	   *end;
+	KafkaPartitionAnswer *partitions;
 	char	   *cluster_id;
 } KafkaTopicCall;
 
-/* Asks and waits; every failure is an error that names server, topic and partition. */
-extern KafkaTopicCall *kfdw_topic_query(KafkaClient *client, const char *topic, KafkaTopicQuestion question);
-extern void kfdw_topic_query_done(KafkaTopicCall *call);
+/* Asks for the number of partitions, to write to them; a topic that was just created may take a moment. */
+extern KafkaTopicCall *kfdw_topic_count(KafkaClient *client, const char *topic);
+
+/*
+ * Asks for the first and the end offsets, either of the required partitions, until
+ * all of them have answered or the time is up; or (NULL) of all, each once, until one
+ * of them has answered.  Only a topic without any answer is an error.
+ */
+extern KafkaTopicCall *kfdw_topic_offsets(KafkaClient *client, const char *topic,
+										  const bool *required, int nrequired);
+
+extern void kfdw_topic_done(KafkaTopicCall *query);
 
 #endif							/* KFDW_TOPIC_H */

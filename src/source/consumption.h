@@ -18,13 +18,6 @@
 typedef struct KafkaConsumption KafkaConsumption;
 typedef struct KafkaConsumingScan KafkaConsumingScan;
 
-/* Which partitions a scan wants; NULL instead of it: all. */
-typedef struct KafkaPartitionFilter
-{
-	bool		(*admits) (const void *argument, int32 partition);
-	const void *argument;
-} KafkaPartitionFilter;
-
 /*
  * Begins a scan of a consuming table in a statement (any pointer that stands for
  * it).  The scan belongs to the current memory context.

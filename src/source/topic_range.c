@@ -46,7 +46,7 @@ kfdw_ends_get(EState *estate, const KafkaTableOptions *options, KafkaConsumer *c
 	ends = palloc0(sizeof(KafkaEnds));
 	ends->estate = estate;
 	ends->options = options;
-	ends->state = kfdw_consumer_topic_state(consumer);
+	ends->state = kfdw_consumer_topic_outlook(consumer);
 	ends->next = known_ends;
 	known_ends = ends;
 	ends->callback.func = forget_ends;

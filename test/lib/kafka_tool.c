@@ -631,10 +631,34 @@ finish(rd_kafka_t *rk)
 		fail("%" PRId64 " records failed", failed);
 }
 
+/*
+ * Brokers write the markers of a transaction after they answered that it is over.  Waits for
+ * them, but not for the transactions of others.
+ */
+static void
+await_markers(const char *name, int n)
+{
+	int64_t		deadline = now_us(CLOCK_MONOTONIC) + 2000000;
+	bool		behind = true;
+
+	while (behind && now_us(CLOCK_MONOTONIC) < deadline)
+	{
+		rd_kafka_topic_partition_list_t *high = ends(name, n, "read_uncommitted");
+		rd_kafka_topic_partition_list_t *stable = ends(name, n, "read_committed");
+
+		behind = false;
+		for (int p = 0; p < n; p++)
+			behind |= stable->elems[p].offset < high->elems[p].offset;
+		rd_kafka_topic_partition_list_destroy(high);
+		rd_kafka_topic_partition_list_destroy(stable);
+	}
+}
+
 static void
 produce(char **argv)
 {
 	const char *topic = needed(argv[0]);
+	int			partitions;
 	rd_kafka_t *rk;
 	char	   *line = NULL;
 	size_t		size = 0;
@@ -648,7 +672,7 @@ produce(char **argv)
 		set(opt.conf, "transactional.id", id);
 	}
 	rk = producer();
-	existing_partitions(rk, topic);
+	partitions = existing_partitions(rk, topic);
 	if (opt.transaction)
 	{
 		check_error(rd_kafka_init_transactions(rk, 30000), "init_transactions");
@@ -669,6 +693,8 @@ produce(char **argv)
 		check_error(rd_kafka_abort_transaction(rk, 30000), "abort_transaction");
 	else if (opt.transaction)
 		_exit(0);				/* closing the client would abort it */
+	if (opt.transaction)
+		await_markers(topic, partitions);
 }
 
 /* ------------------------------------------------------------- generate */

@@ -1,0 +1,62 @@
+# Answers of a broker that pass by themselves, as after a restart, are asked for again: no statement fails, no stream ends.
+use strict;
+use warnings;
+
+use File::Basename;
+use KafkaFdw;
+use KafkaSession;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $answer = PostgreSQL::Test::Utils::tempdir('broker') . '/says';
+my $library = PostgreSQL::Test::Utils::tempdir('library') . '/broker_says.so';
+run_command([ 'cc', '-shared', '-fPIC', '-O1', '-Wall', '-o', $library, dirname(__FILE__) . '/../lib/broker_says.c', '-ldl' ]);
+ok(-f $library, 'the library that answers in place of the broker is made');
+
+my $node = new_cluster('main', start => 0);
+{
+	local $ENV{LD_PRELOAD} = $library;
+	local $ENV{BROKER_SAYS} = $answer;
+	$node->start;
+}
+my $topic = new_topic(2);
+my $servers = bootstrap();
+produce($topic, join('', map { "{\"id\":$_}\n" } 1 .. 10));
+my $session = KafkaSession->new($node);
+$session->run(<<~"EOF");
+	CREATE EXTENSION kafka_fdw;
+	CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers');
+	CREATE FOREIGN TABLE t (id int, _partition int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE copied (id int);
+	EOF
+is($session->error, '', 'tables are made');
+
+my %codes = (
+	'partition unknown to the client' => -190,
+	'partition unknown to the broker' => 3,
+	'no leader' => 5,
+	'not the leader any more' => 6,
+	'offset not available' => 78);
+foreach my $name (sort keys %codes)
+{
+	append_to_file($answer, "offsets $codes{$name}\n");
+	is($session->run('SELECT count(*) FROM t'), 10, "$name: a scan has all records");
+	is($session->error, '', "$name: and no error");
+	ok(!-e $answer, "$name: which was the answer at first");
+}
+
+append_to_file($answer, "offsets -190\n");
+$session->run("SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM t')");
+becomes($node, 'postgres', 'SELECT count(*) FROM copied', 10, 'a stream goes on, too');
+ok(!-e $answer, 'after that answer');
+is($node->safe_psql('postgres', 'SELECT restarts, last_error FROM kafka.stat_streams'), '0|', 'and has no error to show');
+
+# what does not pass is said at once
+append_to_file($answer, "offsets 29\n");
+$session->run('SELECT count(*) FROM t WHERE _partition = 0');
+like($session->error, qr/ERROR: .*could not use topic "$topic"/, 'a right that is missing is an error');
+cmp_ok($session->seconds, '<', 5, 'at once');
+
+ok(!crashed($node), 'no process crashed');
+$node->stop;
+done_testing();
