@@ -249,19 +249,19 @@ step(void *argument)
 }
 
 /* What the broker does not have any more is judged when the stream is opened. */
-static KafkaFault
+static KafkaRemedy
 judge(void *argument, const ErrorData *error)
 {
 	StreamWork *work = argument;
 
 	if (work->phase == PHASE_FETCHING && error->sqlerrcode == ERRCODE_NO_DATA_FOUND)
-		return KAFKA_FAULT_REOPEN;
+		return KAFKA_REMEDY_REOPEN;
 	if (!kfdw_frame_passes(error))
-		return KAFKA_FAULT_LASTS;
+		return KAFKA_REMEDY_NONE;
 	if (work->phase != PHASE_STATEMENT)
-		return KAFKA_FAULT_REOPEN;
+		return KAFKA_REMEDY_REOPEN;
 	kfdw_buffer_rewind(work->task->buffer);
-	return KAFKA_FAULT_RETRY;
+	return KAFKA_REMEDY_RETRY;
 }
 
 static const KafkaJob stream_job = {

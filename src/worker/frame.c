@@ -239,16 +239,16 @@ pause_before_retry(int ms)
 }
 
 /* What is to be done about an error; work that is not kept is dropped. */
-static KafkaFault
+static KafkaRemedy
 judge(const ErrorData *error)
 {
-	KafkaFault	fault;
+	KafkaRemedy	fault;
 
 	if (work != NULL)
 		fault = job->judge(work, error);
 	else
-		fault = kfdw_frame_passes(error) ? KAFKA_FAULT_REOPEN : KAFKA_FAULT_LASTS;
-	if (fault != KAFKA_FAULT_RETRY)
+		fault = kfdw_frame_passes(error) ? KAFKA_REMEDY_REOPEN : KAFKA_REMEDY_NONE;
+	if (fault != KAFKA_REMEDY_RETRY)
 		drop_work();
 	return fault;
 }
@@ -258,13 +258,13 @@ static bool
 recover(void)
 {
 	ErrorData  *error = clean_up();
-	KafkaFault	fault = judge(error);
+	KafkaRemedy	fault = judge(error);
 	int			faults;
 
 	pgstat_report_activity(STATE_IDLE, activity);
-	faults = kfdw_own_slot_fault(fault == KAFKA_FAULT_LASTS ? KAFKA_STATE_FAILED : KAFKA_STATE_STALLED,
+	faults = kfdw_own_slot_fault(fault == KAFKA_REMEDY_NONE ? KAFKA_STATE_FAILED : KAFKA_STATE_STALLED,
 								 describe_error(error));
-	if (fault == KAFKA_FAULT_LASTS)
+	if (fault == KAFKA_REMEDY_NONE)
 	{
 		ereport(LOG,
 				(errmsg("%s \"%s\", worker %d, has failed", job->noun, key->name, key->worker),

@@ -45,12 +45,12 @@ typedef enum KafkaStep
 	KAFKA_STEP_CHANGED			/* what is wanted has changed: a scout will say how */
 } KafkaStep;
 
-typedef enum KafkaFault
+typedef enum KafkaRemedy
 {
-	KAFKA_FAULT_RETRY,			/* passes: the same step is tried again, later */
-	KAFKA_FAULT_REOPEN,			/* passes: opened anew, later */
-	KAFKA_FAULT_LASTS			/* waits for somebody to change something */
-} KafkaFault;
+	KAFKA_REMEDY_RETRY,			/* passes: the same step is tried again, later */
+	KAFKA_REMEDY_REOPEN,			/* passes: opened anew, later */
+	KAFKA_REMEDY_NONE			/* waits for somebody to change something */
+} KafkaRemedy;
 
 typedef struct KafkaJob
 {
@@ -71,7 +71,7 @@ typedef struct KafkaJob
 	KafkaStep	(*step) (void *work);
 
 	/* After an error in a step, whose transaction was aborted. */
-	KafkaFault	(*judge) (void *work, const ErrorData *error);
+	KafkaRemedy	(*judge) (void *work, const ErrorData *error);
 
 	/* Ends work that is in order; its memory context is deleted next. */
 	void		(*close) (void *work);

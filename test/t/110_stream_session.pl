@@ -1,0 +1,61 @@
+# A stream's session outlives its batches: what it remembers of an older schema does not stop the stream, and what a
+# procedure leaves behind does not reach the next batch.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+my $produced = 0;
+
+sub a_batch_arrives
+{
+	my ($name) = @_;
+	$produced++;
+	produce($topic, "{\"id\":$produced}\n");
+	becomes($node, 'postgres', 'SELECT count(DISTINCT id) FROM copied', $produced, $name);
+	return;
+}
+
+sub worker
+{
+	return backend_pid($node, "backend_type = 'kafka_fdw stream'");
+}
+
+# PL/pgSQL keeps the types of a record's fields, and fails when they have changed, until the session ends.
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE copied (id text);
+	CREATE PROCEDURE copy() LANGUAGE plpgsql AS \$\$
+	DECLARE
+		r record;
+	BEGIN
+		FOR r IN SELECT * FROM ids LOOP
+			INSERT INTO copied VALUES (r.id);
+		END LOOP;
+	END \$\$;
+	SELECT kafka.create_stream('copy', 'CALL copy()', source => 'ids');
+	EOF
+a_batch_arrives('a procedure runs');
+my $first = worker();
+$node->safe_psql('postgres', 'ALTER FOREIGN TABLE ids ALTER COLUMN id TYPE text');
+a_batch_arrives('also after its source was altered');
+isnt(worker(), $first, 'in another process');
+is($node->safe_psql('postgres', 'SELECT state FROM kafka.stat_streams'), 'idle', 'and it has not failed');
+
+# What lasts in a new session, too, is a failure.
+$node->safe_psql('postgres', 'ALTER TABLE copied ADD CHECK (id <> \'bad\')');
+a_batch_arrives('the stream goes on');
+produce($topic, "{\"id\":\"bad\"}\n");
+becomes($node, 'postgres', "SELECT state, last_error ~ 'violates check constraint' FROM kafka.stat_streams", 'failed|t', 'a broken constraint is');
+$node->safe_psql('postgres', 'ALTER TABLE copied DROP CONSTRAINT copied_id_check');
+$node->safe_psql('postgres', "SELECT kafka.resume_stream('copy')");
+$produced++;
+a_batch_arrives('mended, it goes on');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();
