@@ -46,6 +46,7 @@ static MemoryContext work_context;	/* holds the work */
 static MemoryContext step_context;	/* is reset after each step */
 static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the log already */
 static char activity[NAMEDATALEN + 16];
+static bool fresh = true;		/* the session remembers nothing: no step has done anything yet */
 static emit_log_hook_type previous_log_hook;
 
 static KafkaWaitEvent retry_wait = {"KafkaWorkerRetry"};
@@ -66,6 +67,8 @@ kfdw_frame_record(const KafkaWorkerStats *done)
 {
 	kfdw_own_slot_record(done);
 	reported[0] = '\0';
+	if (done->batches > 0)
+		fresh = false;
 }
 
 void
@@ -242,37 +245,48 @@ pause_before_retry(int ms)
 static KafkaRemedy
 judge(const ErrorData *error)
 {
-	KafkaRemedy	fault;
+	KafkaRemedy remedy;
 
 	if (work != NULL)
-		fault = job->judge(work, error);
+		remedy = job->judge(work, error);
 	else
-		fault = kfdw_frame_passes(error) ? KAFKA_REMEDY_REOPEN : KAFKA_REMEDY_NONE;
-	if (fault != KAFKA_REMEDY_RETRY)
+		remedy = kfdw_frame_passes(error) ? KAFKA_REMEDY_REOPEN : KAFKA_REMEDY_NONE;
+	if (remedy != KAFKA_REMEDY_RETRY)
 		drop_work();
-	return fault;
+	return remedy;
 }
 
-/* After an error: true when the worker is to try again. */
+/* The process ends; the slot says whether there will be another one. */
+static void
+give_up(const ErrorData *error, KafkaWorkerState state, const char *outcome, const char *hint)
+{
+	(void) kfdw_own_slot_fault(state, describe_error(error));
+	ereport(LOG,
+			(errmsg("%s \"%s\", worker %d, %s", job->noun, key->name, key->worker, outcome),
+			 errhint("%s", hint)));
+}
+
+/*
+ * After an error: true when this process is to try again.  What lasts may be the
+ * session's own fault, as that remembers plans and types; so only a new session is
+ * believed that nothing helps.
+ */
 static bool
 recover(void)
 {
 	ErrorData  *error = clean_up();
-	KafkaRemedy	fault = judge(error);
-	int			faults;
+	KafkaRemedy remedy = judge(error);
+	bool		was_fresh = fresh;
 
+	fresh = false;
 	pgstat_report_activity(STATE_IDLE, activity);
-	faults = kfdw_own_slot_fault(fault == KAFKA_REMEDY_NONE ? KAFKA_STATE_FAILED : KAFKA_STATE_STALLED,
-								 describe_error(error));
-	if (fault == KAFKA_REMEDY_NONE)
-	{
-		ereport(LOG,
-				(errmsg("%s \"%s\", worker %d, has failed", job->noun, key->name, key->worker),
-				 errhint("%s", job->failed_hint)));
-		return false;
-	}
-	pause_before_retry(kfdw_slot_backoff_ms(faults));
-	return true;
+	if (remedy == KAFKA_REMEDY_NONE && was_fresh)
+		give_up(error, KAFKA_STATE_FAILED, "has failed", job->failed_hint);
+	else if (remedy == KAFKA_REMEDY_NONE)
+		give_up(error, KAFKA_STATE_STALLED, "starts anew", "If it fails in a new session, too, that is for good.");
+	else
+		pause_before_retry(kfdw_slot_backoff_ms(kfdw_own_slot_fault(KAFKA_STATE_STALLED, describe_error(error))));
+	return remedy != KAFKA_REMEDY_NONE;
 }
 
 /* Does the job until it is not wanted any more (false) or an error came that one can get over. */
