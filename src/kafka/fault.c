@@ -148,7 +148,7 @@ static const KafkaFault faults[] = {
 	{RD_KAFKA_RESP_ERR__UNKNOWN_PROTOCOL, ERRCODE_FEATURE_NOT_SUPPORTED, KAFKA_LASTS},
 };
 
-/* One for each verdict that is of concern; an error is known by their addresses. */
+/* One for each verdict that is of concern, which an error carries. */
 static const char domain_passing[] = "kafka_fdw-passing";
 static const char domain_lasting[] = "kafka_fdw-lasting";
 
@@ -185,7 +185,8 @@ kfdw_fault_domain(int error)
 KafkaVerdict
 kfdw_fault_judge(const ErrorData *error)
 {
-	if (error->domain == domain_passing)
+	/* newer versions of PostgreSQL copy the string with the error */
+	if (strcmp(error->domain, domain_passing) == 0)
 		return KAFKA_TRY_AGAIN;
-	return error->domain == domain_lasting ? KAFKA_GIVE_UP : KAFKA_NOT_CONCERNED;
+	return strcmp(error->domain, domain_lasting) == 0 ? KAFKA_GIVE_UP : KAFKA_NOT_CONCERNED;
 }
