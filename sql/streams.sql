@@ -13,7 +13,7 @@ CREATE SERVER streams_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_ser
 RESET client_min_messages;
 CREATE FOREIGN TABLE orders (id int, customer_id int, _offset bigint OPTIONS (metadata 'offset'))
   SERVER streams_test OPTIONS (topic 'streams');
-CREATE FOREIGN TABLE payments (id int) SERVER streams_test OPTIONS (topic 'streams');
+CREATE FOREIGN TABLE payments (id int) SERVER streams_test OPTIONS (topic 'streams_payments');
 CREATE FOREIGN TABLE feed (id int) SERVER streams_test OPTIONS (topic 'streams', group_id 'app');
 CREATE TABLE customers (customer_id int, name text);
 CREATE TABLE target (id int, name text);
@@ -75,7 +75,7 @@ SELECT kafka.create_stream('right', 'INSERT INTO target SELECT id, name FROM ord
 SELECT kafka.create_stream('grouped', 'INSERT INTO target SELECT count(*) FROM orders GROUP BY customer_id');
 SELECT kafka.create_stream('with', 'WITH o AS (SELECT * FROM orders) INSERT INTO target SELECT id FROM o');
 SELECT kafka.create_stream('view', 'INSERT INTO target SELECT id FROM recent');
-SELECT kafka.create_stream('updating', 'UPDATE target t SET name = c.name FROM orders o JOIN customers c USING (customer_id) WHERE t.id = o.id');
+SELECT kafka.create_stream('updating', 'UPDATE target t SET name = c.name FROM (SELECT DISTINCT ON (id) id, customer_id FROM orders ORDER BY id, _offset DESC) o JOIN customers c USING (customer_id) WHERE t.id = o.id');
 SELECT kafka.create_stream('deleting', 'DELETE FROM target t USING orders o WHERE t.id = o.id');
 SELECT kafka.create_stream('merging', 'MERGE INTO target t USING orders o ON t.id = o.id WHEN NOT MATCHED THEN INSERT VALUES (o.id)');
 SELECT kafka.create_stream('calling', 'CALL take()', source => 'orders');

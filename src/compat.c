@@ -90,6 +90,21 @@ kfdw_run_to_end(QueryDesc *query)
 #endif
 }
 
+/* 16 added one, 18 another. */
+bool
+kfdw_join_tests_outer(int type)
+{
+#if PG_VERSION_NUM >= 180000
+	if (type == JOIN_RIGHT_SEMI)
+		return true;
+#endif
+#if PG_VERSION_NUM >= 160000
+	if (type == JOIN_RIGHT_ANTI)
+		return true;
+#endif
+	return false;
+}
+
 /* 16 moved it from the range table to the plan. */
 Oid
 kfdw_scan_userid(ForeignScanState *node)

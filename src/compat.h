@@ -26,6 +26,15 @@
 #define BGWORKER_BYPASS_ROLELOGINCHECK 0
 #endif
 
+/* The parameters of an ExecutorRun_hook, one less in 18, and how they are passed on. */
+#if PG_VERSION_NUM >= 180000
+#define KFDW_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define KFDW_EXECUTOR_RUN_ARGUMENTS query, direction, count
+#else
+#define KFDW_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define KFDW_EXECUTOR_RUN_ARGUMENTS query, direction, count, once
+#endif
+
 /* 15.4 marks databases whose removal was interrupted. */
 #ifndef DATCONNLIMIT_INVALID_DB
 #define DATCONNLIMIT_INVALID_DB (-2)
@@ -59,6 +68,9 @@ extern bool kfdw_procedure_may_run(Oid procedure, Oid role);
 
 /* Runs a query to its end, once. */
 extern void kfdw_run_to_end(struct QueryDesc *query);
+
+/* True for a join, a JoinType, that tests the rows of its outer side for a match only. */
+extern bool kfdw_join_tests_outer(int type);
 
 /* The user whose rights a scan, or a modification, has. */
 extern Oid	kfdw_scan_userid(struct ForeignScanState *node);

@@ -201,6 +201,8 @@ describe_error(const ErrorData *error)
 	appendStringInfo(&text, "%s (SQLSTATE %s)", error->message, unpack_sql_state(error->sqlerrcode));
 	if (error->detail != NULL)
 		appendStringInfo(&text, "\nDETAIL:  %s", error->detail);
+	if (error->hint != NULL)
+		appendStringInfo(&text, "\nHINT:  %s", error->hint);
 	if (error->context != NULL)
 		appendStringInfo(&text, "\nCONTEXT:  %s", error->context);
 	return text.data;

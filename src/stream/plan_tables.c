@@ -1,0 +1,116 @@
+/*
+ * plan_tables.c
+ *	  Which tables the plan of a stream's statement reads and writes.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "parser/parsetree.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+
+#include "option/options.h"
+#include "stream/plan_tables.h"
+
+/* Takes a topic table as the source; another one cannot be. */
+static void
+note_source(Oid relid, KafkaPlanTables *tables)
+{
+	if (OidIsValid(tables->source) && tables->source != relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a stream's statement cannot read two topic tables, \"%s\" and \"%s\"",
+						get_rel_name(tables->source), get_rel_name(relid)),
+				 errdetail("Their records would meet only within a batch."),
+				 errhint("Let a stream of its own write one of the topics into a table, and join that.")));
+	tables->source = relid;
+}
+
+void
+kfdw_plan_tables_read(const PlannedStmt *plan, KafkaPlanTables *tables)
+{
+	int			index = 0;
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		index++;
+		if (rte->rtekind != RTE_RELATION)
+			continue;
+		if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("a stream's statement cannot use temporary table \"%s\"", get_rel_name(rte->relid))));
+		if (rte->relkind == RELKIND_FOREIGN_TABLE && !list_member_int(plan->resultRelations, index) &&
+			kfdw_options_is_topic_table(rte->relid))
+			note_source(rte->relid, tables);
+	}
+}
+
+void
+kfdw_plan_tables_check_source(const KafkaPlanTables *tables, Oid given)
+{
+	if (!OidIsValid(tables->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("the stream's statement reads no topic table"),
+				 errhint("Name the topic table in \"source\" where the statement is a CALL.")));
+	if (OidIsValid(given) && given != tables->source)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("the stream's statement reads topic table \"%s\", not its source \"%s\"",
+						get_rel_name(tables->source), get_rel_name(given))));
+}
+
+/* True when two topic tables are of the same topic. */
+static bool
+is_same_topic(Oid one, Oid other)
+{
+	KafkaTableOptions *a = kfdw_options_table(one, GetUserId());
+	KafkaTableOptions *b = kfdw_options_table(other, GetUserId());
+
+	return strcmp(a->server, b->server) == 0 && strcmp(a->topic, b->topic) == 0;
+}
+
+void
+kfdw_plan_tables_check_target(Oid relid, KafkaPlanTables *tables)
+{
+	if (get_rel_persistence(relid) == RELPERSISTENCE_UNLOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a stream's statement cannot write unlogged table \"%s\"", get_rel_name(relid)),
+				 errdetail("A crash empties it, while the stream's position stays."),
+				 errhint("Make it a logged one: ALTER TABLE ... SET LOGGED.")));
+	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE || !kfdw_options_is_topic_table(relid))
+		return;
+	tables->writes_topic = true;
+	if (is_same_topic(relid, tables->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a stream's statement cannot write the topic that it reads"),
+				 errdetail("Its results in table \"%s\" would be its next records, without end.", get_rel_name(relid)),
+				 errhint("Write to another topic; a stream of its own can read that.")));
+}
+
+/* Rows of a partitioned table can go to each of its partitions. */
+void
+kfdw_plan_tables_written(const PlannedStmt *plan, KafkaPlanTables *tables)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
+		List	   *targets = list_make1_oid(rte->relid);
+		ListCell   *target;
+
+		if (rte->relkind == RELKIND_PARTITIONED_TABLE)
+			targets = find_all_inheritors(rte->relid, AccessShareLock, NULL);
+		foreach(target, targets)
+			kfdw_plan_tables_check_target(lfirst_oid(target), tables);
+	}
+}

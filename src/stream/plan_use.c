@@ -1,0 +1,231 @@
+/*
+ * plan_use.c
+ *	  What a plan does with the records of a stream's batch.
+ *
+ * From the scans upwards it is followed what the rows of each node stand for.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "stream/plan_use.h"
+
+/* What the rows of a node are, ored together. */
+#define ROWS_OF_RECORDS		0x01	/* they come from records: each must be used */
+#define ROWS_REPEAT_KEYS	0x02	/* several can have the same key */
+#define ROWS_UNKNOWN		0x04	/* the node was not looked at yet */
+
+typedef struct PlanTrace
+{
+	Oid			source;
+	List	   *subplans;		/* of the statement, also common table expressions */
+	int		   *subplan_rows;	/* what theirs are */
+	int			work_rows;		/* those of the recursion around */
+	KafkaPlanUse use;
+} PlanTrace;
+
+static int	trace_node(PlanState *node, PlanTrace *trace);
+
+/* A subplan is used in any number of places and traced once. */
+static int
+trace_subplan(int id, PlanTrace *trace)
+{
+	int		   *rows = &trace->subplan_rows[id - 1];
+
+	if (*rows == ROWS_UNKNOWN)
+		*rows = trace_node(list_nth(trace->subplans, id - 1), trace);
+	return *rows;
+}
+
+static int
+trace_nodes(PlanState **nodes, int count, PlanTrace *trace)
+{
+	int			rows = 0;
+
+	for (int i = 0; i < count; i++)
+		rows |= trace_node(nodes[i], trace);
+	return rows;
+}
+
+/* The rows that a node takes from those below it. */
+static int
+trace_inputs(PlanState *node, PlanTrace *trace)
+{
+	int			rows = 0;
+	ListCell   *lc;
+
+	switch (nodeTag(node))
+	{
+		case T_AppendState:
+			return trace_nodes(((AppendState *) node)->appendplans, ((AppendState *) node)->as_nplans, trace);
+		case T_MergeAppendState:
+			return trace_nodes(((MergeAppendState *) node)->mergeplans, ((MergeAppendState *) node)->ms_nplans, trace);
+		case T_SubqueryScanState:
+			return trace_node(((SubqueryScanState *) node)->subplan, trace);
+		case T_CteScanState:
+			return trace_subplan(((CteScan *) node->plan)->ctePlanId, trace);
+		case T_CustomScanState:
+			foreach(lc, ((CustomScanState *) node)->custom_ps)
+				rows |= trace_node(lfirst(lc), trace);
+			return rows;
+		default:
+			return trace_node(outerPlanState(node), trace);
+	}
+}
+
+/* The rows of a join: those that it only tests for a match do not multiply it. */
+static int
+trace_join(JoinState *join, PlanTrace *trace)
+{
+	int			outer = trace_node(outerPlanState(join), trace);
+	int			inner = trace_node(innerPlanState(join), trace);
+
+	if (join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI)
+		inner &= ~ROWS_REPEAT_KEYS;
+	if (kfdw_join_tests_outer(join->jointype))
+		outer &= ~ROWS_REPEAT_KEYS;
+	return outer | inner;
+}
+
+/* The recursive part of a query reads what the other part has made, then what itself has. */
+static int
+trace_recursion(PlanState *node, PlanTrace *trace)
+{
+	int			around = trace->work_rows;
+	int			rows = trace_node(outerPlanState(node), trace);
+	int			scans = trace->use.scans;
+
+	trace->work_rows = rows;
+	rows |= trace_node(innerPlanState(node), trace);
+	if (rows != trace->work_rows)
+	{
+		trace->use.scans = scans;
+		trace->work_rows = rows;
+		rows |= trace_node(innerPlanState(node), trace);
+	}
+	trace->work_rows = around;
+	return rows;
+}
+
+/* What the rows of a node are, from what those are that it reads. */
+static int
+trace_rows(PlanState *node, PlanTrace *trace)
+{
+	int			rows;
+
+	switch (nodeTag(node))
+	{
+		case T_ForeignScanState:
+			if (RelationGetRelid(((ScanState *) node)->ss_currentRelation) != trace->source)
+				return 0;
+			trace->use.scans++;
+			return ROWS_OF_RECORDS | ROWS_REPEAT_KEYS;
+		case T_NestLoopState:
+		case T_MergeJoinState:
+		case T_HashJoinState:
+			return trace_join((JoinState *) node, trace);
+		case T_RecursiveUnionState:
+			return trace_recursion(node, trace);
+		case T_WorkTableScanState:
+			return trace->work_rows;
+		case T_AggState:
+			rows = trace_inputs(node, trace);
+			return ((AggState *) node)->numaggs > 0 ? 0 : rows & ~ROWS_REPEAT_KEYS;
+		case T_GroupState:
+		case T_UniqueState:
+			return trace_inputs(node, trace) & ~ROWS_REPEAT_KEYS;
+		case T_SetOpState:
+			return (trace_inputs(node, trace) | trace_node(innerPlanState(node), trace)) & ~ROWS_REPEAT_KEYS;
+		case T_LimitState:
+			rows = trace_inputs(node, trace);
+			if (rows & ROWS_OF_RECORDS)
+				trace->use.limited = true;
+			return rows;
+		case T_ModifyTableState:
+			rows = trace_inputs(node, trace);
+			if (((ModifyTableState *) node)->operation == CMD_UPDATE && rows & ROWS_REPEAT_KEYS)
+				trace->use.updated = RelationGetRelationName(((ModifyTableState *) node)->rootResultRelInfo->ri_RelationDesc);
+			return rows;
+		default:
+			return trace_inputs(node, trace);
+	}
+}
+
+/*
+ * Traces a node and the subplans in its expressions: those decide which rows there are,
+ * but do not multiply them.  What an InitPlan gives is a value and no row; a common table
+ * expression is one as well, whose rows are for whoever scans it.
+ */
+static int
+trace_node(PlanState *node, PlanTrace *trace)
+{
+	int			rows;
+	ListCell   *lc;
+
+	if (node == NULL)
+		return 0;
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	foreach(lc, node->initPlan)
+		(void) trace_subplan(lfirst_node(SubPlanState, lc)->subplan->plan_id, trace);
+	rows = trace_rows(node, trace);
+	foreach(lc, node->subPlan)
+		rows |= trace_subplan(lfirst_node(SubPlanState, lc)->subplan->plan_id, trace) & ~ROWS_REPEAT_KEYS;
+	return rows;
+}
+
+KafkaPlanUse
+kfdw_plan_use(QueryDesc *query, Oid source)
+{
+	PlanTrace	trace = {.source = source, .subplans = query->estate->es_subplanstates};
+	int			count = list_length(trace.subplans);
+
+	trace.subplan_rows = palloc((count + 1) * sizeof(int));
+	for (int i = 0; i < count; i++)
+		trace.subplan_rows[i] = ROWS_UNKNOWN;
+	(void) trace_node(query->planstate, &trace);
+	return trace.use;
+}
+
+void
+kfdw_plan_use_check_update(const KafkaPlanUse *use)
+{
+	if (use->updated == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("a stream's statement cannot update table \"%s\" from records that are joined to it one by one",
+					use->updated),
+			 errdetail("Of several records of a batch that meet a row, an UPDATE applies one."),
+			 errhint(KFDW_ONE_ROW_HINT)));
+}
+
+/* Functions of SQL become parts of the query that uses them, with their limits. */
+static bool
+may_be_limited(Node *node, void *argument)
+{
+	ListCell   *lc;
+	Query	   *query = (Query *) node;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, may_be_limited, argument);
+	if (query->limitCount != NULL || query->limitOffset != NULL)
+		return true;
+	foreach(lc, query->rtable)
+		if (lfirst_node(RangeTblEntry, lc)->rtekind == RTE_FUNCTION)
+			return true;
+	return query_tree_walker(query, may_be_limited, argument, 0);
+}
+
+bool
+kfdw_plan_use_may_be_limited(List *queries)
+{
+	return may_be_limited((Node *) queries, NULL);
+}

@@ -1,0 +1,37 @@
+/*
+ * plan_use.h
+ *	  What a plan does with the records of a stream's batch.
+ *
+ * The batch counts as read, so a record may be dropped by a condition (a WHERE clause,
+ * a join, EXISTS, DISTINCT), which looks at it, but not by a count of rows, which does
+ * not.  Where a plan stops to read because conditions need no more, nothing is lost;
+ * so plans are judged by what cuts off rows, not by what was fetched.
+ */
+#ifndef KFDW_PLAN_USE_H
+#define KFDW_PLAN_USE_H
+
+#include "executor/execdesc.h"
+
+typedef struct KafkaPlanUse
+{
+	int			scans;			/* that read the source */
+	bool		limited;		/* a LIMIT or OFFSET drops rows of its records */
+	const char *updated;		/* a table of which several records may update a row, where
+								 * PostgreSQL applies one; NULL: none */
+} KafkaPlanUse;
+
+/* How to write what several records of a batch do to one row. */
+#define KFDW_ONE_ROW_HINT \
+	"Let one row of the batch meet each row of the table: join a sub-select with GROUP BY and aggregates, " \
+	"or with DISTINCT ON the key."
+
+/* How a started plan uses the source. */
+extern KafkaPlanUse kfdw_plan_use(QueryDesc *query, Oid source);
+
+/* Refuses an UPDATE that would apply one of several records. */
+extern void kfdw_plan_use_check_update(const KafkaPlanUse *use);
+
+/* True when somebody wrote a LIMIT or OFFSET in one of the queries; the planner uses them too. */
+extern bool kfdw_plan_use_may_be_limited(List *queries);
+
+#endif							/* KFDW_PLAN_USE_H */

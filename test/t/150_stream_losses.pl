@@ -1,0 +1,69 @@
+# A stream loses no record of a batch: what a plan would leave of it, or count once, is an error.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+
+# The stream fails with this error; then it is dropped.
+sub fails
+{
+	my ($name, $statement, $error, $what) = @_;
+	$node->safe_psql('postgres', "SELECT kafka.create_stream('$name', \$\$$statement\$\$, source => 'src')");
+	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$name'", 'failed', $what);
+	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$name'"), $error, "$what: why");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = '$name'"), 0, "$what: no position moved");
+	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
+	return;
+}
+
+produce($topic, join('', map { "{\"id\":" . ($_ % 10) . ",\"n\":$_}\n" } 1 .. 100));
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE src (id int, n int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE target (id int PRIMARY KEY, n int);
+	CREATE TABLE copied (id int, n int);
+	INSERT INTO target SELECT i, 0 FROM generate_series(0, 9) i;
+	EOF
+
+# Records that meet in one row of the table
+my $hint = qr/a second time.*HINT:  Let one row of the batch meet each row of the table/s;
+fails('upsert', 'INSERT INTO target SELECT id, n FROM src ON CONFLICT (id) DO UPDATE SET n = target.n + 1',
+	qr/ON CONFLICT DO UPDATE command cannot affect row $hint/, 'ON CONFLICT');
+fails('merge', 'MERGE INTO target t USING src s ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = t.n + 1',
+	qr/MERGE command cannot affect row $hint/, 'MERGE');
+fails('update', 'UPDATE target t SET n = t.n + s.n FROM (SELECT id, n % 3, count(*) AS n FROM src GROUP BY 1, 2) s WHERE s.id = t.id',
+	qr/updates a row of table "target" $hint/, 'UPDATE by another key than the aggregate\'s');
+fails('rows', 'INSERT INTO target SELECT id, (SELECT o.n FROM copied c RIGHT JOIN target o ON true) FROM src',
+	qr/more than one row returned by a subquery(?!.*Let one row of the batch)/s, 'a sub-select with several rows');
+$node->safe_psql('postgres', q(SELECT kafka.create_stream('sums',
+	'UPDATE target t SET n = t.n + s.n FROM (SELECT id, count(*) AS n FROM src GROUP BY id) s WHERE s.id = t.id')));
+becomes($node, 'postgres', 'SELECT sum(n), min(n) FROM target', '100|10', 'aggregated records all count');
+
+# What changes after create_stream is seen with the next batch.
+$node->safe_psql('postgres', <<~'EOF');
+	TRUNCATE copied;
+	CREATE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src WHERE n > 100';
+	CREATE TABLE parts (id int, n int) PARTITION BY RANGE (n);
+	CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (1000);
+	SELECT kafka.create_stream('chosen', 'INSERT INTO copied SELECT id, n FROM chosen()');
+	SELECT kafka.create_stream('parts', 'INSERT INTO parts SELECT id, n FROM src');
+	EOF
+becomes($node, 'postgres', "SELECT count(*) FROM kafka.offsets WHERE next_offset = 100 AND group_id IN ('chosen', 'parts')", 2, 'two streams have read all');
+$node->safe_psql('postgres', q(CREATE OR REPLACE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src LIMIT 1';
+	ALTER TABLE part SET UNLOGGED));
+produce($topic, "{\"id\":1,\"n\":101}\n{\"id\":2,\"n\":102}\n");
+becomes($node, 'postgres', "SELECT last_error ~ 'under a LIMIT or OFFSET' FROM kafka.stat_streams WHERE stream = 'chosen'", 't', 'a function that takes a LIMIT later');
+becomes($node, 'postgres', "SELECT last_error ~ 'cannot write unlogged table \"part\"' FROM kafka.stat_streams WHERE stream = 'parts'", 't', 'a partition that is unlogged later');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), 0, 'nothing is taken');
+$node->safe_psql('postgres', q(CREATE OR REPLACE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src';
+	ALTER TABLE part SET LOGGED; SELECT kafka.resume_stream(s) FROM unnest(ARRAY['chosen', 'parts']) s));
+becomes($node, 'postgres', 'SELECT count(*), (SELECT count(*) FROM parts) FROM copied', '2|102', 'and nothing is lost when they are as before');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();

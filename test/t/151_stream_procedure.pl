@@ -1,0 +1,67 @@
+# The statement of a stream can be a CALL: what a procedure leaves of a batch is an error.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+
+# The stream fails with this error; then it is dropped.
+sub fails
+{
+	my ($name, $statement, $error, $what) = @_;
+	$node->safe_psql('postgres', "SELECT kafka.create_stream('$name', \$\$$statement\$\$, source => 'src')");
+	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$name'", 'failed', $what);
+	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$name'"), $error, "$what: why");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = '$name'"), 0, "$what: no position moved");
+	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
+	return;
+}
+
+produce($topic, join('', map { "{\"id\":" . ($_ % 10) . ",\"n\":$_}\n" } 1 .. 100));
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE src (id int, n int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE target (id int PRIMARY KEY, n int);
+	CREATE TABLE copied (id int, n int);
+	INSERT INTO target SELECT i, 0 FROM generate_series(0, 9) i;
+	EOF
+
+my @left = (
+	[ 'few', 'sql', 'INSERT INTO copied SELECT id, n FROM src LIMIT 5' ],
+	[ 'nought', 'sql', 'INSERT INTO copied VALUES (1, 1)' ],
+	[ 'one', 'plpgsql', 'DECLARE r record; BEGIN SELECT * INTO r FROM src; END' ],
+	[ 'part', 'plpgsql', 'DECLARE r record; BEGIN FOR r IN SELECT * FROM src LOOP EXIT WHEN r.n = 5; END LOOP; END' ],
+	[ 'most', 'plpgsql', 'DECLARE c CURSOR FOR SELECT * FROM src; BEGIN OPEN c; MOVE FORWARD 99 FROM c; CLOSE c; END' ]);
+foreach my $left (@left)
+{
+	my ($name, $language, $body) = @$left;
+	$node->safe_psql('postgres', "CREATE PROCEDURE $name() LANGUAGE $language AS \$body\$ $body \$body\$");
+	fails($name, "CALL $name()", qr/procedure "$name" has not used the whole batch/, "a procedure ($name)");
+}
+is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), 0, 'and none of them wrote anything');
+$node->safe_psql('postgres', 'CREATE PROCEDURE counts() LANGUAGE plpgsql AS $$ BEGIN UPDATE target SET n = target.n + 1 FROM src WHERE src.id = target.id; END $$');
+fails('counts', 'CALL counts()', qr/cannot update table "target" from records/, 'a procedure that counts one record of a key');
+
+my @all = (
+	[ 'by_loop', 'plpgsql', 'DECLARE r record; BEGIN FOR r IN SELECT * FROM src LOOP INSERT INTO copied VALUES (r.id, r.n); END LOOP; END' ],
+	[ 'by_cursor', 'plpgsql', 'DECLARE c CURSOR FOR SELECT * FROM src; r record; BEGIN
+		FOR r IN SELECT * FROM src LIMIT 1 LOOP NULL; END LOOP; OPEN c;
+		LOOP FETCH c INTO r; EXIT WHEN NOT FOUND; INSERT INTO copied VALUES (r.id, r.n); END LOOP; CLOSE c; END' ],
+	[ 'by_join', 'plpgsql', 'BEGIN INSERT INTO copied SELECT t.id, 1 FROM target t LEFT JOIN src USING (id) WHERE src.id IS NULL;
+		INSERT INTO copied SELECT id, n FROM src; END' ]);
+foreach my $all (@all)
+{
+	my ($name, $language, $body) = @$all;
+	$node->safe_psql('postgres', "TRUNCATE copied; CREATE PROCEDURE $name() LANGUAGE $language AS \$body\$ $body \$body\$;
+		SELECT kafka.create_stream('$name', 'CALL $name()', source => 'src')");
+	becomes($node, 'postgres', 'SELECT count(*) FROM copied', 100, "a procedure that reads all ($name)");
+	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
+}
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();
