@@ -17,22 +17,17 @@ kfdw_batch_bind(Oid relid, KafkaBuffer *buffer)
 	bound_buffer = buffer;
 }
 
-void
-kfdw_batch_unbind(void)
-{
-	kfdw_batch_bind(InvalidOid, NULL);
-}
-
 KafkaBuffer *
 kfdw_batch_bound(Oid relid)
 {
 	return OidIsValid(bound_relid) && relid == bound_relid ? bound_buffer : NULL;
 }
 
+/* Not before: triggers that are deferred read the batch, too. */
 static void
 end_transaction(bool committed)
 {
-	kfdw_batch_unbind();
+	kfdw_batch_bind(InvalidOid, NULL);
 }
 
 static const KafkaParticipant participant = {.end = end_transaction};

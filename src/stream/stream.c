@@ -149,7 +149,6 @@ run_batch(StreamWork *work)
 		return false;
 	kfdw_batch_bind(stream->source, task->buffer);
 	batch.records_out = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
-	kfdw_batch_unbind();
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
 	kfdw_buffer_clear(task->buffer);
