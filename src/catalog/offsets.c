@@ -5,20 +5,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 
 #include "catalog/offsets.h"
 #include "catalog/spi.h"
-
-/*
- * The fourth field of our advisory lock tags: PostgreSQL's own functions use 1
- * and 2, so a partition's claim meets no user's advisory lock.
- */
-#define CLAIM_LOCK_CLASS 0x6b66
 
 static KafkaStatement read_statement = {
 	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id FROM kafka.offsets o "
@@ -41,6 +31,26 @@ static KafkaStatement update_statement = {
 	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4 "
 	"AND o.next_offset OPERATOR(pg_catalog.=) $8 AND o.generation OPERATOR(pg_catalog.=) $9",
 	9, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID}
+};
+
+static KafkaStatement group_statement = {
+	"SELECT 1 FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement delete_group_statement = {
+	"DELETE FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement delete_server_statement = {
+	"DELETE FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement rename_server_statement = {
+	"UPDATE kafka.offsets o SET server = $1 WHERE o.server OPERATOR(pg_catalog.=) $2",
+	2, {TEXTOID, TEXTOID}
 };
 
 /* A column of an SPI row as text, NULL where it is NULL. */
@@ -135,38 +145,44 @@ kfdw_offsets_write(const KafkaPositionKey *key, const KafkaPosition *was, int64 
 				 errhint("The transaction might succeed if retried.")));
 }
 
-/* The lock that stands for a partition of a group in this database. */
-static void
-make_claim_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
-{
-	char	   *name = psprintf("%s\n%s\n%s\n%d", key->server, key->group_id, key->topic, partition);
-	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
-
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, CLAIM_LOCK_CLASS);
-	pfree(name);
-}
-
 bool
-kfdw_offsets_claim(const KafkaPositionKey *key, int32 partition, bool session)
+kfdw_offsets_has_group(const char *group_id)
 {
-	ResourceOwner save = CurrentResourceOwner;
-	LockAcquireResult result;
-	LOCKTAG		tag;
+	KafkaCatalogScope scope;
+	Datum		values[1];
+	uint64		rows;
 
-	make_claim_tag(&tag, key, partition);
-
-	/* a claim lasts as long as the transaction, also when a savepoint is rolled back */
-	CurrentResourceOwner = TopTransactionResourceOwner;
-	result = LockAcquire(&tag, ExclusiveLock, session, true);
-	CurrentResourceOwner = save;
-	return result != LOCKACQUIRE_NOT_AVAIL;
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(group_id);
+	rows = kfdw_catalog_read(&group_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+	return rows > 0;
 }
 
 void
-kfdw_offsets_release(const KafkaPositionKey *key, int32 partition)
+kfdw_offsets_delete_group(const char *group_id)
 {
-	LOCKTAG		tag;
+	KafkaCatalogScope scope;
+	Datum		values[1];
 
-	make_claim_tag(&tag, key, partition);
-	(void) LockRelease(&tag, ExclusiveLock, true);	/* a claim that is not held is no claim */
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(group_id);
+	kfdw_catalog_write(&delete_group_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_offsets_rename_server(const char *old_name, const char *new_name)
+{
+	KafkaCatalogScope scope;
+	Datum		values[2];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(new_name);
+	values[1] = CStringGetTextDatum(old_name);
+
+	/* rows of the new name are of a server that was dropped: the name was free */
+	kfdw_catalog_write(&delete_server_statement, values, NULL);
+	kfdw_catalog_write(&rename_server_statement, values, NULL);
+	kfdw_catalog_end(&scope);
 }

@@ -2,9 +2,8 @@
  * offsets.h
  *	  The rows of kafka.offsets: the positions of consumer groups.
  *
- * next_offset is the offset of the next record to read.  It is read under a
- * snapshot taken after the claim of the partition and written by compare-and-set
- * in the transaction that read the records.
+ * next_offset is the offset of the next record to read.  It is read under the
+ * newest snapshot and written by compare-and-set.
  */
 #ifndef KFDW_OFFSETS_H
 #define KFDW_OFFSETS_H
@@ -39,13 +38,10 @@ extern KafkaPosition *kfdw_offsets_read(const KafkaPositionKey *key, int npartit
 extern void kfdw_offsets_write(const KafkaPositionKey *key, const KafkaPosition *was, int64 next_offset,
 							   const char *cluster_id, const char *topic_id);
 
-/*
- * Claims a partition for this transaction (or, for a worker, this session) without
- * waiting: false when another one holds it.
- */
-extern bool kfdw_offsets_claim(const KafkaPositionKey *key, int32 partition, bool session);
+/* True when a group has positions, whatever the server and topic. */
+extern bool kfdw_offsets_has_group(const char *group_id);
 
-/* Releases the claims that a session holds beyond its transactions. */
-extern void kfdw_offsets_release(const KafkaPositionKey *key, int32 partition);
+extern void kfdw_offsets_delete_group(const char *group_id);
+extern void kfdw_offsets_rename_server(const char *old_name, const char *new_name);
 
 #endif							/* KFDW_OFFSETS_H */

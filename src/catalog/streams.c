@@ -11,10 +11,11 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 
+#include "catalog/offsets.h"
 #include "catalog/spi.h"
 #include "catalog/streams.h"
 
-/* The fourth field of our advisory lock tags, see offsets.c for the other one. */
+/* The fourth field of our advisory lock tags, see source/claim.c for the other one. */
 #define STREAM_LOCK_CLASS 0x6b67
 
 /* A row's revision is its xmin: every change makes another one. */
@@ -49,20 +50,10 @@ static KafkaStatement delete_statement = {
 	1, {TEXTOID}
 };
 
-static KafkaStatement delete_offsets_statement = {
-	"DELETE FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) $1",
-	1, {TEXTOID}
-};
-
 static KafkaStatement current_statement = {
 	"SELECT 1 FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1 AND s.enabled "
 	"AND s.xmin OPERATOR(pg_catalog.=) $2",
 	2, {TEXTOID, XIDOID}
-};
-
-static KafkaStatement positions_statement = {
-	"SELECT 1 FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
-	1, {TEXTOID}
 };
 
 static KafkaStatement exists_statement = {
@@ -183,8 +174,8 @@ kfdw_streams_delete(const char *name)
 	kfdw_catalog_begin(&scope);
 	values[0] = CStringGetTextDatum(name);
 	kfdw_catalog_write(&delete_statement, values, NULL);
-	kfdw_catalog_write(&delete_offsets_statement, values, NULL);
 	kfdw_catalog_end(&scope);
+	kfdw_offsets_delete_group(name);
 }
 
 /* The lock that stands for a stream in this database. */
@@ -225,29 +216,16 @@ kfdw_streams_is_current(const char *name, TransactionId revision)
 	return rows > 0;
 }
 
-/* True when a query for a name has a row. */
-static bool
-has_row(KafkaStatement *statement, const char *name)
+bool
+kfdw_streams_owns_group(const char *group)
 {
 	KafkaCatalogScope scope;
 	Datum		values[1];
 	uint64		rows;
 
 	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(name);
-	rows = kfdw_catalog_read(statement, values, NULL);
+	values[0] = CStringGetTextDatum(group);
+	rows = kfdw_catalog_read(&exists_statement, values, NULL);
 	kfdw_catalog_end(&scope);
 	return rows > 0;
-}
-
-bool
-kfdw_streams_owns_group(const char *group)
-{
-	return has_row(&exists_statement, group);
-}
-
-bool
-kfdw_streams_group_has_positions(const char *group)
-{
-	return has_row(&positions_statement, group);
 }

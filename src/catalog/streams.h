@@ -48,7 +48,4 @@ extern bool kfdw_streams_is_current(const char *name, TransactionId revision);
 /* True when a stream has this name, paused or not: only its workers consume in it. */
 extern bool kfdw_streams_owns_group(const char *group);
 
-/* True when somebody has consumed as this group. */
-extern bool kfdw_streams_group_has_positions(const char *group);
-
 #endif							/* KFDW_STREAMS_H */

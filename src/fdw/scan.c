@@ -174,7 +174,7 @@ set_consuming_slices(KafkaScanState *scan)
 	if (is_poll_full(scan))
 		kfdw_consuming_repeat(scan->consuming);
 	else
-		kfdw_consuming_choose(scan->consuming, scan->options, scan->consumer,
+		kfdw_consuming_choose(scan->consuming, scan->consumer,
 							  scan->bounds ? &filter : NULL);
 	scan->slices = kfdw_consuming_slices(scan->consuming, &scan->nslices);
 }

@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "catalog/instance.h"
+#include "catalog/offsets.h"
 #include "catalog/streams.h"
 #include "compat.h"
 #include "option/options.h"
@@ -191,7 +192,7 @@ check_name(const char *name)
 static void
 check_group_is_new(const char *name)
 {
-	if (kfdw_streams_group_has_positions(name))
+	if (kfdw_offsets_has_group(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("consumer group \"%s\" is used by consuming tables", name),

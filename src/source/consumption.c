@@ -25,8 +25,8 @@
 
 #include "catalog/offsets.h"
 #include "catalog/streams.h"
+#include "source/claim.h"
 #include "source/consumption.h"
-#include "source/start_offset.h"
 #include "xact.h"
 
 /* How far each partition was read when a subtransaction first read records. */
@@ -37,28 +37,14 @@ typedef struct KafkaProgressMark
 	struct KafkaProgressMark *outer;
 } KafkaProgressMark;
 
-typedef enum KafkaClaim
-{
-	CLAIM_UNTRIED,				/* no scan wanted it so far */
-	CLAIM_HELD,
-	CLAIM_MISSED				/* another consumer of the group has it */
-} KafkaClaim;
-
 /* Lives in TopTransactionContext, as positions may be written after its statement. */
 struct KafkaConsumption
 {
 	dlist_node	node;
 	const void *statement;
 	Oid			relid;
-	KafkaPositionKey key;
-
-	/* all by partition */
-	KafkaTopicState *state;
-	KafkaClaim *claims;
-	KafkaSlice *slices;			/* of what is claimed */
-	KafkaPosition *was;			/* the positions as they were read */
-	int64	   *next;			/* how far they are read now */
-	bool		place;			/* write also what did not move: a first "latest" */
+	KafkaPositions *positions;
+	int64	   *ends;			/* by partition: where reading ends in what is claimed */
 
 	int			open_scans;
 	int			level;			/* the nest level it was begun in */
@@ -88,105 +74,88 @@ find_reader(const KafkaPositionKey *key, int32 partition)
 	dlist_foreach(iter, &consumptions)
 	{
 		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
+		const KafkaPositions *positions = other->positions;
 
-		if (other->open_scans > 0 && strcmp(other->key.group_id, key->group_id) == 0 &&
-			strcmp(other->key.server, key->server) == 0 && strcmp(other->key.topic, key->topic) == 0 &&
-			partition < other->state->npartitions && other->claims[partition] == CLAIM_HELD)
+		if (other->open_scans > 0 && strcmp(positions->key.group_id, key->group_id) == 0 &&
+			strcmp(positions->key.server, key->server) == 0 && strcmp(positions->key.topic, key->topic) == 0 &&
+			partition < positions->topic->npartitions && positions->partitions[partition].claim == KAFKA_CLAIM_HELD)
 			return other;
 	}
 	return NULL;
 }
 
 /* Tries to claim a partition; never waits. */
-static bool
-claim_partition(KafkaConsumption *consumption, int32 partition)
+static KafkaClaim
+claim_partition(const KafkaPositionKey *key, int32 partition)
 {
-	if (find_reader(&consumption->key, partition) != NULL)
+	if (find_reader(key, partition) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("partition %d of topic \"%s\" is being consumed by another query of this transaction",
-						partition, consumption->key.topic),
+						partition, key->topic),
 				 errhint("Close the cursor that reads it, or read the topic once, in a MATERIALIZED common table expression.")));
-	return kfdw_offsets_claim(&consumption->key, partition, false);
+	return kfdw_claim_for_transaction(key, partition) ? KAFKA_CLAIM_TAKEN : KAFKA_CLAIM_MISSED;
 }
 
-/* Sets the bounds of a partition that was just claimed. */
-static void
-set_slice(KafkaConsumption *consumption, const KafkaTableOptions *options, const KafkaPosition *was,
-		  bool first_use)
+/* Claims the partitions that a scan wants and none of its statement wanted before; returns how many it got. */
+static int
+claim_wanted(KafkaPositions *positions, const KafkaPartitionFilter *filter)
 {
-	int32		p = was->partition;
-
-	consumption->claims[p] = CLAIM_HELD;
-	consumption->was[p] = *was;
-	consumption->slices[p].partition = p;
-	consumption->slices[p].from = kfdw_start_offset(options, consumption->state, was, first_use);
-	consumption->slices[p].end = Max(consumption->state->end[p], consumption->slices[p].from);
-	consumption->next[p] = consumption->slices[p].from;
-	for (KafkaProgressMark *mark = consumption->marks; mark != NULL; mark = mark->outer)
-		mark->next[p] = consumption->slices[p].from;
-}
-
-/*
- * Another consumer may have moved a position past the ends, which were taken before
- * the claim.  Then newer ends hold for what is claimed now.
- */
-static void
-renew_ends(KafkaConsumption *consumption, KafkaConsumer *consumer, const KafkaPosition *positions, const bool *claimed)
-{
-	KafkaTopicState *state = consumption->state;
-	KafkaTopicState *newer = NULL;
-
-	for (int p = 0; p < state->npartitions; p++)
-	{
-		if (!claimed[p] || !positions[p].exists || positions[p].next_offset <= state->end[p])
-			continue;
-		if (newer == NULL)
-			newer = kfdw_consumer_topic_state(consumer);
-		if (p < newer->npartitions)
-			state->end[p] = newer->end[p];
-	}
-}
-
-/* Claims the partitions that a scan wants and none of its statement wanted before. */
-static void
-claim_wanted(KafkaConsumption *consumption, const KafkaTableOptions *options, KafkaConsumer *consumer,
-			 const KafkaPartitionFilter *filter)
-{
-	int			npartitions = consumption->state->npartitions;
-	bool	   *claimed = palloc0(npartitions * sizeof(bool));
-	int			nclaimed = 0;
-	int			nrows;
-	KafkaPosition *positions;
-
 	/* the first use of a group that starts at the ends places all partitions there */
-	bool		places_all = options->auto_offset_reset == KAFKA_RESET_LATEST;
+	bool		places_all = positions->auto_offset_reset == KAFKA_RESET_LATEST;
+	int			taken = 0;
 
-	for (int p = 0; p < npartitions; p++)
+	for (int p = 0; p < positions->topic->npartitions; p++)
 	{
-		if (consumption->claims[p] != CLAIM_UNTRIED ||
+		KafkaPartitionPosition *partition = &positions->partitions[p];
+
+		if (partition->claim != KAFKA_CLAIM_UNTRIED ||
 			(filter && !places_all && !filter->admits(filter->argument, p)))
 			continue;
-		claimed[p] = claim_partition(consumption, p);
-		if (!claimed[p])
-			consumption->claims[p] = CLAIM_MISSED;
-		nclaimed += claimed[p];
+		partition->claim = claim_partition(&positions->key, p);
+		taken += partition->claim == KAFKA_CLAIM_TAKEN;
 	}
-	if (nclaimed == 0)
+	return taken;
+}
+
+/* Sets the end of a partition that was just started. */
+static void
+set_end(KafkaConsumption *consumption, int32 partition)
+{
+	int64		from = consumption->positions->partitions[partition].from;
+
+	consumption->ends[partition] = Max(consumption->positions->topic->end[partition], from);
+	for (KafkaProgressMark *mark = consumption->marks; mark != NULL; mark = mark->outer)
+		mark->next[partition] = from;
+}
+
+/* Claims what a scan wants, and decides where it begins and ends. */
+static void
+take_partitions(KafkaConsumption *consumption, KafkaConsumer *consumer, const KafkaPartitionFilter *filter)
+{
+	KafkaPositions *positions = consumption->positions;
+	int			npartitions = positions->topic->npartitions;
+	int			taken = claim_wanted(positions, filter);
+	bool	   *is_new;
+
+	if (taken == 0)
 		return;
-	positions = kfdw_offsets_read(&consumption->key, npartitions, &nrows);
-	if (places_all && nrows == 0 && nclaimed < npartitions)
+	kfdw_positions_read(positions);
+	if (positions->placing && taken < npartitions)
 	{
 		/* another consumer is placing them, or gives up and leaves it to the next one */
 		for (int p = 0; p < npartitions; p++)
-			consumption->claims[p] = CLAIM_MISSED;
+			positions->partitions[p].claim = KAFKA_CLAIM_MISSED;
+		positions->placing = false;
 		return;
 	}
-	consumption->place = nrows == 0 && places_all;
-	renew_ends(consumption, consumer, positions, claimed);
+	is_new = palloc(npartitions * sizeof(bool));
 	for (int p = 0; p < npartitions; p++)
-		if (claimed[p])
-			set_slice(consumption, options, &positions[p], nrows == 0);
+		is_new[p] = positions->partitions[p].claim == KAFKA_CLAIM_TAKEN;
+	kfdw_positions_start(positions, consumer);
+	for (int p = 0; p < npartitions; p++)
+		if (is_new[p])
+			set_end(consumption, p);
 }
 
 /* Nobody but its workers consumes in the name of a stream. */
@@ -205,7 +174,6 @@ static KafkaConsumption *
 begin_consumption(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
 	KafkaConsumption *consumption;
-	int			size;
 
 	kfdw_consuming_write_pending();
 	check_group(options);
@@ -213,15 +181,8 @@ begin_consumption(const void *statement, const KafkaTableOptions *options, Kafka
 	consumption->statement = statement;
 	consumption->relid = options->relid;
 	consumption->level = GetCurrentTransactionNestLevel();
-	consumption->key.server = pstrdup(options->server);
-	consumption->key.group_id = pstrdup(options->group_id);
-	consumption->key.topic = pstrdup(options->topic);
-	consumption->state = kfdw_consumer_topic_state(consumer);
-	size = consumption->state->npartitions;
-	consumption->claims = palloc0(size * sizeof(KafkaClaim));
-	consumption->slices = palloc0(size * sizeof(KafkaSlice));
-	consumption->was = palloc0(size * sizeof(KafkaPosition));
-	consumption->next = palloc0(size * sizeof(int64));
+	consumption->positions = kfdw_positions_create(options, kfdw_consumer_topic_state(consumer));
+	consumption->ends = palloc0(Max(consumption->positions->topic->npartitions, 1) * sizeof(int64));
 	return consumption;
 }
 
@@ -256,15 +217,17 @@ abandon_scan(void *argument)
 static void
 report_idle(const KafkaConsumption *consumption, const KafkaPartitionFilter *filter)
 {
+	const KafkaPositions *positions = consumption->positions;
 	int			missed = 0;
 
-	for (int p = 0; p < consumption->state->npartitions; p++)
-		missed += consumption->claims[p] == CLAIM_MISSED && (!filter || filter->admits(filter->argument, p));
+	for (int p = 0; p < positions->topic->npartitions; p++)
+		missed += positions->partitions[p].claim == KAFKA_CLAIM_MISSED &&
+			(!filter || filter->admits(filter->argument, p));
 	if (missed > 0)
 		ereport(NOTICE,
-				(errmsg("no partition of topic \"%s\" is free for this consumer", consumption->key.topic),
+				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->key.topic),
 				 errdetail("Other consumers of group \"%s\" hold all %d of them.",
-						   consumption->key.group_id, missed)));
+						   positions->key.group_id, missed)));
 }
 
 /* Takes a scan's part of what its statement claimed. */
@@ -274,25 +237,27 @@ set_scan_slices(KafkaConsumingScan *scan, const KafkaPartitionFilter *filter)
 	const KafkaConsumption *consumption = scan->consumption;
 
 	scan->nslices = 0;
-	for (int p = 0; p < consumption->state->npartitions; p++)
+	for (int p = 0; p < consumption->positions->topic->npartitions; p++)
 	{
-		if (consumption->claims[p] != CLAIM_HELD || (filter && !filter->admits(filter->argument, p)))
+		const KafkaPartitionPosition *partition = &consumption->positions->partitions[p];
+		KafkaSlice	slice = {p, partition->from, consumption->ends[p]};
+
+		if (partition->claim != KAFKA_CLAIM_HELD || (filter && !filter->admits(filter->argument, p)))
 			continue;
-		scan->slices[scan->nslices++] = consumption->slices[p];
+		scan->slices[scan->nslices++] = slice;
 		if (scan->next[p] < 0)
-			scan->next[p] = consumption->slices[p].from;
+			scan->next[p] = slice.from;
 	}
 	if (scan->nslices == 0)
 		report_idle(consumption, filter);
 }
 
 void
-kfdw_consuming_choose(KafkaConsumingScan *scan, const KafkaTableOptions *options, KafkaConsumer *consumer,
-					  const KafkaPartitionFilter *filter)
+kfdw_consuming_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer, const KafkaPartitionFilter *filter)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
-	claim_wanted(scan->consumption, options, consumer, filter);
+	take_partitions(scan->consumption, consumer, filter);
 	MemoryContextSwitchTo(old);
 	set_scan_slices(scan, filter);
 }
@@ -312,7 +277,7 @@ kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, Ka
 		dlist_push_tail(&consumptions, &consumption->node);
 		MemoryContextSwitchTo(old);
 	}
-	npartitions = consumption->state->npartitions;
+	npartitions = consumption->positions->topic->npartitions;
 	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
 	scan->next = palloc(npartitions * sizeof(int64));
 	memset(scan->next, -1, npartitions * sizeof(int64));
@@ -338,7 +303,7 @@ kfdw_consuming_check(const KafkaConsumingScan *scan)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_CURSOR_STATE),
 				 errmsg("cannot go on reading topic \"%s\": records that this cursor read were rolled back with a savepoint",
-						scan->consumption->key.topic),
+						scan->consumption->positions->key.topic),
 				 errhint("Close the cursor and open it again; it starts with the records that were taken back.")));
 }
 
@@ -349,14 +314,15 @@ mark_progress(KafkaConsumption *consumption)
 	int			level = GetCurrentTransactionNestLevel();
 	int			marked = consumption->marks ? consumption->marks->level : consumption->level;
 	KafkaProgressMark *mark;
-	size_t		size = consumption->state->npartitions * sizeof(int64);
+	int			npartitions = consumption->positions->topic->npartitions;
 
 	if (level <= marked)
 		return;
 	mark = MemoryContextAlloc(TopTransactionContext, sizeof(KafkaProgressMark));
 	mark->level = level;
-	mark->next = MemoryContextAlloc(TopTransactionContext, size);
-	memcpy(mark->next, consumption->next, size);
+	mark->next = MemoryContextAlloc(TopTransactionContext, npartitions * sizeof(int64));
+	for (int p = 0; p < npartitions; p++)
+		mark->next[p] = consumption->positions->partitions[p].next;
 	mark->outer = consumption->marks;
 	consumption->marks = mark;
 }
@@ -364,11 +330,11 @@ mark_progress(KafkaConsumption *consumption)
 void
 kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset)
 {
-	int64	   *next = scan->consumption->next;
+	int64	   *next = &scan->consumption->positions->partitions[partition].next;
 
 	mark_progress(scan->consumption);
 	scan->next[partition] = Max(scan->next[partition], offset + 1);
-	next[partition] = Max(next[partition], offset + 1);
+	*next = Max(*next, offset + 1);
 }
 
 void
@@ -379,7 +345,7 @@ kfdw_consuming_finished(KafkaConsumingScan *scan)
 	{
 		int32		p = scan->slices[i].partition;
 
-		scan->next[p] = scan->consumption->next[p] = scan->slices[i].end;
+		scan->next[p] = scan->consumption->positions->partitions[p].next = scan->slices[i].end;
 	}
 }
 
@@ -394,19 +360,8 @@ kfdw_consuming_repeat(KafkaConsumingScan *scan)
 static void
 write_positions(KafkaConsumption *consumption)
 {
-	const KafkaTopicState *state = consumption->state;
-
 	consumption->written_level = GetCurrentTransactionNestLevel();
-	for (int p = 0; p < state->npartitions; p++)
-	{
-		KafkaPosition *was = &consumption->was[p];
-		bool		moved = was->exists ? consumption->next[p] != was->next_offset :
-			consumption->next[p] != consumption->slices[p].from;
-
-		if (consumption->claims[p] == CLAIM_HELD && (moved || (consumption->place && !was->exists)))
-			kfdw_offsets_write(&consumption->key, was, consumption->next[p],
-							   state->cluster_id, state->topic_id);
-	}
+	kfdw_positions_write(consumption->positions);
 }
 
 /* All scans of a statement must have read the same records. */
@@ -417,7 +372,7 @@ check_even(const KafkaConsumption *consumption)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("two scans of topic \"%s\" in one statement did not read the same records",
-						consumption->key.topic),
+						consumption->positions->key.topic),
 				 errhint("Read the consuming table once, in a MATERIALIZED common table expression.")));
 }
 
@@ -429,8 +384,8 @@ kfdw_consuming_end(KafkaConsumingScan *scan)
 	if (consumption == NULL)
 		return;
 	scan->consumption = NULL;
-	for (int p = 0; p < consumption->state->npartitions && !consumption->rolled_back; p++)
-		consumption->uneven |= scan->next[p] >= 0 && scan->next[p] != consumption->next[p];
+	for (int p = 0; p < consumption->positions->topic->npartitions && !consumption->rolled_back; p++)
+		consumption->uneven |= scan->next[p] >= 0 && scan->next[p] != consumption->positions->partitions[p].next;
 	if (--consumption->open_scans > 0)
 		return;
 	check_even(consumption);
@@ -477,8 +432,8 @@ undo_begin(KafkaConsumption *consumption)
 	}
 
 	/* an older cursor may have fetched its first row here; it lives on */
-	for (int p = 0; p < consumption->state->npartitions; p++)
-		consumption->next[p] = consumption->slices[p].from;
+	for (int p = 0; p < consumption->positions->topic->npartitions; p++)
+		consumption->positions->partitions[p].next = consumption->positions->partitions[p].from;
 	consumption->level = 1;
 	consumption->marks = NULL;
 	consumption->written_level = 1;
@@ -496,7 +451,8 @@ roll_back(KafkaConsumption *consumption, int level)
 	}
 	while (consumption->marks != NULL && consumption->marks->level >= level)
 	{
-		consumption->next = consumption->marks->next;
+		for (int p = 0; p < consumption->positions->topic->npartitions; p++)
+			consumption->positions->partitions[p].next = consumption->marks->next[p];
 		consumption->marks = consumption->marks->outer;
 		consumption->rolled_back = true;
 	}

@@ -11,9 +11,9 @@
 #ifndef KFDW_CONSUMPTION_H
 #define KFDW_CONSUMPTION_H
 
-#include "catalog/offsets.h"
 #include "kafka/consumer.h"
 #include "option/options.h"
+#include "source/positions.h"
 
 typedef struct KafkaConsumption KafkaConsumption;
 typedef struct KafkaConsumingScan KafkaConsumingScan;
@@ -30,8 +30,8 @@ extern KafkaConsumingScan *kfdw_consuming_begin(const void *statement, const Kaf
  * claimed, and their positions read, unless a scan of the same statement did so
  * before.  A rescan may choose anew.
  */
-extern void kfdw_consuming_choose(KafkaConsumingScan *scan, const KafkaTableOptions *options,
-								  KafkaConsumer *consumer, const KafkaPartitionFilter *filter);
+extern void kfdw_consuming_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer,
+								  const KafkaPartitionFilter *filter);
 
 /* What the scan is to read: an entry for each partition that it wants and that was claimed. */
 extern const KafkaSlice *kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices);

@@ -74,7 +74,7 @@ open_stream(const KafkaWorkerKey *key)
 		return NULL;
 	ereport(LOG,
 			(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
-					key->name, key->worker, work->task->npartitions, work->task->key.topic)));
+					key->name, key->worker, work->task->npartitions, work->task->options->topic)));
 	return work;
 }
 
@@ -110,10 +110,10 @@ commit(StreamWork *work, KafkaWorkerStats *done)
 	MemoryContext context = CurrentMemoryContext;
 
 	work->phase = PHASE_POSITIONS;
-	kfdw_task_write_positions(task);
+	kfdw_positions_write(task->positions);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	kfdw_task_confirm_positions(task);
+	kfdw_positions_confirm(task->positions);
 	work->phase = PHASE_FETCHING;
 
 	done->partitions = task->npartitions;
@@ -207,7 +207,7 @@ await_records(StreamWork *work)
 	long		timeout_ms = TROUBLE_CHECK_MS;
 	long		flush_ms;
 
-	if (kfdw_task_has_moved(work->task) &&
+	if (kfdw_positions_have_moved(work->task->positions) &&
 		TimestampDifferenceExceeds(work->markers_written, GetCurrentTimestamp(), MARKERS_MS))
 	{
 		write_markers(work);

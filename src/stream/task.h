@@ -6,18 +6,11 @@
 #ifndef KFDW_TASK_H
 #define KFDW_TASK_H
 
-#include "catalog/offsets.h"
 #include "catalog/streams.h"
 #include "datatype/timestamp.h"
 #include "kafka/consumer.h"
 #include "option/options.h"
-
-typedef struct KafkaTaskPartition
-{
-	KafkaPosition position;		/* as last read or written */
-	int64		start;			/* where reading began */
-	int64		fetched;		/* everything below is in the batch or done */
-} KafkaTaskPartition;
+#include "source/positions.h"
 
 /* Everything lives in one memory context; deleting it closes the consumer and releases the claims. */
 typedef struct KafkaTask
@@ -28,15 +21,12 @@ typedef struct KafkaTask
 	int			worker;			/* reads the partitions p with p % workers = worker */
 	uint64		generation;		/* of the catalogs, when the options were read */
 	KafkaTableOptions *options;
-	KafkaPositionKey key;
 
 	KafkaConsumer *consumer;
-	KafkaTopicState *topic;		/* as it was when the task was opened */
+	KafkaPositions *positions;	/* with the topic as it was when the task was opened */
+	int			npartitions;	/* of them claimed */
 	TimestampTz topic_checked;
 	KafkaBuffer *buffer;
-
-	int			npartitions;	/* claimed */
-	KafkaTaskPartition *partitions;
 } KafkaTask;
 
 /*
@@ -50,13 +40,6 @@ extern void kfdw_task_close(KafkaTask *task);
 
 /* Fetches what is here without waiting; returns the number of records in the batch. */
 extern int	kfdw_task_gather(KafkaTask *task);
-
-/* True when positions can move, with or without records. */
-extern bool kfdw_task_has_moved(const KafkaTask *task);
-
-/* Moves the positions in the current transaction; after its commit, confirms that. */
-extern void kfdw_task_write_positions(KafkaTask *task);
-extern void kfdw_task_confirm_positions(KafkaTask *task);
 
 /* True when the topic has another number of partitions than when the task was opened. */
 extern bool kfdw_task_topic_has_grown(KafkaTask *task);

@@ -1,0 +1,71 @@
+/*
+ * claim.c
+ *	  The lock by which one consumer of a group has a partition.
+ *
+ * It is an advisory lock of a class of our own, as it must be there before the
+ * position has a row.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/resowner.h"
+
+#include "source/claim.h"
+
+/*
+ * The fourth field of our lock tags: PostgreSQL's own functions use 1 and 2, so a
+ * partition's claim meets no user's advisory lock.
+ */
+#define CLAIM_LOCK_CLASS 0x6b66
+
+/* The lock that stands for a partition of a group in this database. */
+static void
+make_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
+{
+	char	   *name = psprintf("%s\n%s\n%s\n%d", key->server, key->group_id, key->topic, partition);
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, CLAIM_LOCK_CLASS);
+	pfree(name);
+}
+
+bool
+kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition)
+{
+	ResourceOwner save = CurrentResourceOwner;
+	LockAcquireResult result;
+	LOCKTAG		tag;
+
+	make_tag(&tag, key, partition);
+
+	/* it stays when a savepoint is rolled back */
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	result = LockAcquire(&tag, ExclusiveLock, false, true);
+	CurrentResourceOwner = save;
+	return result != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * What a session holds is an advisory lock like a user's: a trigger that calls
+ * pg_advisory_unlock_all() drops it.  Another consumer may then read the same
+ * records, but one of the two finds the position moved and rolls back.
+ */
+bool
+kfdw_claim_for_session(const KafkaPositionKey *key, int32 partition)
+{
+	LOCKTAG		tag;
+
+	make_tag(&tag, key, partition);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+kfdw_claim_release(const KafkaPositionKey *key, int32 partition)
+{
+	LOCKTAG		tag;
+
+	make_tag(&tag, key, partition);
+	(void) LockRelease(&tag, ExclusiveLock, true);
+}

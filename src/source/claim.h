@@ -1,0 +1,21 @@
+/*
+ * claim.h
+ *	  The lock by which one consumer of a group has a partition.
+ */
+#ifndef KFDW_CLAIM_H
+#define KFDW_CLAIM_H
+
+#include "catalog/offsets.h"
+
+/*
+ * Each tries to claim a partition and never waits: false when another consumer of
+ * the group holds it.  A claim lasts until the end of the transaction, or beyond it,
+ * until it is released or the session ends.
+ */
+extern bool kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition);
+extern bool kfdw_claim_for_session(const KafkaPositionKey *key, int32 partition);
+
+/* Releases a claim that a session holds beyond its transactions, if it still does. */
+extern void kfdw_claim_release(const KafkaPositionKey *key, int32 partition);
+
+#endif							/* KFDW_CLAIM_H */

@@ -1,0 +1,68 @@
+/*
+ * positions.h
+ *	  Where a consumer group stands in a topic: claimed, read, placed, moved.
+ *
+ * For consuming tables and streams alike: partitions are claimed, their positions
+ * read under a snapshot taken after that, judged by what the topic has, and written
+ * by compare-and-set in the transaction that took the records.
+ */
+#ifndef KFDW_POSITIONS_H
+#define KFDW_POSITIONS_H
+
+#include "catalog/offsets.h"
+#include "kafka/consumer.h"
+#include "option/options.h"
+
+typedef enum KafkaClaim
+{
+	KAFKA_CLAIM_UNTRIED,		/* nobody wanted the partition so far */
+	KAFKA_CLAIM_MISSED,			/* another consumer of the group has it */
+	KAFKA_CLAIM_TAKEN,			/* ours, but not started yet */
+	KAFKA_CLAIM_HELD			/* ours, "from" and "next" are set */
+} KafkaClaim;
+
+typedef struct KafkaPartitionPosition
+{
+	KafkaClaim	claim;
+	KafkaPosition stored;		/* the row as it was last read or written */
+	int64		from;			/* where reading begins, or began since the last commit */
+	int64		next;			/* everything below was read */
+} KafkaPartitionPosition;
+
+typedef struct KafkaPositions
+{
+	KafkaPositionKey key;
+	KafkaOffsetReset auto_offset_reset;
+	KafkaOffsetReset on_offset_out_of_range;
+	KafkaTopicState *topic;
+	bool		placing;		/* the first use of a group that begins at the ends: all
+								 * partitions get a position, whether it moves or not */
+	KafkaPartitionPosition *partitions; /* topic->npartitions of them */
+} KafkaPositions;
+
+/* Of the options' group in a topic; nothing is claimed yet.  Belongs to the current memory context. */
+extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, KafkaTopicState *topic);
+
+/* Reads the rows of the partitions that were claimed and not started yet; tells whether they are to be placed. */
+extern void kfdw_positions_read(KafkaPositions *positions);
+
+/*
+ * Decides where reading begins in these partitions.  Asks the broker for newer ends
+ * where a position is past those known.  A position of another cluster or out of
+ * range is an error, unless on_offset_out_of_range says otherwise.
+ */
+extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer);
+
+/* Where a partition stands as far as commits go. */
+extern int64 kfdw_positions_committed(const KafkaPartitionPosition *partition);
+
+/* True when there is something to write. */
+extern bool kfdw_positions_have_moved(const KafkaPositions *positions);
+
+/* Writes what moved, in the current transaction. */
+extern void kfdw_positions_write(KafkaPositions *positions);
+
+/* After the commit: what was written is where the next batch begins. */
+extern void kfdw_positions_confirm(KafkaPositions *positions);
+
+#endif							/* KFDW_POSITIONS_H */
