@@ -96,6 +96,7 @@ start() {
 
 reload() {
 	install_extension "$1"
+	build_kafka_tool "$1/build" "$1/bin/kafka_tool"
 	stop_server "$1" fast
 	start_server "$1"
 }

@@ -3,8 +3,9 @@
  *	  What the broker says of a topic: its partitions, their first and end offsets.
  *
  * One call on a thread asks for everything.  Its waits grow, so that a slow link gets
- * its answer and an abandoned call returns soon.  The leaders of partitions are asked
- * one by one: one that is gone keeps no answer of the others back.
+ * its answer and an abandoned call returns soon; they do not grow for long, so that a
+ * leader that hangs is left soon after another one is there.  The leaders of partitions
+ * are asked one by one: one that is gone keeps no answer of the others back.
  */
 #include "postgres.h"
 
@@ -16,6 +17,7 @@
 #include "kafka/topic.h"
 
 #define FIRST_SLICE_MS 500
+#define LONGEST_SLICE_MS 5000
 #define RETRY_PAUSE_US 50000
 
 /* How long a topic to write to may be unknown before that is believed. */
@@ -263,7 +265,7 @@ ask(KafkaTopicCall *query, rd_kafka_topic_t *topic)
 			query->call.abandoned || query->client->discarded)
 			break;
 		if (slow)
-			slice *= 2;
+			slice = Min(2 * slice, LONGEST_SLICE_MS);
 		else
 			usleep(RETRY_PAUSE_US);
 	}

@@ -201,7 +201,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_SOCKET_TIMEOUT_MS] = {
 		"socket_timeout_ms", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_INT,
 		.min = 1010, .max = 300000,
-		.def = "15000",
+		.def = "5000",
 		.property = KAFKA_PROPERTY_SOCKET_TIMEOUT_MS,
 		.help = "how long the client waits for the answer to one request"
 	},
@@ -403,7 +403,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"delivery_timeout_ms", "message_timeout_ms", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
 		KAFKA_WRITING, KAFKA_TYPE_INT,
 		.min = 1, .max = PG_INT32_MAX,
-		.def = "10000", .kafka_default = "120000",
+		.def = "30000", .kafka_default = "120000",
 		.property = KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS,
 		.help = "how long a record may take to be acknowledged before the write fails"
 	},

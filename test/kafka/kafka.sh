@@ -7,7 +7,7 @@
 #   kafka.sh stop DIR [N]                            orderly; all nodes, or node N
 #   kafka.sh kill9 DIR [N]                           at once
 #   kafka.sh restart DIR [N]                         start again, after an orderly stop if it runs
-#   kafka.sh pause DIR N | resume DIR N              SIGSTOP, SIGCONT
+#   kafka.sh pause DIR [N] | resume DIR [N]          SIGSTOP, SIGCONT
 #   kafka.sh bootstrap DIR                           print the bootstrap address
 #   kafka.sh tool CLASS ARGUMENT ...                 run one of Kafka's own command line tools
 #
@@ -198,9 +198,11 @@ restart() {
 }
 
 signal() {
-	local pid
-	pid=$(pid_of "$2" "$3") || die "node $3 in $2 does not run"
-	kill "-$1" "$pid"
+	local dir=$2 node pid
+	for node in ${3:-$(nodes "$dir")}; do
+		pid=$(pid_of "$dir" "$node") || die "node $node in $dir does not run"
+		kill "-$1" "$pid"
+	done
 }
 
 bootstrap() {

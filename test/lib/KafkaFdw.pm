@@ -246,9 +246,21 @@ sub _do
 sub stop { my ($self, @node) = @_; return $self->_do('stop', @node); }
 sub kill9 { my ($self, @node) = @_; return $self->_do('kill9', @node); }
 sub restart { my ($self, @node) = @_; return $self->_do('restart', @node); }
-sub pause { my ($self, $node) = @_; return $self->_do('pause', $node // 1); }
-sub resume { my ($self, $node) = @_; return $self->_do('resume', $node // 1); }
+sub pause { my ($self, @node) = @_; return $self->_do('pause', @node); }
+sub resume { my ($self, @node) = @_; return $self->_do('resume', @node); }
 sub bootstrap { my ($self) = @_; return $self->_do('bootstrap'); }
+
+# Do all replicas of a topic have all of its records? What is written to others may have too few of them.
+sub in_sync
+{
+	my ($self, $topic) = @_;
+	foreach my $line (split /\n/, $self->kafka_tool('replicas', $topic))
+	{
+		my ($partition, $leader, $replicas, $in_sync) = split /\t/, $line;
+		return 0 if $in_sync < $replicas;
+	}
+	return 1;
+}
 
 sub kafka_tool
 {

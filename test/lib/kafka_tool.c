@@ -28,6 +28,7 @@ static const char usage[] =
 	"  add-partitions NAME TOTAL\n"
 	"  delete-records NAME PARTITION BEFORE_OFFSET       (-1: all)\n"
 	"  list-topics\n"
+	"  replicas NAME         partition, leader, replicas, how many of them are in sync\n"
 	"  watermark NAME        partition, low, high, last stable offset\n"
 	"  group-offsets GROUP NAME          partition, committed offset\n"
 	"  group-commit GROUP NAME PARTITION OFFSET\n"
@@ -413,6 +414,21 @@ list_topics(char **argv)
 	qsort(md->topics, md->topic_cnt, sizeof(*md->topics), by_name);
 	for (int t = 0; t < md->topic_cnt; t++)
 		printf("%s\t%d\n", md->topics[t].topic, md->topics[t].partition_cnt);
+}
+
+static void
+replicas(char **argv)
+{
+	const rd_kafka_metadata_t *md = metadata(client(RD_KAFKA_PRODUCER, NULL));
+	const char *name = needed(argv[0]);
+
+	for (int t = 0; t < md->topic_cnt; t++)
+		for (int p = 0; p < md->topics[t].partition_cnt && strcmp(md->topics[t].topic, name) == 0; p++)
+		{
+			const rd_kafka_metadata_partition_t *partition = &md->topics[t].partitions[p];
+
+			printf("%d\t%d\t%d\t%d\n", partition->id, partition->leader, partition->replica_cnt, partition->isr_cnt);
+		}
 }
 
 /* The ends of n partitions as a reader of that isolation level sees them. */
@@ -994,6 +1010,7 @@ static const struct
 	{"add-partitions", add_partitions, false},
 	{"delete-records", delete_records, false},
 	{"list-topics", list_topics, false},
+	{"replicas", replicas, false},
 	{"watermark", watermark, false},
 	{"group-offsets", group_offsets, false},
 	{"group-commit", group_commit, false},

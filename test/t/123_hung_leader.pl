@@ -1,0 +1,54 @@
+# One of three brokers hangs: its connections stay open, and nobody answers. What it led is written and read again
+# soon after the others have noticed (broker.session.timeout.ms, 3 s here), by the default settings.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $brokers = KafkaFdw::Broker->new(brokers => 3);
+my $node = new_cluster('main', bootstrap_servers => $brokers->bootstrap);
+my ($writer, $reader) = map { KafkaSession->new($node) } 1 .. 2;
+my $soon = 3 + 5 + 4;    # noticed, one answer waited for in vain, and the machine may be busy
+
+$brokers->kafka_tool('create-topic', 'hung', 6, 3);
+$node->safe_psql('postgres', <<~'EOF');
+	CREATE FOREIGN TABLE t (id int) SERVER k OPTIONS (topic 'hung');
+	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic 'hung', group_id 'g');
+	EOF
+
+# Records without a key go to all partitions in turn, so each INSERT meets each leader
+my $records = 0;
+sub insert
+{
+	my ($session) = @_;
+	$records += 10000;
+	return $session->start("INSERT INTO t SELECT g FROM generate_series(1, 10000) g");
+}
+insert($writer);
+$writer->finish;
+is($writer->error, '', 'three brokers are written to');
+is($reader->run('SELECT count(*) FROM t'), $records, 'and read');
+
+foreach my $hung (1 .. 3)
+{
+	$brokers->pause($hung);
+	my $before = $records;
+	insert($writer);
+	$reader->start("SELECT count(*) >= $before FROM t");
+	is($reader->finish(60), 't', "broker $hung hangs: all records are read");
+	cmp_ok($reader->seconds, '<', $soon, 'soon');
+	$writer->finish(60);
+	is($writer->error, '', "broker $hung hangs: a COMMIT in flight succeeds");
+	cmp_ok($writer->seconds, '<', $soon, 'soon');
+	is(KafkaSession->new($node)->run('SELECT count(*) FROM t'), $records, 'a new session reads, too');
+	$brokers->resume($hung);
+	ok(poll_until(sub { $brokers->in_sync('hung') }), "broker $hung has caught up");
+	$reader->run('SELECT count(*) FROM t', 60);
+	is($reader->error, '', "broker $hung is back");
+}
+is($reader->run('SELECT count(*) FROM feed', 60), $records, 'each record is there once');
+
+$node->stop;
+done_testing();
