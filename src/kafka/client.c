@@ -27,8 +27,19 @@
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
 
-/* Sockets, pipes and event descriptors of a client with one broker, about. */
-#define CLIENT_FILES 6
+/* Files of a client: its event file and the library's own, and those for each broker. */
+#define CLIENT_FILES 4
+#define BROKER_FILES 3
+
+/* Files that PostgreSQL's own waits need beside. */
+#define SPARE_FILES 8
+
+/*
+ * Records that a scan's client fetches ahead, in kilobytes: the more scans are open at a
+ * time, the less each gets, so that all of them have about four times the first one's.
+ */
+#define FETCH_AHEAD_KB 32768
+#define LEAST_FETCH_AHEAD_KB 2048
 
 #define SCANS		(1 << KAFKA_CLIENT_SCAN)
 #define STREAMS		(1 << KAFKA_CLIENT_STREAM)
@@ -59,7 +70,6 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "enable.auto.offset.store", "false"},
 	{CONSUMERS, "enable.partition.eof", "true"},
 	{CONSUMERS, "message.max.bytes", "1000"},
-	{CONSUMERS, "queued.max.messages.kbytes", "32768"},
 	{CONSUMERS, "queued.min.messages", "100000"},
 	{SCANS, "fetch.wait.max.ms", "10"},
 	{STREAMS, "fetch.wait.max.ms", "100"},
@@ -69,6 +79,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 
 static KafkaWaitEvent client_wait = {"KafkaClient"};
 static KafkaClient *idle_clients = NULL;
+static int	scans_open = 0;		/* clients of scans, the idle ones included */
 static bool exit_callback_registered = false;
 
 /* Clients that threads are destroying, or will when a call returns. */
@@ -110,8 +121,9 @@ kfdw_client_let_go(KafkaClient *client)
 void
 kfdw_client_discard(KafkaClient *client)
 {
-	for (int i = 0; i < CLIENT_FILES; i++)
+	for (int i = 0; i < client->files; i++)
 		ReleaseExternalFD();
+	scans_open -= client->kind == KAFKA_CLIENT_SCAN;
 	client->discarded = 1;
 	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_sub_fetch(&client->holders, 1, __ATOMIC_SEQ_CST) == 0 &&
@@ -183,10 +195,25 @@ set_property(rd_kafka_conf_t *conf, const char *name, const char *value, bool se
 				 secret ? 0 : errdetail_internal("%s", reason)));
 }
 
+/* What a client may fetch ahead. */
+static int
+choose_fetch_ahead(KafkaClientKind kind)
+{
+	int			busy = scans_open;
+
+	if (kind != KAFKA_CLIENT_SCAN)
+		return FETCH_AHEAD_KB;
+	for (const KafkaClient *idle = idle_clients; idle != NULL; idle = idle->next)
+		busy -= idle->kind == KAFKA_CLIENT_SCAN;
+	return Max(FETCH_AHEAD_KB / (busy + 1), LEAST_FETCH_AHEAD_KB);
+}
+
 /* Sets the properties that are the same for all clients of a kind. */
 static void
 set_fixed_properties(rd_kafka_conf_t *conf, KafkaClient *client)
 {
+	char		number[16];
+
 	for (int i = 0; i < lengthof(fixed_properties); i++)
 	{
 		const KafkaFixedProperty *fixed = &fixed_properties[i];
@@ -197,8 +224,13 @@ set_fixed_properties(rd_kafka_conf_t *conf, KafkaClient *client)
 	if (kfdw_library_is_told_metrics())
 		set_property(conf, "enable.metrics.push", "false", false);
 	client->needs_kick = !kfdw_library_has_fetch_backoff();
-	if (client->kind != KAFKA_CLIENT_PRODUCER && !client->needs_kick)
+	if (client->kind == KAFKA_CLIENT_PRODUCER)
+		return;
+	if (!client->needs_kick)
 		set_property(conf, "fetch.queue.backoff.ms", "10", false);
+	client->ahead_kb = choose_fetch_ahead(client->kind);
+	snprintf(number, sizeof(number), "%d", client->ahead_kb);
+	set_property(conf, "queued.max.messages.kbytes", number, false);
 }
 
 /* Sets the properties that options chose. */
@@ -244,6 +276,8 @@ make_conf(KafkaClient *client, const KafkaConfig *config)
 static void
 free_unborn(KafkaClient *client)
 {
+	for (int i = 0; i < client->files; i++)
+		ReleaseExternalFD();
 	if (client->wake_fd >= 0)
 		close(client->wake_fd);
 	free(client->key);
@@ -267,6 +301,62 @@ make_handle(KafkaClient *client, rd_kafka_conf_t *conf, char *reason, size_t siz
 		rd_kafka_conf_destroy(conf);
 }
 
+/* Takes files for a client out of those that PostgreSQL leaves to others; false when they are used up. */
+static bool
+try_to_reserve(int files)
+{
+	int			taken = 0;
+
+	while (taken < files + SPARE_FILES && AcquireExternalFD())
+		taken++;
+	for (int i = 0; i < (taken < files + SPARE_FILES ? taken : SPARE_FILES); i++)
+		ReleaseExternalFD();
+	return taken == files + SPARE_FILES;
+}
+
+/* The brokers that a client starts from. */
+static int
+count_servers(const char *servers)
+{
+	int			count = 1;
+
+	for (const char *c = servers; *c != '\0'; c++)
+		count += *c == ',';
+	return count;
+}
+
+/* Reserves the files of a client that is to be made, if need be those of idle ones. */
+static void
+reserve_files(KafkaClient *client)
+{
+	int			files = CLIENT_FILES + BROKER_FILES * count_servers(client->servers);
+
+	while (!try_to_reserve(files))
+	{
+		KafkaClient *idle = idle_clients;
+
+		if (idle == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("too many Kafka clients are open in this session"),
+					 errdetail("Each needs %d files or more, and a third of \"max_files_per_process\" (%d) is for such.",
+							   files, max_files_per_process),
+					 errhint("Close cursors that read topics, or raise \"max_files_per_process\".")));
+		idle_clients = idle->next;
+		kfdw_client_discard(idle);
+	}
+	client->files = files;
+}
+
+void
+kfdw_client_account(KafkaClient *client, int nbrokers)
+{
+	int			files = CLIENT_FILES + BROKER_FILES * nbrokers;
+
+	for (; client->files < files; client->files++)
+		ReserveExternalFD();
+}
+
 /* Opens a new client. */
 static KafkaClient *
 open_client(const KafkaConfig *config, const char *key)
@@ -284,11 +374,16 @@ open_client(const KafkaConfig *config, const char *key)
 	client->servers = strdup(config->bootstrap_servers);
 	client->request_timeout_ms = config->request_timeout_ms;
 	client->generation = kfdw_config_generation();
-	client->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	client->wake_fd = -1;
 
 	PG_TRY();
 	{
-		if (client->key == NULL || client->servers == NULL || client->wake_fd < 0)
+		if (client->key == NULL || client->servers == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		reserve_files(client);
+		client->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (client->wake_fd < 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("could not create a Kafka client: %m")));
@@ -306,9 +401,7 @@ open_client(const KafkaConfig *config, const char *key)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-
-	for (int i = 0; i < CLIENT_FILES; i++)
-		ReserveExternalFD();
+	scans_open += client->kind == KAFKA_CLIENT_SCAN;
 	client->log_queue = rd_kafka_queue_new(client->rk);
 	rd_kafka_set_log_queue(client->rk, client->log_queue);
 	return client;
@@ -320,28 +413,41 @@ kfdw_client_is_stale(const KafkaClient *client)
 	return client->generation != kfdw_config_generation();
 }
 
-/* Takes an idle client with this key out of the pool, throwing stale ones away. */
-static KafkaClient *
-take_idle(const char *key)
+/* Throws idle clients away that are stale. */
+static void
+drop_stale_clients(void)
 {
 	KafkaClient **link = &idle_clients;
 
 	while (*link != NULL)
 	{
 		KafkaClient *client = *link;
-		bool		stale = kfdw_client_is_stale(client);
 
-		if (!stale && strcmp(client->key, key) != 0)
+		if (!kfdw_client_is_stale(client))
 		{
 			link = &client->next;
 			continue;
 		}
 		*link = client->next;
-		if (!stale)
-			return client;
 		kfdw_client_discard(client);
 	}
-	return NULL;
+}
+
+/* Takes the idle client with this key out of the pool that fetches most ahead; NULL: there is none. */
+static KafkaClient *
+take_idle(const char *key)
+{
+	KafkaClient **best = NULL;
+	KafkaClient *client;
+
+	for (KafkaClient **link = &idle_clients; *link != NULL; link = &(*link)->next)
+		if (strcmp((*link)->key, key) == 0 && (best == NULL || (*link)->ahead_kb > (*best)->ahead_kb))
+			best = link;
+	if (best == NULL)
+		return NULL;
+	client = *best;
+	*best = client->next;
+	return client;
 }
 
 KafkaClient *
@@ -355,6 +461,7 @@ kfdw_client_acquire(const KafkaConfig *config)
 		on_proc_exit(close_clients_at_exit, 0);
 		exit_callback_registered = true;
 	}
+	drop_stale_clients();
 	client = take_idle(key);
 	if (client == NULL)
 		client = open_client(config, key);

@@ -22,10 +22,12 @@ typedef struct KafkaClient
 	char	   *servers;		/* bootstrap_servers, for messages */
 	int			request_timeout_ms;
 	uint64		generation;		/* of the catalogs when it was made */
+	int			ahead_kb;		/* what it fetches ahead at most */
 	bool		needs_kick;		/* the library lacks fetch.queue.backoff.ms */
 
 	rd_kafka_queue_t *log_queue;
 	int			wake_fd;		/* an eventfd that the library writes to */
+	int			files;			/* that PostgreSQL was told of */
 
 	rd_kafka_resp_err_t error;	/* the last error that the library told of, and why */
 	char		reason[512];
@@ -47,6 +49,9 @@ extern void kfdw_client_release(KafkaClient *client);
  * and messages are gone already.  Calls that use it keep it until they return.
  */
 extern void kfdw_client_discard(KafkaClient *client);
+
+/* The client is about to use so many brokers, those that it starts from included. */
+extern void kfdw_client_account(KafkaClient *client, int nbrokers);
 
 /* For calls: the client stays until it is let go of, which may be on a thread. */
 extern void kfdw_client_hold(KafkaClient *client);

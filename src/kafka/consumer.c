@@ -16,7 +16,6 @@
 #include "kafka/consumer.h"
 #include "kafka/error.h"
 #include "kafka/fault.h"
-#include "kafka/topic.h"
 
 #define FETCH_BATCH 1000
 
@@ -42,7 +41,8 @@ typedef struct KafkaPartitionReader
 
 struct KafkaConsumer
 {
-	KafkaClient *client;
+	const KafkaConfig *config;
+	KafkaClient *client;		/* NULL while nothing is to be fetched */
 	rd_kafka_topic_t *topic;
 	rd_kafka_queue_t *queue;
 	char	   *topic_name;
@@ -105,107 +105,46 @@ abandon_consumer(void *argument)
 	consumer->client = NULL;
 }
 
+/* Makes sure that the consumer has a client. */
+static void
+connect_consumer(KafkaConsumer *consumer)
+{
+	if (consumer->client != NULL)
+		return;
+	consumer->client = kfdw_client_acquire(consumer->config);
+	consumer->topic = rd_kafka_topic_new(consumer->client->rk, consumer->topic_name, NULL);
+	if (consumer->topic == NULL)
+		kfdw_error_topic(consumer->client, consumer->topic_name, -1, rd_kafka_last_error(),
+						 rd_kafka_err2str(rd_kafka_last_error()));
+}
+
 KafkaConsumer *
 kfdw_consumer_open(const KafkaConfig *config, const char *topic)
 {
 	KafkaConsumer *consumer = palloc0(sizeof(KafkaConsumer));
 
 	consumer->context = CurrentMemoryContext;
+	consumer->config = config;
 	consumer->topic_name = pstrdup(topic);
 	consumer->callback.func = abandon_consumer;
 	consumer->callback.arg = consumer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
-	consumer->client = kfdw_client_acquire(config);
-	consumer->topic = rd_kafka_topic_new(consumer->client->rk, topic, NULL);
-	if (consumer->topic == NULL)
-		kfdw_error_topic(consumer->client, topic, -1, rd_kafka_last_error(),
-						 rd_kafka_err2str(rd_kafka_last_error()));
+	connect_consumer(consumer);
 	return consumer;
-}
-
-/* Takes over what came for a partition. */
-static void
-take_answer(KafkaTopicState *state, int32 partition, const KafkaPartitionAnswer *answer)
-{
-	state->low[partition] = answer->low;
-	state->end[partition] = answer->end;
-	state->trouble[partition] = answer->end < 0 ? rd_kafka_err2str(answer->error) : NULL;
 }
 
 KafkaTopicState *
 kfdw_consumer_topic_outlook(KafkaConsumer *consumer)
 {
-	KafkaTopicCall *call = kfdw_topic_offsets(consumer->client, consumer->topic_name, NULL, 0);
-	KafkaTopicState *state = palloc0(sizeof(KafkaTopicState));
-
-	state->npartitions = call->npartitions;
-	state->low = palloc(call->npartitions * sizeof(int64));
-	state->end = palloc(call->npartitions * sizeof(int64));
-	state->trouble = palloc(call->npartitions * sizeof(char *));
-	for (int p = 0; p < state->npartitions; p++)
-		take_answer(state, p, &call->partitions[p]);
-	if (call->cluster_id != NULL)
-		state->cluster_id = pstrdup(call->cluster_id);
-	kfdw_topic_done(call);
-
-	/* it answers: whatever trouble there was is over */
-	consumer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
-	return state;
-}
-
-/* Takes over the answers of a call; the first partition that has none, or -1. */
-static int32
-take_required(KafkaTopicState *state, const KafkaTopicCall *call, rd_kafka_resp_err_t *error)
-{
-	for (int p = 0; p < call->nrequired; p++)
-	{
-		*error = call->error;
-		if (!call->required[p])
-			continue;
-		if (p >= call->npartitions)
-			return p;
-		take_answer(state, p, &call->partitions[p]);
-		if (call->partitions[p].error)
-			*error = call->partitions[p].error;
-		if (state->end[p] < 0)
-			return p;
-	}
-	return -1;
-}
-
-/* Asks for these partitions, and waits. */
-static void
-ask_required(KafkaConsumer *consumer, KafkaTopicState *state, const bool *required)
-{
-	KafkaTopicCall *call = kfdw_topic_offsets(consumer->client, consumer->topic_name, required,
-											  state->npartitions);
-	rd_kafka_resp_err_t error;
-	int32		missing = take_required(state, call, &error);
-	bool		unknown = missing >= call->npartitions;
-
-	kfdw_topic_done(call);
-	if (missing < 0)
-		return;
-	if (unknown && kfdw_fault_course(error) == KAFKA_PASSES)
-		kfdw_error_unreachable(consumer->client, consumer->topic_name);
-	kfdw_error_topic(consumer->client, consumer->topic_name, unknown ? -1 : missing, error,
-					 rd_kafka_err2str(error));
+	connect_consumer(consumer);
+	return kfdw_outlook_take(consumer->client, consumer->topic_name);
 }
 
 void
 kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state, const KafkaPartitionFilter *filter)
 {
-	bool	   *required = palloc(Max(state->npartitions, 1) * sizeof(bool));
-	int			missing = 0;
-
-	for (int p = 0; p < state->npartitions; p++)
-	{
-		required[p] = state->end[p] < 0 && (filter == NULL || filter->admits(filter->argument, p));
-		missing += required[p];
-	}
-	if (missing > 0)
-		ask_required(consumer, state, required);
-	pfree(required);
+	connect_consumer(consumer);
+	kfdw_outlook_require(consumer->client, consumer->topic_name, state, filter);
 }
 
 KafkaTopicState *
@@ -257,6 +196,7 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 	static const uint64 one = 1;
 
 	kfdw_consumer_stop(consumer);
+	connect_consumer(consumer);
 	set_readers(consumer, slices, nslices);
 	consumer->queue = rd_kafka_queue_new(consumer->client->rk);
 	rd_kafka_queue_io_event_enable(consumer->queue, consumer->client->wake_fd, &one, sizeof(one));
@@ -285,8 +225,9 @@ stop_reader(KafkaConsumer *consumer, KafkaPartitionReader *reader)
 	reader->started = false;
 }
 
-void
-kfdw_consumer_stop(KafkaConsumer *consumer)
+/* Stops all fetching. */
+static void
+stop_fetching(KafkaConsumer *consumer)
 {
 	drop_fetched(consumer);
 	for (int i = 0; i < consumer->nreaders; i++)
@@ -297,22 +238,34 @@ kfdw_consumer_stop(KafkaConsumer *consumer)
 		rd_kafka_queue_destroy(consumer->queue);
 	}
 	consumer->queue = NULL;
+}
+
+void
+kfdw_consumer_stop(KafkaConsumer *consumer)
+{
+	stop_fetching(consumer);
 	consumer->nreaders = 0;
 	consumer->active = 0;
 }
 
-/* Closes a consumer that is in order: its client serves the next scan. */
-void
-kfdw_consumer_close(KafkaConsumer *consumer)
+/* Gives the client of a consumer that is in order back: it serves others. */
+static void
+disconnect_consumer(KafkaConsumer *consumer)
 {
 	KafkaClient *client = consumer->client;
 
 	if (client == NULL)
 		return;
-	kfdw_consumer_stop(consumer);
+	stop_fetching(consumer);
 	drop_library_objects(consumer);
 	consumer->client = NULL;
 	kfdw_client_release(client);
+}
+
+void
+kfdw_consumer_close(KafkaConsumer *consumer)
+{
+	disconnect_consumer(consumer);
 }
 
 bool
@@ -344,7 +297,8 @@ kfdw_consumer_cached_end(KafkaConsumer *consumer, int32 partition)
 	int64_t		low,
 				high;
 
-	if (rd_kafka_get_watermark_offsets(consumer->client->rk, consumer->topic_name, partition,
+	if (consumer->client == NULL ||
+		rd_kafka_get_watermark_offsets(consumer->client->rk, consumer->topic_name, partition,
 									   &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0)
 		return -1;
 	return high;
@@ -485,6 +439,12 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 {
 	int			added = 0;
 
+	if (consumer->active == 0 && consumer->next_fetched == consumer->nfetched &&
+		kfdw_buffer_count(buffer) == 0)
+	{
+		disconnect_consumer(consumer);
+		return 0;
+	}
 	kfdw_buffer_attach(buffer, &consumer->buffer);
 	while (!kfdw_buffer_full(buffer))
 	{
@@ -539,6 +499,8 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 {
 	TimestampTz before = GetCurrentTimestamp();
 
+	connect_consumer(consumer);
+
 	/* a cursor that was not fetched from did not wait for a broker */
 	if (TimestampDifferenceExceeds(consumer->last_wait, before, NOT_WAITING_MS))
 		consumer->last_progress = before;
@@ -555,5 +517,5 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 const char *
 kfdw_consumer_trouble(KafkaConsumer *consumer)
 {
-	return consumer->client->error ? consumer->client->reason : NULL;
+	return consumer->client && consumer->client->error ? consumer->client->reason : NULL;
 }

@@ -7,29 +7,9 @@
 
 #include "kafka/buffer.h"
 #include "kafka/config.h"
+#include "kafka/outlook.h"
 
 typedef struct KafkaConsumer KafkaConsumer;
-
-/* What brokers say of a topic at one moment. */
-typedef struct KafkaTopicState
-{
-	char	   *cluster_id;		/* NULL where the broker has none */
-	char	   *topic_id;		/* NULL where the library is too old to tell */
-	int			npartitions;
-
-	/* by partition; both -1 where the leader does not answer */
-	int64	   *low;			/* the first offset there is */
-	int64	   *end;			/* last stable offset under read_committed, else
-								 * the high watermark */
-	const char **trouble;		/* why it does not answer, else NULL */
-} KafkaTopicState;
-
-/* Some of the partitions; NULL instead of it: all. */
-typedef struct KafkaPartitionFilter
-{
-	bool		(*admits) (const void *argument, int32 partition);
-	const void *argument;
-} KafkaPartitionFilter;
 
 /* Records from (inclusive) .. end (exclusive) of a partition. */
 typedef struct KafkaSlice
@@ -40,23 +20,21 @@ typedef struct KafkaSlice
 } KafkaSlice;
 
 /*
- * A consumer belongs to the memory context it was opened in: resetting that
- * context closes it and frees the records that it handed out.
+ * A consumer belongs to the memory context it was opened in, and the configuration
+ * stays as long: resetting that context closes it and frees the records that it handed
+ * out.  It has a client, with its threads, files and memory, only until everything was
+ * fetched and handed out.
  */
 extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const char *topic);
 
-/* What is known of all partitions; that one has no answer is an error. */
-extern KafkaTopicState *kfdw_consumer_topic_state(KafkaConsumer *consumer);
-
-/*
- * What can be told at once: a partition whose leader does not answer is shown as such.
- * kfdw_consumer_require() asks again for those that are needed, waits for them, and
- * raises an error for one that does not answer in time.  It belongs to the memory
- * context that is current at the first call.
- */
+/* See outlook.h: what is known of the topic, and asking for what some need to know. */
 extern KafkaTopicState *kfdw_consumer_topic_outlook(KafkaConsumer *consumer);
 extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state,
 								  const KafkaPartitionFilter *filter);
+
+/* Both for all partitions. */
+extern KafkaTopicState *kfdw_consumer_topic_state(KafkaConsumer *consumer);
+
 extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
 extern void kfdw_consumer_stop(KafkaConsumer *consumer);
 extern void kfdw_consumer_close(KafkaConsumer *consumer);

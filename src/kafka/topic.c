@@ -89,6 +89,24 @@ take_metadata(KafkaTopicCall *query, const struct rd_kafka_metadata_topic *topic
 	return error;
 }
 
+/* A broker that the client started from is one more, unless it goes by the same name. */
+static void
+count_brokers(KafkaTopicCall *query, const struct rd_kafka_metadata *metadata)
+{
+	const char *servers = query->client->servers;
+
+	query->nbrokers = 1;
+	for (const char *c = servers; *c != '\0'; c++)
+		query->nbrokers += *c == ',';
+	for (int i = 0; i < metadata->broker_cnt; i++)
+	{
+		char		address[300];
+
+		snprintf(address, sizeof(address), "%s:%d", metadata->brokers[i].host, metadata->brokers[i].port);
+		query->nbrokers += strstr(servers, address) == NULL;
+	}
+}
+
 /* Asks for the topic's partitions and their leaders. */
 static rd_kafka_resp_err_t
 ask_partitions(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
@@ -99,6 +117,7 @@ ask_partitions(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms)
 	error = rd_kafka_metadata(query->client->rk, 0, topic, &metadata, timeout_ms);
 	if (error)
 		return error;
+	count_brokers(query, metadata);
 	error = metadata->topic_cnt == 1 ? take_metadata(query, &metadata->topics[0]) :
 		RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	rd_kafka_metadata_destroy(metadata);
@@ -347,6 +366,7 @@ run(KafkaTopicCall *query)
 
 	kfdw_client_hold(client);
 	kfdw_call_run(&query->call);
+	kfdw_client_account(client, query->nbrokers);
 	error = query->error;
 	if (!error || query->required != NULL)
 		return query;

@@ -27,6 +27,7 @@ typedef struct KafkaTopicCall
 	bool	   *required;		/* by partition; NULL: whatever answers */
 
 	rd_kafka_resp_err_t error;	/* of the topic */
+	int			nbrokers;		/* that the client knows, those that it started from included */
 	int			npartitions;
 	KafkaPartitionAnswer *partitions;
 	char	   *cluster_id;

@@ -13,7 +13,7 @@ my $session = KafkaSession->new($node);
 
 # each partition at a broker of its own
 $broker->kafka_tool('create-topic', 't', 3, 1);
-$broker->kafka_tool('generate', 't', '-n', 3000, '-m', '{"id":{i}}');
+$broker->kafka_tool('generate', 't', '-n', 1000, '-s', 1000 * $_, '-p', $_, '-m', '{"id":{i}}') foreach 0 .. 2;
 $session->run(<<~"EOF");
 	ALTER SERVER k OPTIONS (ADD request_timeout_ms '3000');
 	CREATE FOREIGN TABLE t (id int, _partition int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic 't');
