@@ -101,14 +101,34 @@ kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *relinfo)
 	relinfo->ri_FdwState = begin_insert(relinfo, mtstate->ps.state);
 }
 
+/*
+ * Constraints and partition bounds hold for what is inserted.  The executor leaves
+ * them to the remote side, and a topic has none.  A row that was routed here fits,
+ * unless a trigger has changed it since.
+ */
+static void
+check_constraints(EState *estate, ResultRelInfo *relinfo, TupleTableSlot *slot)
+{
+	Relation	relation = relinfo->ri_RelationDesc;
+	bool		routed = relinfo->ri_RootResultRelInfo != NULL &&
+		(relinfo->ri_TrigDesc == NULL || !relinfo->ri_TrigDesc->trig_insert_before_row);
+
+	if (RelationGetDescr(relation)->constr != NULL)
+		ExecConstraints(relinfo, slot, estate);
+	if (relation->rd_rel->relispartition && !routed)
+		ExecPartitionCheck(relinfo, slot, estate, true);
+}
+
 TupleTableSlot *
 kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 					   TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	KafkaModifyState *state = relinfo->ri_FdwState;
-	MemoryContext old = MemoryContextSwitchTo(state->row_context);
 	KafkaRecord record = {0};
+	MemoryContext old;
 
+	check_constraints(estate, relinfo, slot);
+	old = MemoryContextSwitchTo(state->row_context);
 	slot_getallattrs(slot);
 	kfdw_codec_encode(state->codec, slot->tts_values, slot->tts_isnull, &record);
 	kfdw_delivery_add(state->destination, &record);
