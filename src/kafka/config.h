@@ -15,6 +15,14 @@ typedef enum KafkaClientKind
 	KAFKA_CLIENT_PRODUCER
 } KafkaClientKind;
 
+/* What a consumer does when records were removed before it read them. */
+typedef enum KafkaLostRecords
+{
+	KAFKA_LOST_ERROR,
+	KAFKA_LOST_TO_FIRST,		/* goes on with the first record that is still there */
+	KAFKA_LOST_TO_END			/* leaves what is there, too */
+} KafkaLostRecords;
+
 /* One client property. */
 typedef struct KafkaProperty
 {
@@ -30,6 +38,7 @@ typedef struct KafkaConfig
 	const char *bootstrap_servers;	/* for messages; also among the properties */
 	int			request_timeout_ms; /* how long a statement waits for a silent broker */
 	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
+	KafkaLostRecords lost_records;
 	int			nproperties;
 	KafkaProperty *properties;	/* each once; what is the same for all of a kind is not among them */
 } KafkaConfig;

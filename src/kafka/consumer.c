@@ -189,6 +189,17 @@ set_readers(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
 	MemoryContextSwitchTo(old);
 }
 
+/* Starts fetching a partition from the reader's position. */
+static void
+start_reader(KafkaConsumer *consumer, KafkaPartitionReader *reader)
+{
+	if (rd_kafka_consume_start_queue(consumer->topic, reader->partition, reader->position,
+									 consumer->queue) != 0)
+		kfdw_error_topic(consumer->client, consumer->topic_name, reader->partition,
+						 rd_kafka_last_error(), rd_kafka_err2str(rd_kafka_last_error()));
+	reader->started = true;
+}
+
 /* Starts reading the slices, at most one for a partition, on a fresh queue. */
 void
 kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
@@ -201,17 +212,8 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 	consumer->queue = rd_kafka_queue_new(consumer->client->rk);
 	rd_kafka_queue_io_event_enable(consumer->queue, consumer->client->wake_fd, &one, sizeof(one));
 	for (int i = 0; i < consumer->nreaders; i++)
-	{
-		KafkaPartitionReader *reader = &consumer->readers[i];
-
-		if (reader->done)
-			continue;
-		if (rd_kafka_consume_start_queue(consumer->topic, reader->partition, reader->position,
-										 consumer->queue) != 0)
-			kfdw_error_topic(consumer->client, consumer->topic_name, reader->partition,
-							 rd_kafka_last_error(), rd_kafka_err2str(rd_kafka_last_error()));
-		reader->started = true;
-	}
+		if (!consumer->readers[i].done)
+			start_reader(consumer, &consumer->readers[i]);
 	consumer->since_kick = 0;
 	consumer->last_progress = GetCurrentTimestamp();
 }
@@ -317,17 +319,62 @@ advance(KafkaConsumer *consumer, KafkaPartitionReader *reader, int64 position)
 	}
 }
 
-/* A start offset that the broker no longer, or not yet, has. */
+/* For filters: the one partition of a reader. */
+static bool
+is_of_reader(const void *argument, int32 partition)
+{
+	return ((const KafkaPartitionReader *) argument)->partition == partition;
+}
+
+/* What a reader was to read is not what the topic has: it is another topic of that name. */
 static void
-report_out_of_range(KafkaConsumer *consumer, KafkaPartitionReader *reader, const char *reason)
+report_recreated(const KafkaConsumer *consumer, const KafkaPartitionReader *reader, int64 low, int64 end)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("topic \"%s\", partition %d has no records at offset " INT64_FORMAT " any more",
-					consumer->topic_name, reader->partition, reader->position),
-			 errdetail("Records up to offset " INT64_FORMAT " were to be read. %s",
-					   reader->end == PG_INT64_MAX ? reader->position : reader->end - 1, reason),
-			 errhint("Retention removed them while they were read, or the topic was recreated; run the statement again.")));
+			 errmsg("topic \"%s\", partition %d was recreated, or cut off, while it was read",
+					consumer->topic_name, reader->partition),
+			 errdetail("Offset " INT64_FORMAT " was to be read; the topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".",
+					   reader->position, low, end),
+			 errhint("Run the statement again.")));
+}
+
+/* Records were removed before they were read. */
+static void
+report_lost(const KafkaConsumer *consumer, const KafkaPartitionReader *reader, int64 low)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("records of topic \"%s\", partition %d were removed before they were read",
+					consumer->topic_name, reader->partition),
+			 errdetail("Offset " INT64_FORMAT " is the first one missing, " INT64_FORMAT " the first one still there.",
+					   reader->position, low),
+			 errhint("Run the statement again, or set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
+}
+
+/* The broker has no record at a reader's position: an error, or the reader goes on elsewhere. */
+static void
+meet_lost_records(KafkaConsumer *consumer, KafkaPartitionReader *reader)
+{
+	KafkaTopicState *topic = kfdw_consumer_topic_outlook(consumer);
+	KafkaPartitionFilter filter = {is_of_reader, reader};
+	int64		low,
+				end;
+
+	if (reader->partition >= topic->npartitions)
+		report_recreated(consumer, reader, 0, 0);
+	kfdw_consumer_require(consumer, topic, &filter);
+	low = topic->low[reader->partition];
+	end = topic->end[reader->partition];
+	if (reader->position >= low)
+		report_recreated(consumer, reader, low, end);
+	if (consumer->config->lost_records == KAFKA_LOST_ERROR)
+		report_lost(consumer, reader, low);
+
+	stop_reader(consumer, reader);
+	advance(consumer, reader, consumer->config->lost_records == KAFKA_LOST_TO_FIRST ? low : end);
+	if (!reader->done)
+		start_reader(consumer, reader);
 }
 
 /* An event in place of a record: the end of a partition, or an error. */
@@ -348,9 +395,14 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 			advance(consumer, reader, offset);
 		return;
 	}
+	if (reader != NULL && reader->done)
+		return;					/* everything wanted of it is here */
 	if (reader != NULL &&
 		(error == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || error == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
-		report_out_of_range(consumer, reader, reason);
+	{
+		meet_lost_records(consumer, reader);
+		return;
+	}
 	kfdw_error_topic(consumer->client, consumer->topic_name, partition, error, reason);
 }
 

@@ -55,8 +55,9 @@ extern int64 kfdw_consumer_cached_end(KafkaConsumer *consumer, int32 partition);
 extern void kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms);
 
 /*
- * Moves what was fetched into the buffer until it is full or nothing more is here;
- * never waits.  Returns how many records were added.
+ * Moves what was fetched into the buffer until it is full or nothing more is here.
+ * Returns how many records were added.  It waits for a broker only where records were
+ * removed before they were read: to tell which, or to go on behind them.
  */
 extern int	kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer);
 

@@ -177,6 +177,22 @@ kfdw_options_server(Oid serverid, Oid userid)
 	return result;
 }
 
+/* What is done about a position is done about records that go away in the middle of a scan. */
+static KafkaLostRecords
+lost_records_of(KafkaOffsetReset on_offset_out_of_range)
+{
+	switch (on_offset_out_of_range)
+	{
+		case KAFKA_RESET_EARLIEST:
+			return KAFKA_LOST_TO_FIRST;
+		case KAFKA_RESET_LATEST:
+			return KAFKA_LOST_TO_END;
+		case KAFKA_RESET_NONE:
+			break;
+	}
+	return KAFKA_LOST_ERROR;
+}
+
 KafkaTableOptions *
 kfdw_options_table(Oid relid, Oid userid)
 {
@@ -205,6 +221,7 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	build_config(&result->consumer, KAFKA_READING, settings);
 	build_config(&result->producer, KAFKA_WRITING, settings);
+	result->consumer.lost_records = lost_records_of(result->on_offset_out_of_range);
 	return result;
 }
 
