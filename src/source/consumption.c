@@ -152,7 +152,7 @@ take_partitions(KafkaConsumption *consumption, KafkaConsumer *consumer, const Ka
 	is_new = palloc(npartitions * sizeof(bool));
 	for (int p = 0; p < npartitions; p++)
 		is_new[p] = positions->partitions[p].claim == KAFKA_CLAIM_TAKEN;
-	kfdw_positions_start(positions, consumer);
+	kfdw_positions_start(positions, consumer, KAFKA_NEED_ALL);
 	for (int p = 0; p < npartitions; p++)
 		if (is_new[p])
 			set_end(consumption, p);
@@ -181,7 +181,7 @@ begin_consumption(const void *statement, const KafkaTableOptions *options, Kafka
 	consumption->statement = statement;
 	consumption->relid = options->relid;
 	consumption->level = GetCurrentTransactionNestLevel();
-	consumption->positions = kfdw_positions_create(options, kfdw_consumer_topic_state(consumer));
+	consumption->positions = kfdw_positions_create(options, kfdw_consumer_topic_outlook(consumer));
 	consumption->ends = palloc0(Max(consumption->positions->topic->npartitions, 1) * sizeof(int64));
 	return consumption;
 }

@@ -58,9 +58,11 @@ renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 			partition->stored.next_offset <= topic->end[p])
 			continue;
 		if (newer == NULL)
-			newer = kfdw_consumer_topic_state(consumer);
-		if (p < newer->npartitions)
-			topic->end[p] = newer->end[p];
+			newer = kfdw_consumer_topic_outlook(consumer);
+		if (p >= newer->npartitions)
+			continue;
+		topic->end[p] = newer->end[p];
+		topic->trouble[p] = newer->trouble[p];
 	}
 }
 
@@ -130,16 +132,30 @@ start_offset(const KafkaPositions *positions, const KafkaPosition *stored)
 	return stored->next_offset;
 }
 
-void
-kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer)
+/* For filters: the partitions that are to be started. */
+static bool
+is_to_start(const void *argument, int32 partition)
 {
+	const KafkaPositions *positions = argument;
+
+	return positions->placing || positions->partitions[partition].claim == KAFKA_CLAIM_TAKEN;
+}
+
+void
+kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPatience patience)
+{
+	KafkaPartitionFilter filter = {is_to_start, positions};
+
 	renew_ends(positions, consumer);
+	if (patience == KAFKA_NEED_ALL || positions->placing)
+		kfdw_consumer_require(consumer, positions->topic, &filter);
 	for (int p = 0; p < positions->topic->npartitions; p++)
 	{
 		KafkaPartitionPosition *partition = &positions->partitions[p];
 
-		if (partition->claim == KAFKA_CLAIM_TAKEN || positions->placing)
-			partition->from = partition->next = start_offset(positions, &partition->stored);
+		if (!is_to_start(positions, p) || positions->topic->end[p] < 0)
+			continue;
+		partition->from = partition->next = start_offset(positions, &partition->stored);
 		if (partition->claim == KAFKA_CLAIM_TAKEN)
 			partition->claim = KAFKA_CLAIM_HELD;
 	}

@@ -46,12 +46,19 @@ extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, K
 /* Reads the rows of the partitions that were claimed and not started yet; tells whether they are to be placed. */
 extern void kfdw_positions_read(KafkaPositions *positions);
 
+/* What becomes of partitions whose leader does not answer. */
+typedef enum KafkaPatience
+{
+	KAFKA_NEED_ALL,				/* they are waited for, and missing one is an error */
+	KAFKA_TAKE_WHAT_ANSWERS		/* they stay KAFKA_CLAIM_TAKEN */
+} KafkaPatience;
+
 /*
  * Decides where reading begins in these partitions.  Asks the broker for newer ends
  * where a position is past those known.  A position of another cluster or out of
  * range is an error, unless on_offset_out_of_range says otherwise.
  */
-extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer);
+extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPatience patience);
 
 /* Where a partition stands as far as commits go. */
 extern int64 kfdw_positions_committed(const KafkaPartitionPosition *partition);

@@ -186,7 +186,7 @@ write_markers(StreamWork *work)
 static void
 enter_wait(const KafkaTask *task)
 {
-	const char *trouble = kfdw_consumer_trouble(task->consumer);
+	const char *trouble = kfdw_task_trouble(task);
 	KafkaWorkerStats idle = {.newest_record = -1};
 
 	if (trouble != NULL)
@@ -226,7 +226,7 @@ step(void *argument)
 {
 	StreamWork *work = argument;
 	KafkaTask  *task = work->task;
-	int			check_ms = kfdw_consumer_trouble(task->consumer) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
+	int			check_ms = kfdw_task_trouble(task) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
 
 	work->phase = PHASE_FETCHING;
 	if (kfdw_task_is_outdated(task))
@@ -242,7 +242,7 @@ step(void *argument)
 	else
 		await_records(work);
 	if (TimestampDifferenceExceeds(task->topic_checked, GetCurrentTimestamp(), check_ms) &&
-		kfdw_task_topic_has_grown(task))
+		kfdw_task_has_more_to_read(task))
 		return KAFKA_STEP_REOPEN;
 	return KAFKA_STEP_DONE;
 }

@@ -82,7 +82,7 @@ place_positions(KafkaTask *task)
 	kfdw_positions_read(task->positions);
 	if (!task->positions->placing)
 		return;
-	kfdw_positions_start(task->positions, task->consumer);
+	kfdw_positions_start(task->positions, task->consumer, KAFKA_NEED_ALL);
 	kfdw_positions_write(task->positions);
 	kfdw_positions_confirm(task->positions);
 }
@@ -138,14 +138,14 @@ kfdw_task_open(const char *name, int worker)
 
 	task->buffer = kfdw_buffer_create(task->stream->max_poll_records, MAX_POLL_BYTES);
 	task->consumer = kfdw_consumer_open(&task->options->consumer, task->options->topic);
-	task->positions = kfdw_positions_create(task->options, kfdw_consumer_topic_state(task->consumer));
+	task->positions = kfdw_positions_create(task->options, kfdw_consumer_topic_outlook(task->consumer));
 	task->topic_checked = GetCurrentTimestamp();
 
 	StartTransactionCommand();
 	take_partitions(task);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(task->context);
-	kfdw_positions_start(task->positions, task->consumer);
+	kfdw_positions_start(task->positions, task->consumer, KAFKA_TAKE_WHAT_ANSWERS);
 	start_consumer(task);
 	return task;
 }
@@ -173,12 +173,31 @@ kfdw_task_gather(KafkaTask *task)
 }
 
 bool
-kfdw_task_topic_has_grown(KafkaTask *task)
+kfdw_task_has_more_to_read(KafkaTask *task)
 {
-	KafkaTopicState *now = kfdw_consumer_topic_state(task->consumer);
+	const KafkaPositions *positions = task->positions;
+	KafkaTopicState *now = kfdw_consumer_topic_outlook(task->consumer);
 
 	task->topic_checked = GetCurrentTimestamp();
-	return now->npartitions != task->positions->topic->npartitions;
+	if (now->npartitions != positions->topic->npartitions)
+		return true;
+	for (int p = 0; p < now->npartitions; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN && now->end[p] >= 0)
+			return true;
+	return false;
+}
+
+const char *
+kfdw_task_trouble(const KafkaTask *task)
+{
+	const KafkaPositions *positions = task->positions;
+	const char *trouble = kfdw_consumer_trouble(task->consumer);
+
+	for (int p = 0; p < positions->topic->npartitions && trouble == NULL; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN)
+			trouble = psprintf("could not reach the leader of topic \"%s\", partition %d: %s",
+							   positions->key.topic, p, positions->topic->trouble[p]);
+	return trouble;
 }
 
 bool

@@ -41,8 +41,14 @@ extern void kfdw_task_close(KafkaTask *task);
 /* Fetches what is here without waiting; returns the number of records in the batch. */
 extern int	kfdw_task_gather(KafkaTask *task);
 
-/* True when the topic has another number of partitions than when the task was opened. */
-extern bool kfdw_task_topic_has_grown(KafkaTask *task);
+/*
+ * True when the topic has another number of partitions than when the task was opened, or
+ * the leader of one answers that did not then.
+ */
+extern bool kfdw_task_has_more_to_read(KafkaTask *task);
+
+/* Why some or all partitions are not read now; NULL: all are.  In the current memory context. */
+extern const char *kfdw_task_trouble(const KafkaTask *task);
 
 /* True when a server, user mapping or foreign table may have changed since it was opened. */
 extern bool kfdw_task_is_outdated(const KafkaTask *task);

@@ -44,6 +44,7 @@ static void *work = NULL;		/* NULL: to be opened */
 static TransactionId opened_revision;	/* of what was wanted when it was opened */
 static MemoryContext work_context;	/* holds the work */
 static MemoryContext step_context;	/* is reset after each step */
+static char stalled_by[KAFKA_ERROR_LEN];	/* the trouble that was last told of, since there was none */
 static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the log already */
 static char activity[NAMEDATALEN + 16];
 static bool fresh = true;		/* the session remembers nothing: no step has done anything yet */
@@ -59,6 +60,8 @@ void
 kfdw_frame_enter(KafkaWorkerState state)
 {
 	kfdw_own_slot_enter(state);
+	if (state == KAFKA_STATE_IDLE)
+		stalled_by[0] = '\0';
 	pgstat_report_activity(state == KAFKA_STATE_RUNNING ? STATE_RUNNING : STATE_IDLE, activity);
 }
 
@@ -79,6 +82,11 @@ kfdw_frame_stall(const char *why)
 		return;
 	strlcpy(reported, why, sizeof(reported));
 	(void) kfdw_own_slot_fault(KAFKA_STATE_STALLED, why);
+
+	/* work that goes on in spite of it says so once */
+	if (strncmp(stalled_by, why, sizeof(stalled_by) - 1) == 0)
+		return;
+	strlcpy(stalled_by, why, sizeof(stalled_by));
 	ereport(LOG,
 			(errmsg("%s \"%s\", worker %d, is stalled: %s", job->noun, key->name, key->worker, why)));
 }

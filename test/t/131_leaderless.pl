@@ -17,8 +17,13 @@ $broker->kafka_tool('generate', 't', '-n', 1000, '-s', 1000 * $_, '-p', $_, '-m'
 $session->run(<<~"EOF");
 	ALTER SERVER k OPTIONS (ADD request_timeout_ms '3000');
 	CREATE FOREIGN TABLE t (id int, _partition int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic 't');
+	CREATE FOREIGN TABLE feed (id int, _partition int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic 't', group_id 'g');
+	CREATE TABLE running (id int, partition int);
+	CREATE TABLE begun (id int, partition int);
+	SELECT kafka.create_stream('running', 'INSERT INTO running SELECT id, _partition FROM t');
 	EOF
 is($session->run('SELECT count(*), count(DISTINCT _partition) FROM t'), '3000|3', 'three partitions have records');
+becomes($node, 'postgres', 'SELECT count(*) FROM running', 3000, 'a stream has them, too');
 my @counts = map { $session->run("SELECT count(*) FROM t WHERE _partition = $_", 20) } 0 .. 2;
 
 $broker->kill9(2);
@@ -42,8 +47,27 @@ like($session->error, qr/topic "t", partition $dead/, 'a scan of all partitions 
 is($session->run("SELECT count(*) FROM t a JOIN t b USING (id) WHERE a._partition = $healthy[0] AND b._partition = $healthy[0]", 20),
 	$counts[ $healthy[0] ], 'a join of what can be read');
 
+# consuming is no different
+is($session->run("SELECT count(*) FROM feed WHERE _partition = $healthy[1]", 20), $counts[ $healthy[1] ], 'a partition is consumed');
+$session->run('SELECT count(*) FROM feed', 20);
+like($session->error, qr/topic "t", partition $dead/, 'all of them cannot be');
+
+# streams go on with what answers: one that was running, and one that begins now
+$session->run("SELECT kafka.create_stream('begun', 'INSERT INTO begun SELECT id, _partition FROM t')");
+$session->run("INSERT INTO t SELECT 10000 + 10 * $_ + i, $_ FROM generate_series(0, 9) i", 20) foreach @healthy;
+is($session->error, '', 'records are written to partitions that have a leader');
+becomes($node, 'postgres', 'SELECT count(*) FROM running WHERE id >= 10000', 20, 'a stream goes on');
+becomes($node, 'postgres', 'SELECT count(*) FROM begun', 2020, 'a stream begins');
+becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'begun' AND last_error ~ 'partition $dead'",
+	'stalled', 'what it does not read is shown');
+
 $broker->restart;
-is($session->run('SELECT count(*) FROM t', 60), 3000, 'with its leader back, all is read');
+becomes($node, 'postgres', 'SELECT count(*) FROM begun', 3020, 'with its leader back, the stream reads the rest');
+becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'begun'", 'idle', 'and has no trouble');
+is($session->run('SELECT count(*) FROM t', 60), 3020, 'with its leader back, all is read');
+$broker->kafka_tool('generate', 't', '-n', 10, '-s', 20000, '-p', $dead, '-m', '{"id":{i}}');
+becomes($node, 'postgres', 'SELECT count(*) FROM running WHERE id >= 20000', 10, 'the other stream reads it again, too');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT id) FROM running'), '3030|3030', 'nothing is lost or there twice');
 ok(!crashed($node), 'no process crashed');
 $node->stop;
 done_testing();
