@@ -29,7 +29,7 @@ _PG_init(void)
 	kfdw_xact_init();
 	kfdw_option_init();
 
-	kfdw_consuming_init();
+	kfdw_consumption_init();
 	kfdw_batch_init();
 	kfdw_delivery_init();
 	kfdw_stream_init();

@@ -36,10 +36,10 @@
 void
 kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 {
-	KafkaBuffer *batch = kfdw_batch_bound(relid);
+	const KafkaBatch *batch = kfdw_batch_bound(relid);
 
 	if (batch != NULL)
-		baserel->tuples = kfdw_buffer_count(batch);
+		baserel->tuples = batch->count;
 	else if (baserel->tuples <= 0)
 		baserel->tuples = DEFAULT_RECORDS;
 	set_baserel_size_estimates(root, baserel);

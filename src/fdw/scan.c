@@ -1,87 +1,35 @@
 /*
  * scan.c
- *	  Reading a topic: as a bounded, repeatable read, as a consumer, or as the batch
- *	  of a stream.
- *
- * The first fetch opens the scan, not the executor's start, so that a plan that
- * never reads a topic never asks for it.
+ *	  Scanning a topic table: records of a source become rows.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "access/xact.h"
 #include "executor/executor.h"
-#include "miscadmin.h"
-#include "tcop/pquery.h"
-#include "utils/acl.h"
-#include "utils/lsyscache.h"
-#include "utils/portal.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
 #include "format/codec.h"
-#include "source/batch.h"
-#include "source/consumption.h"
-#include "source/topic_range.h"
-
-/* Records in hand at a time; the client fetches ahead by itself. */
-#define SCAN_BUFFER_RECORDS 1000
-#define SCAN_BUFFER_BYTES	(32 * 1024 * 1024)
+#include "source/source.h"
 
 /* Records to a block of the synthetic ctid that tells their order in a batch. */
 #define RECORDS_PER_BLOCK	1024
 
 typedef struct KafkaScanState
 {
-	KafkaTableOptions *options;
+	KafkaSource *source;
+	bool		reading;		/* since the first fetch */
 	KafkaRowCodec *codec;
 	int			natts;
 
-	KafkaBuffer *buffer;		/* of a stream's batch, or our own */
-	bool		is_batch;
-
-	/* NULL while not open, and in a stream's batch */
-	KafkaConsumer *consumer;
-	KafkaConsumingScan *consuming;	/* NULL for a topic table */
-	KafkaTopicState *topic;		/* of a topic table: what all scans of it see */
-
 	KafkaBounds *bounds;		/* what the conditions admit; NULL: everything */
 	MemoryContext bounds_context;	/* reset when they are evaluated */
-	const KafkaSlice *slices;
-	int			nslices;
 
 	int64		returned;		/* since the last rescan */
 	KafkaScanCounts counts;
 } KafkaScanState;
-
-/* A consuming scan writes: it needs a transaction that may, and the right to. */
-static void
-check_may_consume(ForeignScanState *node, Oid userid)
-{
-	Relation	relation = node->ss.ss_currentRelation;
-	Portal		portal = ActivePortal;
-	AclResult	result;
-
-	PreventCommandIfReadOnly("reading a consuming Kafka table");
-	PreventCommandIfParallelMode("reading a consuming Kafka table");
-	result = pg_class_aclcheck(RelationGetRelid(relation), userid, ACL_UPDATE);
-	if (result != ACLCHECK_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to consume from foreign table \"%s\"",
-						RelationGetRelationName(relation)),
-				 errdetail("Reading a table with a \"group_id\" moves its position, which takes the UPDATE privilege as SELECT ... FOR UPDATE does.")));
-
-	/* a portal that is being started has no query yet */
-	if (portal != NULL && portal->queryDesc == NULL && (portal->cursorOptions & CURSOR_OPT_HOLD))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot declare a holdable cursor on consuming table \"%s\"",
-						RelationGetRelationName(relation)),
-				 errhint("Declare the cursor without HOLD: its position moves with the transaction.")));
-}
 
 /* The attributes that the plan lists, as kfdw_columns_create() takes them. */
 static Bitmapset *
@@ -100,177 +48,58 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	relation = node->ss.ss_currentRelation;
-	Oid			userid = kfdw_scan_userid(node);
+	KafkaScanRequest request = {node->ss.ps.state, relation, kfdw_scan_userid(node)};
 	KafkaScanState *scan;
 	KafkaColumns *columns;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	scan = palloc0(sizeof(KafkaScanState));
-	scan->options = kfdw_options_table(RelationGetRelid(relation), userid);
+	request.options = kfdw_options_table(RelationGetRelid(relation), request.userid);
 	scan->natts = RelationGetNumberOfAttributes(relation);
 	columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation),
 								  false, needed_attributes(plan));
-	scan->codec = kfdw_codec_create(columns, &scan->options->format);
-	scan->buffer = kfdw_batch_bound(RelationGetRelid(relation));
-	scan->is_batch = scan->buffer != NULL;
-	if (!scan->is_batch)
-		scan->buffer = kfdw_buffer_create(SCAN_BUFFER_RECORDS, SCAN_BUFFER_BYTES);
+	scan->codec = kfdw_codec_create(columns, &request.options->format);
 	scan->bounds = kfdw_bounds_begin(list_nth(plan->fdw_private, KAFKA_SCAN_BOUNDS), plan->fdw_exprs,
 									 &node->ss.ps);
 	scan->bounds_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw bounds",
 												 ALLOCSET_SMALL_SIZES);
-	if (scan->options->group_id != NULL)
-	{
-		check_may_consume(node, userid);
-
-		/* beside parallel workers it could not be done any more */
-		kfdw_consuming_write_pending();
-	}
+	scan->source = kfdw_source_begin(&request);
 	node->fdw_state = scan;
 }
 
-/* For filters: the conditions admit a partition. */
+/* The conditions admit a partition. */
 static bool
 admits_partition(const void *argument, int32 partition)
 {
 	return kfdw_bounds_admit(argument, partition);
 }
 
-/* A plain scan reads every partition from its first offset to its end, as far as the conditions admit. */
-static void
-set_topic_slices(KafkaScanState *scan)
-{
-	KafkaTopicState *topic = scan->topic;
-	KafkaPartitionFilter filter = {admits_partition, scan->bounds};
-	KafkaSlice *slices = palloc((topic->npartitions + 1) * sizeof(KafkaSlice));
-
-	kfdw_consumer_require(scan->consumer, topic, scan->bounds ? &filter : NULL);
-	scan->slices = slices;
-	scan->nslices = 0;
-	for (int p = 0; p < topic->npartitions; p++)
-	{
-		KafkaSlice	slice = {p, topic->low[p], topic->end[p]};
-
-		if (scan->bounds == NULL || kfdw_bounds_narrow(scan->bounds, &slice))
-			slices[scan->nslices++] = slice;
-	}
-}
-
-/* True when a consuming scan handed out as many records as one read may. */
+/* Narrows a slice to what the conditions admit. */
 static bool
-is_poll_full(const KafkaScanState *scan)
+narrow_slice(const void *argument, KafkaSlice *slice)
 {
-	return scan->consuming != NULL && scan->options->max_poll_records > 0 &&
-		scan->returned >= scan->options->max_poll_records;
-}
-
-/* A consuming scan reads what it can claim of the partitions that the conditions admit. */
-static void
-set_consuming_slices(KafkaScanState *scan)
-{
-	KafkaPartitionFilter filter = {admits_partition, scan->bounds};
-
-	if (is_poll_full(scan))
-		kfdw_consuming_repeat(scan->consuming);
-	else
-		kfdw_consuming_choose(scan->consuming, scan->consumer,
-							  scan->bounds ? &filter : NULL);
-	scan->slices = kfdw_consuming_slices(scan->consuming, &scan->nslices);
+	return kfdw_bounds_narrow(argument, slice);
 }
 
 /* Decides what to read, from the conditions' present values, and starts to. */
 static void
 start_reading(ForeignScanState *node, KafkaScanState *scan)
 {
-	MemoryContext old = MemoryContextSwitchTo(scan->bounds_context);
+	KafkaSourceFilter filter = {{admits_partition, scan->bounds}, narrow_slice};
 
-	MemoryContextReset(scan->bounds_context);
 	if (scan->bounds != NULL)
-		kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
-	if (scan->consuming != NULL)
-		set_consuming_slices(scan);
-	else
-		set_topic_slices(scan);
-	kfdw_consumer_start(scan->consumer, scan->slices, scan->nslices);
-	scan->counts.partitions = scan->nslices;
-	scan->returned = 0;
-	MemoryContextSwitchTo(old);
-}
-
-/* Opens the consumer. */
-static void
-open_scan(ForeignScanState *node, KafkaScanState *scan)
-{
-	EState	   *estate = node->ss.ps.state;
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-
-	scan->consumer = kfdw_consumer_open(&scan->options->consumer, scan->options->topic);
-	if (scan->options->group_id == NULL)
-		scan->topic = kfdw_ends_get(estate, scan->options, scan->consumer);
-	else
-		scan->consuming = kfdw_consuming_begin(estate, scan->options, scan->consumer);
-	MemoryContextSwitchTo(old);
-	start_reading(node, scan);
-}
-
-/* A COMMIT must not read the rest of a consuming cursor into a held one. */
-static void
-refuse_holding(ForeignScanState *node)
-{
-	Portal		portal = ActivePortal;
-
-	if (portal != NULL && portal->holdStore != NULL && portal->strategy == PORTAL_ONE_SELECT &&
-		portal->queryDesc != NULL && portal->queryDesc->estate == node->ss.ps.state)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot commit while a loop or cursor reads consuming table \"%s\"",
-						RelationGetRelationName(node->ss.ss_currentRelation)),
-				 errhint("Read a bounded batch first, with \"max_poll_records\" or LIMIT, and commit after it.")));
-}
-
-/* The next record from the broker; NULL at the end of the slices. */
-static KafkaRecord *
-fetch_record(KafkaScanState *scan)
-{
-	for (;;)
 	{
-		KafkaRecord *record = kfdw_buffer_next(scan->buffer);
+		MemoryContext old = MemoryContextSwitchTo(scan->bounds_context);
 
-		if (record != NULL)
-			return record;
-		kfdw_buffer_clear(scan->buffer);
-		if (kfdw_consumer_fill(scan->consumer, scan->buffer) > 0)
-			continue;
-		if (kfdw_consumer_finished(scan->consumer))
-			return NULL;
-		kfdw_consumer_wait(scan->consumer, 100);
+		MemoryContextReset(scan->bounds_context);
+		kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
+		MemoryContextSwitchTo(old);
 	}
-}
-
-/* The next record of the scan, whatever it reads; NULL at its end. */
-static KafkaRecord *
-next_record(ForeignScanState *node, KafkaScanState *scan)
-{
-	KafkaRecord *record;
-
-	if (scan->is_batch)
-		return kfdw_buffer_get(scan->buffer, scan->returned);
-	if (scan->consumer == NULL)
-		open_scan(node, scan);
-	if (scan->consuming == NULL)
-		return fetch_record(scan);
-
-	refuse_holding(node);
-	kfdw_consuming_check(scan->consuming);
-	if (is_poll_full(scan))
-		return NULL;
-	record = fetch_record(scan);
-	if (record == NULL)
-		kfdw_consuming_finished(scan->consuming);
-	else
-		kfdw_consuming_delivered(scan->consuming, record->partition, record->offset);
-	return record;
+	scan->source->kind->read(scan->source, scan->bounds ? &filter : NULL);
+	scan->counts.partitions = scan->source->partitions;
+	scan->reading = true;
+	scan->returned = 0;
 }
 
 TupleTableSlot *
@@ -278,8 +107,11 @@ kafkaIterateForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	KafkaRecord *record = next_record(node, scan);
+	KafkaRecord *record;
 
+	if (!scan->reading)
+		start_reading(node, scan);
+	record = scan->source->kind->next(scan->source);
 	ExecClearTuple(slot);
 	if (record == NULL)
 		return slot;
@@ -299,13 +131,8 @@ kafkaReScanForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 
-	if (scan->is_batch)
-		scan->returned = 0;
-	else if (scan->consumer != NULL)
-	{
-		kfdw_buffer_clear(scan->buffer);
+	if (scan->reading)
 		start_reading(node, scan);
-	}
 }
 
 void
@@ -313,12 +140,8 @@ kafkaEndForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 
-	if (scan == NULL || scan->is_batch || scan->consumer == NULL)
-		return;
-	kfdw_buffer_clear(scan->buffer);
-	kfdw_consumer_close(scan->consumer);
-	if (scan->consuming != NULL)
-		kfdw_consuming_end(scan->consuming);
+	if (scan != NULL)
+		scan->source->kind->end(scan->source);
 }
 
 bool

@@ -22,7 +22,6 @@ struct KafkaBuffer
 	KafkaRecord *records;
 	int			allocated;
 	int			count;
-	int			next;			/* the record that kfdw_buffer_next() returns next */
 	int64		bytes;
 
 	KafkaBuffer **holder;		/* where the consumer that filled it points to it */
@@ -110,18 +109,6 @@ kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, void *message)
 	buffer->count++;
 }
 
-/* Adds a record that did not come from a consumer; what it points to must outlive the buffer's content. */
-void
-kfdw_buffer_inject(KafkaBuffer *buffer, const KafkaRecord *record)
-{
-	KafkaRecord *copy = add_record(buffer);
-
-	*copy = *record;
-	copy->message = NULL;
-	buffer->bytes += record->value_len + record->key_len;
-	buffer->count++;
-}
-
 static int
 compare_records(const void *a, const void *b)
 {
@@ -140,27 +127,10 @@ kfdw_buffer_sort(KafkaBuffer *buffer)
 	qsort(buffer->records, buffer->count, sizeof(KafkaRecord), compare_records);
 }
 
-/* The next record, NULL after the last one. */
 KafkaRecord *
-kfdw_buffer_next(KafkaBuffer *buffer)
-{
-	if (buffer->next == buffer->count)
-		return NULL;
-	return &buffer->records[buffer->next++];
-}
-
-/* The record at an index from 0, NULL behind the last one: for readers with a place of their own. */
-KafkaRecord *
-kfdw_buffer_get(KafkaBuffer *buffer, int64 index)
+kfdw_buffer_get(KafkaBuffer *buffer, int index)
 {
 	return index < buffer->count ? &buffer->records[index] : NULL;
-}
-
-/* Starts again with the first record. */
-void
-kfdw_buffer_rewind(KafkaBuffer *buffer)
-{
-	buffer->next = 0;
 }
 
 /* Gives all records back. */
@@ -171,7 +141,6 @@ kfdw_buffer_clear(KafkaBuffer *buffer)
 		if (buffer->records[i].message != NULL)
 			rd_kafka_message_destroy(buffer->records[i].message);
 	buffer->count = 0;
-	buffer->next = 0;
 	buffer->bytes = 0;
 }
 

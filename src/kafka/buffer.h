@@ -2,9 +2,8 @@
  * buffer.h
  *	  Records in hand: a batch of a scan or a stream, kept until it is cleared.
  *
- * They come from a consumer (kfdw_consumer_fill), or are injected: records that
- * are tried again.  Until the buffer is cleared it can be rewound and read again,
- * as after the abort of a transaction.
+ * They come from a consumer (kfdw_consumer_fill).  Until the buffer is cleared they can
+ * be read again, as after the abort of a transaction.
  */
 #ifndef KFDW_BUFFER_H
 #define KFDW_BUFFER_H
@@ -15,11 +14,11 @@ typedef struct KafkaBuffer KafkaBuffer;
 
 /* Belongs to the current memory context. */
 extern KafkaBuffer *kfdw_buffer_create(int max_records, int64 max_bytes);
-extern void kfdw_buffer_inject(KafkaBuffer *buffer, const KafkaRecord *record);
 extern void kfdw_buffer_sort(KafkaBuffer *buffer);
-extern KafkaRecord *kfdw_buffer_next(KafkaBuffer *buffer);
-extern KafkaRecord *kfdw_buffer_get(KafkaBuffer *buffer, int64 index);
-extern void kfdw_buffer_rewind(KafkaBuffer *buffer);
+
+/* The record at an index from 0, NULL behind the last one. */
+extern KafkaRecord *kfdw_buffer_get(KafkaBuffer *buffer, int index);
+
 extern void kfdw_buffer_clear(KafkaBuffer *buffer);
 extern int	kfdw_buffer_count(const KafkaBuffer *buffer);
 extern int64 kfdw_buffer_bytes(const KafkaBuffer *buffer);

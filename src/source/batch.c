@@ -1,39 +1,93 @@
 /*
  * batch.c
- *	  The batch that a stream's statement reads.
+ *	  The batch of a stream as a source.
  */
 #include "postgres.h"
 
+#include "utils/rel.h"
+
 #include "source/batch.h"
+#include "source/source.h"
 #include "xact.h"
 
+typedef struct KafkaBatchSource
+{
+	KafkaSource source;
+	const KafkaBatch *batch;
+	int			next;			/* from the batch's first record */
+} KafkaBatchSource;
+
 static Oid	bound_relid = InvalidOid;
-static KafkaBuffer *bound_buffer = NULL;
+static KafkaBatch bound_batch;
 
 void
-kfdw_batch_bind(Oid relid, KafkaBuffer *buffer)
+kfdw_batch_bind(Oid relid, KafkaBatch batch)
 {
 	bound_relid = relid;
-	bound_buffer = buffer;
+	bound_batch = batch;
 }
 
-KafkaBuffer *
+const KafkaBatch *
 kfdw_batch_bound(Oid relid)
 {
-	return OidIsValid(bound_relid) && relid == bound_relid ? bound_buffer : NULL;
+	return OidIsValid(bound_relid) && relid == bound_relid ? &bound_batch : NULL;
 }
 
 /* Not before: triggers that are deferred read the batch, too. */
 static void
-end_transaction(bool committed)
+unbind(bool committed)
 {
-	kfdw_batch_bind(InvalidOid, NULL);
+	bound_relid = InvalidOid;
 }
 
-static const KafkaParticipant participant = {.end = end_transaction};
+static const KafkaParticipant participant = {.end = unbind};
 
 void
 kfdw_batch_init(void)
 {
 	kfdw_xact_register(&participant);
 }
+
+static KafkaSource *
+begin_batch(const KafkaScanRequest *request)
+{
+	const KafkaBatch *batch = kfdw_batch_bound(RelationGetRelid(request->relation));
+	KafkaBatchSource *source;
+
+	if (batch == NULL)
+		return NULL;
+	source = palloc0(sizeof(KafkaBatchSource));
+	source->batch = batch;
+	return &source->source;
+}
+
+/* All of it: conditions filter, what they leave counts as read all the same. */
+static void
+read_batch(KafkaSource *base, const KafkaSourceFilter *filter)
+{
+	((KafkaBatchSource *) base)->next = 0;
+}
+
+static KafkaRecord *
+next_record(KafkaSource *base)
+{
+	KafkaBatchSource *source = (KafkaBatchSource *) base;
+	const KafkaBatch *batch = source->batch;
+
+	if (source->next == batch->count)
+		return NULL;
+	return kfdw_buffer_get(batch->buffer, batch->first + source->next++);
+}
+
+/* The buffer is the worker's. */
+static void
+end_batch(KafkaSource *base)
+{
+}
+
+const KafkaSourceKind kfdw_source_batch = {
+	.begin = begin_batch,
+	.read = read_batch,
+	.next = next_record,
+	.end = end_batch,
+};

@@ -19,12 +19,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/executor.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "catalog/offsets.h"
 #include "catalog/streams.h"
+#include "compat.h"
 #include "source/claim.h"
 #include "source/consumption.h"
 #include "xact.h"
@@ -37,25 +39,28 @@ typedef struct KafkaProgressMark
 	struct KafkaProgressMark *outer;
 } KafkaProgressMark;
 
-/* Lives in TopTransactionContext, as positions may be written after its statement. */
+/* Lives in a memory context of the transaction, as positions may be written after its statement. */
 struct KafkaConsumption
 {
 	dlist_node	node;
+	MemoryContext context;
 	const void *statement;
 	Oid			relid;
 	KafkaPositions *positions;
 	int64	   *ends;			/* by partition: where reading ends in what is claimed */
 
-	int			open_scans;
+	dlist_head	scans;			/* that are open */
 	int			level;			/* the nest level it was begun in */
 	int			written_level;	/* the one its positions were written in, 0: not yet */
 	bool		rolled_back;	/* a subtransaction took records back: no more reading */
+	bool		undone;			/* it was begun in what was rolled back */
 	bool		uneven;			/* scans of one statement did not read the same */
 	KafkaProgressMark *marks;	/* the innermost first */
 };
 
 struct KafkaConsumingScan
 {
+	dlist_node	node;
 	KafkaConsumption *consumption;	/* NULL after its end */
 	KafkaSlice *slices;			/* what it reads */
 	int			nslices;
@@ -64,6 +69,15 @@ struct KafkaConsumingScan
 };
 
 static dlist_head consumptions = DLIST_STATIC_INIT(consumptions);
+static ExecutorRun_hook_type previous_run_hook = NULL;
+
+/* Nobody reads by it any more, and nothing is to be written. */
+static void
+forget(KafkaConsumption *consumption)
+{
+	dlist_delete(&consumption->node);
+	MemoryContextDelete(consumption->context);
+}
 
 /* A consumption of other scans in this transaction that still reads a partition. */
 static KafkaConsumption *
@@ -76,7 +90,7 @@ find_reader(const KafkaPositionKey *key, int32 partition)
 		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
 		const KafkaPositions *positions = other->positions;
 
-		if (other->open_scans > 0 && strcmp(positions->key.group_id, key->group_id) == 0 &&
+		if (!dlist_is_empty(&other->scans) && strcmp(positions->key.group_id, key->group_id) == 0 &&
 			strcmp(positions->key.server, key->server) == 0 && strcmp(positions->key.topic, key->topic) == 0 &&
 			partition < positions->topic->npartitions && positions->partitions[partition].claim == KAFKA_CLAIM_HELD)
 			return other;
@@ -173,16 +187,20 @@ check_group(const KafkaTableOptions *options)
 static KafkaConsumption *
 begin_consumption(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
-	KafkaConsumption *consumption;
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "kafka_fdw consumption",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KafkaConsumption *consumption = palloc0(sizeof(KafkaConsumption));
 
-	kfdw_consuming_write_pending();
-	check_group(options);
-	consumption = palloc0(sizeof(KafkaConsumption));
+	consumption->context = context;
+	dlist_init(&consumption->scans);
 	consumption->statement = statement;
 	consumption->relid = options->relid;
 	consumption->level = GetCurrentTransactionNestLevel();
 	consumption->positions = kfdw_positions_create(options, kfdw_consumer_topic_outlook(consumer));
 	consumption->ends = palloc0(Max(consumption->positions->topic->npartitions, 1) * sizeof(int64));
+	dlist_push_tail(&consumptions, &consumption->node);
+	MemoryContextSwitchTo(old);
 	return consumption;
 }
 
@@ -196,10 +214,22 @@ find_consumption(const void *statement, Oid relid)
 	{
 		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
 
-		if (other->statement == statement && other->relid == relid && other->open_scans > 0)
+		if (other->statement == statement && other->relid == relid && !dlist_is_empty(&other->scans))
 			return other;
 	}
 	return NULL;
+}
+
+/* A scan reads no more; what was begun in vain is forgotten with its last one. */
+static void
+leave(KafkaConsumingScan *scan)
+{
+	KafkaConsumption *consumption = scan->consumption;
+
+	dlist_delete(&scan->node);
+	scan->consumption = NULL;
+	if (consumption->undone && dlist_is_empty(&consumption->scans))
+		forget(consumption);
 }
 
 /* A scan went away with its memory and was never ended: its query failed. */
@@ -209,8 +239,7 @@ abandon_scan(void *argument)
 	KafkaConsumingScan *scan = argument;
 
 	if (scan->consumption != NULL)
-		scan->consumption->open_scans--;
-	scan->consumption = NULL;
+		leave(scan);
 }
 
 /* Says so when a scan wanted partitions and others hold them all. */
@@ -253,9 +282,9 @@ set_scan_slices(KafkaConsumingScan *scan, const KafkaPartitionFilter *filter)
 }
 
 void
-kfdw_consuming_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer, const KafkaPartitionFilter *filter)
+kfdw_consumption_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer, const KafkaPartitionFilter *filter)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext old = MemoryContextSwitchTo(scan->consumption->context);
 
 	take_partitions(scan->consumption, consumer, filter);
 	MemoryContextSwitchTo(old);
@@ -263,7 +292,7 @@ kfdw_consuming_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer, const K
 }
 
 KafkaConsumingScan *
-kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
+kfdw_consumption_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
 	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
 	KafkaConsumption *consumption = find_consumption(statement, options->relid);
@@ -271,11 +300,9 @@ kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, Ka
 
 	if (consumption == NULL)
 	{
-		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-
+		kfdw_consumption_write_pending();
+		check_group(options);
 		consumption = begin_consumption(statement, options, consumer);
-		dlist_push_tail(&consumptions, &consumption->node);
-		MemoryContextSwitchTo(old);
 	}
 	npartitions = consumption->positions->topic->npartitions;
 	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
@@ -285,26 +312,15 @@ kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options, Ka
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->callback);
 	scan->consumption = consumption;
-	consumption->open_scans++;
+	dlist_push_tail(&consumption->scans, &scan->node);
 	return scan;
 }
 
 const KafkaSlice *
-kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices)
+kfdw_consumption_slices(const KafkaConsumingScan *scan, int *nslices)
 {
 	*nslices = scan->nslices;
 	return scan->slices;
-}
-
-void
-kfdw_consuming_check(const KafkaConsumingScan *scan)
-{
-	if (scan->consumption->rolled_back)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_CURSOR_STATE),
-				 errmsg("cannot go on reading topic \"%s\": records that this cursor read were rolled back with a savepoint",
-						scan->consumption->positions->key.topic),
-				 errhint("Close the cursor and open it again; it starts with the records that were taken back.")));
 }
 
 /* Saves how far was read before the current subtransaction reads its first record. */
@@ -318,9 +334,9 @@ mark_progress(KafkaConsumption *consumption)
 
 	if (level <= marked)
 		return;
-	mark = MemoryContextAlloc(TopTransactionContext, sizeof(KafkaProgressMark));
+	mark = MemoryContextAlloc(consumption->context, sizeof(KafkaProgressMark));
 	mark->level = level;
-	mark->next = MemoryContextAlloc(TopTransactionContext, npartitions * sizeof(int64));
+	mark->next = MemoryContextAlloc(consumption->context, npartitions * sizeof(int64));
 	for (int p = 0; p < npartitions; p++)
 		mark->next[p] = consumption->positions->partitions[p].next;
 	mark->outer = consumption->marks;
@@ -328,7 +344,7 @@ mark_progress(KafkaConsumption *consumption)
 }
 
 void
-kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset)
+kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset)
 {
 	int64	   *next = &scan->consumption->positions->partitions[partition].next;
 
@@ -338,7 +354,7 @@ kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset
 }
 
 void
-kfdw_consuming_finished(KafkaConsumingScan *scan)
+kfdw_consumption_finished(KafkaConsumingScan *scan)
 {
 	mark_progress(scan->consumption);
 	for (int i = 0; i < scan->nslices; i++)
@@ -350,7 +366,7 @@ kfdw_consuming_finished(KafkaConsumingScan *scan)
 }
 
 void
-kfdw_consuming_repeat(KafkaConsumingScan *scan)
+kfdw_consumption_repeat(KafkaConsumingScan *scan)
 {
 	for (int i = 0; i < scan->nslices; i++)
 		scan->slices[i].end = scan->next[scan->slices[i].partition];
@@ -377,28 +393,33 @@ check_even(const KafkaConsumption *consumption)
 }
 
 void
-kfdw_consuming_end(KafkaConsumingScan *scan)
+kfdw_consumption_end(KafkaConsumingScan *scan)
 {
 	KafkaConsumption *consumption = scan->consumption;
 
 	if (consumption == NULL)
 		return;
-	scan->consumption = NULL;
+	if (consumption->undone)
+	{
+		leave(scan);
+		return;
+	}
 	for (int p = 0; p < consumption->positions->topic->npartitions && !consumption->rolled_back; p++)
 		consumption->uneven |= scan->next[p] >= 0 && scan->next[p] != consumption->positions->partitions[p].next;
-	if (--consumption->open_scans > 0)
+	leave(scan);
+	if (!dlist_is_empty(&consumption->scans))
 		return;
 	check_even(consumption);
 	write_positions(consumption);
 
 	/* begun and ended at one level: whatever undoes the one undoes the other */
 	if (consumption->written_level == consumption->level && consumption->marks == NULL)
-		dlist_delete(&consumption->node);
+		forget(consumption);
 }
 
 /* Writes what was read by scans that are gone and whose writing never was, or was rolled back. */
 void
-kfdw_consuming_write_pending(void)
+kfdw_consumption_write_pending(void)
 {
 	dlist_mutable_iter iter;
 
@@ -406,7 +427,7 @@ kfdw_consuming_write_pending(void)
 	{
 		KafkaConsumption *consumption = dlist_container(KafkaConsumption, node, iter.cur);
 
-		if (consumption->open_scans == 0 && consumption->written_level == 0)
+		if (dlist_is_empty(&consumption->scans) && consumption->written_level == 0)
 		{
 			check_even(consumption);
 			write_positions(consumption);
@@ -414,10 +435,52 @@ kfdw_consuming_write_pending(void)
 	}
 }
 
-/* The transaction is over; its memory context frees everything. */
+/*
+ * What a savepoint took back of a cursor may wait in a sort or a hash above the scan:
+ * so each run of a query is looked at, not each record of a scan.
+ */
+static void
+check_run(const void *statement)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &consumptions)
+	{
+		KafkaConsumption *consumption = dlist_container(KafkaConsumption, node, iter.cur);
+
+		if (consumption->statement == statement && consumption->rolled_back && !dlist_is_empty(&consumption->scans))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_CURSOR_STATE),
+					 errmsg("cannot go on reading topic \"%s\": records that this cursor read were rolled back with a savepoint",
+							consumption->positions->key.topic),
+					 errhint("Close the cursor and open it again; it starts with the records that were taken back.")));
+	}
+}
+
+static void
+run_query(KFDW_EXECUTOR_RUN_PARAMETERS)
+{
+	check_run(query->estate);
+	if (previous_run_hook != NULL)
+		previous_run_hook(KFDW_EXECUTOR_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(KFDW_EXECUTOR_RUN_ARGUMENTS);
+}
+
+/* The transaction is over; its memory goes away, that of open scans perhaps later. */
 static void
 forget_consumptions(bool committed)
 {
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &consumptions)
+	{
+		KafkaConsumption *consumption = dlist_container(KafkaConsumption, node, iter.cur);
+		dlist_iter	inner;
+
+		dlist_foreach(inner, &consumption->scans)
+			dlist_container(KafkaConsumingScan, node, inner.cur)->consumption = NULL;
+	}
 	dlist_init(&consumptions);
 }
 
@@ -425,18 +488,14 @@ forget_consumptions(bool committed)
 static void
 undo_begin(KafkaConsumption *consumption)
 {
-	if (consumption->open_scans == 0)
+	if (dlist_is_empty(&consumption->scans))
 	{
-		dlist_delete(&consumption->node);
+		forget(consumption);
 		return;
 	}
 
-	/* an older cursor may have fetched its first row here; it lives on */
-	for (int p = 0; p < consumption->positions->topic->npartitions; p++)
-		consumption->positions->partitions[p].next = consumption->positions->partitions[p].from;
-	consumption->level = 1;
-	consumption->marks = NULL;
-	consumption->written_level = 1;
+	/* an older cursor may have fetched its first row here; it lives on, and reads no more */
+	consumption->undone = true;
 	consumption->rolled_back = true;
 }
 
@@ -444,6 +503,8 @@ undo_begin(KafkaConsumption *consumption)
 static void
 roll_back(KafkaConsumption *consumption, int level)
 {
+	if (consumption->undone)
+		return;
 	if (consumption->level >= level)
 	{
 		undo_begin(consumption);
@@ -494,13 +555,15 @@ end_subtransaction(int level, bool committed)
 }
 
 static const KafkaParticipant participant = {
-	.write = kfdw_consuming_write_pending,
+	.write = kfdw_consumption_write_pending,
 	.end = forget_consumptions,
 	.end_subtransaction = end_subtransaction,
 };
 
 void
-kfdw_consuming_init(void)
+kfdw_consumption_init(void)
 {
 	kfdw_xact_register(&participant);
+	previous_run_hook = ExecutorRun_hook;
+	ExecutorRun_hook = run_query;
 }

@@ -22,7 +22,7 @@ typedef struct KafkaConsumingScan KafkaConsumingScan;
  * Begins a scan of a consuming table in a statement (any pointer that stands for
  * it).  The scan belongs to the current memory context.
  */
-extern KafkaConsumingScan *kfdw_consuming_begin(const void *statement, const KafkaTableOptions *options,
+extern KafkaConsumingScan *kfdw_consumption_begin(const void *statement, const KafkaTableOptions *options,
 												KafkaConsumer *consumer);
 
 /*
@@ -30,31 +30,28 @@ extern KafkaConsumingScan *kfdw_consuming_begin(const void *statement, const Kaf
  * claimed, and their positions read, unless a scan of the same statement did so
  * before.  A rescan may choose anew.
  */
-extern void kfdw_consuming_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer,
+extern void kfdw_consumption_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer,
 								  const KafkaPartitionFilter *filter);
 
 /* What the scan is to read: an entry for each partition that it wants and that was claimed. */
-extern const KafkaSlice *kfdw_consuming_slices(const KafkaConsumingScan *scan, int *nslices);
-
-/* Raises an error when a rolled back savepoint took back records of this scan. */
-extern void kfdw_consuming_check(const KafkaConsumingScan *scan);
+extern const KafkaSlice *kfdw_consumption_slices(const KafkaConsumingScan *scan, int *nslices);
 
 /* A record was handed to the executor. */
-extern void kfdw_consuming_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset);
+extern void kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset);
 
 /* The scan handed out everything up to the ends of its slices. */
-extern void kfdw_consuming_finished(KafkaConsumingScan *scan);
+extern void kfdw_consumption_finished(KafkaConsumingScan *scan);
 
 /* A scan that stopped before those ends is to read just the same records again. */
-extern void kfdw_consuming_repeat(KafkaConsumingScan *scan);
+extern void kfdw_consumption_repeat(KafkaConsumingScan *scan);
 
 /* Ends a scan; the last one of a statement writes the positions. */
-extern void kfdw_consuming_end(KafkaConsumingScan *scan);
+extern void kfdw_consumption_end(KafkaConsumingScan *scan);
 
 /* Writes the positions of scans that are gone and that are not written yet. */
-extern void kfdw_consuming_write_pending(void);
+extern void kfdw_consumption_write_pending(void);
 
 /* Takes part in transactions from now on. */
-extern void kfdw_consuming_init(void);
+extern void kfdw_consumption_init(void);
 
 #endif							/* KFDW_CONSUMPTION_H */

@@ -147,7 +147,7 @@ run_batch(StreamWork *work)
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(task))
 		return false;
-	kfdw_batch_bind(stream->source, task->buffer);
+	kfdw_batch_bind(stream->source, (KafkaBatch) {task->buffer, 0, kfdw_buffer_count(task->buffer)});
 	batch.records_out = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
@@ -257,10 +257,7 @@ judge(void *argument, const ErrorData *error)
 		return KAFKA_REMEDY_REOPEN;
 	if (!kfdw_frame_passes(error))
 		return KAFKA_REMEDY_NONE;
-	if (work->phase != PHASE_STATEMENT)
-		return KAFKA_REMEDY_REOPEN;
-	kfdw_buffer_rewind(work->task->buffer);
-	return KAFKA_REMEDY_RETRY;
+	return work->phase == PHASE_STATEMENT ? KAFKA_REMEDY_RETRY : KAFKA_REMEDY_REOPEN;
 }
 
 static const KafkaJob stream_job = {

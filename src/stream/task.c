@@ -232,12 +232,9 @@ int64
 kfdw_task_newest_timestamp(const KafkaTask *task)
 {
 	int64		newest = -1;
-	KafkaRecord *record;
 
-	kfdw_buffer_rewind(task->buffer);
-	while ((record = kfdw_buffer_next(task->buffer)) != NULL)
-		newest = Max(newest, record->timestamp);
-	kfdw_buffer_rewind(task->buffer);
+	for (int i = 0; i < kfdw_buffer_count(task->buffer); i++)
+		newest = Max(newest, kfdw_buffer_get(task->buffer, i)->timestamp);
 	return newest;
 }
 

@@ -1,0 +1,30 @@
+/*
+ * fetch.h
+ *	  Records of a topic one by one, as a scan takes them.
+ */
+#ifndef KFDW_FETCH_H
+#define KFDW_FETCH_H
+
+#include "kafka/consumer.h"
+#include "option/options.h"
+
+typedef struct KafkaFetch
+{
+	KafkaConsumer *consumer;	/* NULL: not open */
+	KafkaBuffer *buffer;
+	int			next;			/* in the buffer */
+} KafkaFetch;
+
+/* Belongs to the current memory context. */
+extern void kfdw_fetch_open(KafkaFetch *fetch, const KafkaTableOptions *options);
+
+/* Begins to read slices, in place of what was read before. */
+extern void kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices);
+
+/* Waits for the next record; NULL at the end of all slices. */
+extern KafkaRecord *kfdw_fetch_next(KafkaFetch *fetch);
+
+/* Does nothing where it is not open. */
+extern void kfdw_fetch_close(KafkaFetch *fetch);
+
+#endif							/* KFDW_FETCH_H */

@@ -1,0 +1,158 @@
+/*
+ * group.c
+ *	  A topic as a consumer group reads it.
+ *
+ * Who reads what, and how far, is kept by consumption.c.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "tcop/pquery.h"
+#include "utils/acl.h"
+#include "utils/portal.h"
+#include "utils/rel.h"
+
+#include "source/consumption.h"
+#include "source/fetch.h"
+#include "source/source.h"
+
+typedef struct KafkaGroupSource
+{
+	KafkaSource source;
+	KafkaScanRequest request;
+	KafkaFetch	fetch;
+	KafkaConsumingScan *scan;	/* NULL: not open */
+	int64		returned;		/* since reading began */
+} KafkaGroupSource;
+
+/* Consuming writes: it needs a transaction that may, and the right to. */
+static void
+check_may_consume(const KafkaScanRequest *request)
+{
+	const char *name = RelationGetRelationName(request->relation);
+	Portal		portal = ActivePortal;
+	AclResult	result;
+
+	PreventCommandIfReadOnly("reading a consuming Kafka table");
+	PreventCommandIfParallelMode("reading a consuming Kafka table");
+	result = pg_class_aclcheck(RelationGetRelid(request->relation), request->userid, ACL_UPDATE);
+	if (result != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to consume from foreign table \"%s\"", name),
+				 errdetail("Reading a table with a \"group_id\" moves its position, which takes the UPDATE privilege as SELECT ... FOR UPDATE does.")));
+
+	/* a portal that is being started has no query yet */
+	if (portal != NULL && portal->queryDesc == NULL && (portal->cursorOptions & CURSOR_OPT_HOLD))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot declare a holdable cursor on consuming table \"%s\"", name),
+				 errhint("Declare the cursor without HOLD: its position moves with the transaction.")));
+}
+
+static KafkaSource *
+begin_group(const KafkaScanRequest *request)
+{
+	KafkaGroupSource *source;
+
+	if (request->options->group_id == NULL)
+		return NULL;
+	check_may_consume(request);
+
+	/* beside parallel workers it could not be done any more */
+	kfdw_consumption_write_pending();
+	source = palloc0(sizeof(KafkaGroupSource));
+	source->request = *request;
+	return &source->source;
+}
+
+/* Not before the first fetch, so that a plan that never reads a topic consumes nothing. */
+static void
+open_group(KafkaGroupSource *source)
+{
+	const KafkaScanRequest *request = &source->request;
+	MemoryContext old = MemoryContextSwitchTo(request->estate->es_query_cxt);
+
+	kfdw_fetch_open(&source->fetch, request->options);
+	source->scan = kfdw_consumption_begin(request->estate, request->options, source->fetch.consumer);
+	MemoryContextSwitchTo(old);
+}
+
+/* True when it handed out as many records as one read may. */
+static bool
+is_poll_full(const KafkaGroupSource *source)
+{
+	int			max = source->request.options->max_poll_records;
+
+	return max > 0 && source->returned >= max;
+}
+
+/* Reads what it can claim of the partitions that are wanted. */
+static void
+read_group(KafkaSource *base, const KafkaSourceFilter *filter)
+{
+	KafkaGroupSource *source = (KafkaGroupSource *) base;
+	const KafkaSlice *slices;
+
+	if (source->scan == NULL)
+		open_group(source);
+	if (is_poll_full(source))
+		kfdw_consumption_repeat(source->scan);
+	else
+		kfdw_consumption_choose(source->scan, source->fetch.consumer, filter ? &filter->partitions : NULL);
+	slices = kfdw_consumption_slices(source->scan, &base->partitions);
+	kfdw_fetch_start(&source->fetch, slices, base->partitions);
+	source->returned = 0;
+}
+
+/* A COMMIT must not read the rest of a cursor into a held one. */
+static void
+refuse_holding(const KafkaScanRequest *request)
+{
+	Portal		portal = ActivePortal;
+
+	if (portal != NULL && portal->holdStore != NULL && portal->strategy == PORTAL_ONE_SELECT &&
+		portal->queryDesc != NULL && portal->queryDesc->estate == request->estate)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot commit while a loop or cursor reads consuming table \"%s\"",
+						RelationGetRelationName(request->relation)),
+				 errhint("Read a bounded batch first, with \"max_poll_records\" or LIMIT, and commit after it.")));
+}
+
+static KafkaRecord *
+next_record(KafkaSource *base)
+{
+	KafkaGroupSource *source = (KafkaGroupSource *) base;
+	KafkaRecord *record;
+
+	refuse_holding(&source->request);
+	if (is_poll_full(source))
+		return NULL;
+	record = kfdw_fetch_next(&source->fetch);
+	if (record == NULL)
+	{
+		kfdw_consumption_finished(source->scan);
+		return NULL;
+	}
+	kfdw_consumption_delivered(source->scan, record->partition, record->offset);
+	source->returned++;
+	return record;
+}
+
+static void
+end_group(KafkaSource *base)
+{
+	KafkaGroupSource *source = (KafkaGroupSource *) base;
+
+	kfdw_fetch_close(&source->fetch);
+	if (source->scan != NULL)
+		kfdw_consumption_end(source->scan);
+}
+
+const KafkaSourceKind kfdw_source_group = {
+	.begin = begin_group,
+	.read = read_group,
+	.next = next_record,
+	.end = end_group,
+};

@@ -1,0 +1,29 @@
+/*
+ * source.c
+ *	  Where the records of a scan come from.
+ */
+#include "postgres.h"
+
+#include "source/source.h"
+
+/* The first that takes a scan has it. */
+static const KafkaSourceKind *const kinds[] = {
+	&kfdw_source_batch,
+	&kfdw_source_group,
+	&kfdw_source_topic,
+};
+
+KafkaSource *
+kfdw_source_begin(const KafkaScanRequest *request)
+{
+	for (size_t i = 0; i < lengthof(kinds); i++)
+	{
+		KafkaSource *source = kinds[i]->begin(request);
+
+		if (source == NULL)
+			continue;
+		source->kind = kinds[i];
+		return source;
+	}
+	elog(ERROR, "no source takes the scan");
+}

@@ -1,0 +1,67 @@
+/*
+ * source.h
+ *	  Where the records of a scan come from.
+ *
+ * Each kind of source is a struct of functions in a file of its own: batch.c is the batch
+ * of a stream, group.c a topic as a consumer group reads it, topic.c a topic from its
+ * first record to its end.
+ */
+#ifndef KFDW_SOURCE_H
+#define KFDW_SOURCE_H
+
+#include "nodes/execnodes.h"
+
+#include "kafka/consumer.h"
+#include "option/options.h"
+
+/* What is to be scanned. */
+typedef struct KafkaScanRequest
+{
+	EState	   *estate;			/* of the statement */
+	Relation	relation;
+	Oid			userid;			/* whose rights count */
+	const KafkaTableOptions *options;
+} KafkaScanRequest;
+
+/* What a scan wants to read; NULL instead of it: everything. */
+typedef struct KafkaSourceFilter
+{
+	KafkaPartitionFilter partitions;
+
+	/* narrows a slice to what may be wanted of it; false for nothing; has the same argument */
+	bool		(*narrow) (const void *argument, KafkaSlice *slice);
+} KafkaSourceFilter;
+
+/* A source embeds it at the start of what it keeps of a scan. */
+typedef struct KafkaSource
+{
+	const struct KafkaSourceKind *kind;
+	int			partitions;		/* that are read, as far as is known */
+} KafkaSource;
+
+typedef struct KafkaSourceKind
+{
+	/*
+	 * When the executor starts: takes the scan, or returns NULL where another kind is
+	 * to.  Checks what can be checked without a broker.
+	 */
+	KafkaSource *(*begin) (const KafkaScanRequest *request);
+
+	/* Begins to read what is wanted: before the first record, and at each rescan. */
+	void		(*read) (KafkaSource *source, const KafkaSourceFilter *filter);
+
+	/* The next record, NULL at the end; it is good until the next call. */
+	KafkaRecord *(*next) (KafkaSource *source);
+
+	/* When the executor ends; after an error the memory context does the same. */
+	void		(*end) (KafkaSource *source);
+} KafkaSourceKind;
+
+extern const KafkaSourceKind kfdw_source_batch;
+extern const KafkaSourceKind kfdw_source_group;
+extern const KafkaSourceKind kfdw_source_topic;
+
+/* The source of a scan, in the current memory context. */
+extern KafkaSource *kfdw_source_begin(const KafkaScanRequest *request);
+
+#endif							/* KFDW_SOURCE_H */
