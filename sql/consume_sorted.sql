@@ -68,5 +68,6 @@ SELECT count(*) FROM feed;
 
 DROP FUNCTION read_on();
 DELETE FROM kafka.offsets WHERE server = 'consume_sorted_test';
+SET client_min_messages = warning;
 DROP SERVER consume_sorted_test CASCADE;
 \! kafka_tool delete-topic consume_sorted
