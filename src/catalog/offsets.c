@@ -83,8 +83,9 @@ read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
 	MemoryContextSwitchTo(old);
 }
 
-KafkaPosition *
-kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows)
+/* The positions of a group in a topic as a snapshot has them; NULL: the newest. */
+static KafkaPosition *
+read_positions(const KafkaPositionKey *key, int npartitions, Snapshot snapshot, int *with_rows)
 {
 	MemoryContext context = CurrentMemoryContext;
 	KafkaPosition *positions = palloc0_array(KafkaPosition, Max(npartitions, 1));
@@ -98,7 +99,10 @@ kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows)
 	values[0] = CStringGetTextDatum(key->server);
 	values[1] = CStringGetTextDatum(key->group_id);
 	values[2] = CStringGetTextDatum(key->topic);
-	rows = kfdw_catalog_read(&read_statement, values, NULL);
+	if (snapshot != NULL)
+		rows = kfdw_catalog_read_as_of(&read_statement, values, NULL, snapshot);
+	else
+		rows = kfdw_catalog_read(&read_statement, values, NULL);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -111,6 +115,20 @@ kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows)
 	*with_rows = (int) rows;
 	kfdw_catalog_end(&scope);
 	return positions;
+}
+
+KafkaPosition *
+kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows)
+{
+	return read_positions(key, npartitions, NULL, with_rows);
+}
+
+KafkaPosition *
+kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot snapshot)
+{
+	int			with_rows;
+
+	return read_positions(key, npartitions, snapshot, &with_rows);
 }
 
 void

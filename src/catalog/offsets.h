@@ -8,6 +8,8 @@
 #ifndef KFDW_OFFSETS_H
 #define KFDW_OFFSETS_H
 
+#include "utils/snapshot.h"
+
 typedef struct KafkaPositionKey
 {
 	const char *server;
@@ -30,6 +32,9 @@ typedef struct KafkaPosition
  * npartitions; with_rows tells how many rows there are in all.
  */
 extern KafkaPosition *kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows);
+
+/* What they were when a snapshot was taken. */
+extern KafkaPosition *kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot snapshot);
 
 /*
  * Moves a position that was read as "was" to next_offset, inserting the row where

@@ -120,12 +120,17 @@ kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
 uint64
 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls)
 {
+	/* a catalog snapshot is always a new one, and can be taken beside parallel workers */
+	return kfdw_catalog_read_as_of(statement, values, nulls, GetCatalogSnapshot(InvalidOid));
+}
+
+uint64
+kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, const char *nulls, Snapshot snapshot)
+{
 	int			result;
 
 	prepare_statement(statement);
-
-	/* a catalog snapshot is always a new one, and can be taken beside parallel workers */
-	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
+	PushActiveSnapshot(snapshot);
 	result = SPI_execute_plan(statement->plan, values, nulls, true, 0);
 	PopActiveSnapshot();
 	if (result < 0)

@@ -38,4 +38,8 @@ extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const
 /* Runs a query under the newest snapshot, whatever the isolation level; the rows are in SPI_tuptable. */
 extern uint64 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls);
 
+/* The same under another snapshot. */
+extern uint64 kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, const char *nulls,
+									  Snapshot snapshot);
+
 #endif							/* KFDW_SPI_H */

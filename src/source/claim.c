@@ -47,6 +47,18 @@ kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition)
 	return result != LOCKACQUIRE_NOT_AVAIL;
 }
 
+void
+kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition)
+{
+	ResourceOwner save = CurrentResourceOwner;
+	LOCKTAG		tag;
+
+	make_tag(&tag, key, partition);
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	(void) LockRelease(&tag, ExclusiveLock, false);
+	CurrentResourceOwner = save;
+}
+
 /*
  * What a session holds is an advisory lock like a user's: a trigger that calls
  * pg_advisory_unlock_all() drops it.  Another consumer may then read the same

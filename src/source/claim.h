@@ -15,6 +15,9 @@
 extern bool kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition);
 extern bool kfdw_claim_for_session(const KafkaPositionKey *key, int32 partition);
 
+/* Gives a claim back that was just made for the transaction. */
+extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
+
 /* Releases a claim that a session holds beyond its transactions, if it still does. */
 extern void kfdw_claim_release(const KafkaPositionKey *key, int32 partition);
 

@@ -44,7 +44,7 @@ struct KafkaConsumption
 {
 	dlist_node	node;
 	MemoryContext context;
-	const void *statement;
+	const EState *statement;	/* the executor state stands for it */
 	Oid			relid;
 	KafkaPositions *positions;
 	int64	   *ends;			/* by partition: where reading ends in what is claimed */
@@ -155,6 +155,10 @@ take_partitions(KafkaConsumption *consumption, KafkaConsumer *consumer, const Ka
 	if (taken == 0)
 		return;
 	kfdw_positions_read(positions);
+
+	/* at higher isolation levels a position that moved is a serialization failure */
+	if (!IsolationUsesXactSnapshot())
+		kfdw_positions_give_up_moved(positions, consumption->statement->es_snapshot);
 	if (positions->placing && taken < npartitions)
 	{
 		/* another consumer is placing them, or gives up and leaves it to the next one */
@@ -185,7 +189,7 @@ check_group(const KafkaTableOptions *options)
 
 /* Begins to consume a topic in a statement; nothing is claimed yet. */
 static KafkaConsumption *
-begin_consumption(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
+begin_consumption(const EState *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
 	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "kafka_fdw consumption",
 												  ALLOCSET_SMALL_SIZES);
@@ -206,7 +210,7 @@ begin_consumption(const void *statement, const KafkaTableOptions *options, Kafka
 
 /* The consumption that another scan of the statement began, NULL when this is the first. */
 static KafkaConsumption *
-find_consumption(const void *statement, Oid relid)
+find_consumption(const EState *statement, Oid relid)
 {
 	dlist_iter	iter;
 
@@ -292,7 +296,7 @@ kfdw_consumption_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer, const
 }
 
 KafkaConsumingScan *
-kfdw_consumption_begin(const void *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
+kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
 	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
 	KafkaConsumption *consumption = find_consumption(statement, options->relid);
@@ -440,7 +444,7 @@ kfdw_consumption_write_pending(void)
  * so each run of a query is looked at, not each record of a scan.
  */
 static void
-check_run(const void *statement)
+check_run(const EState *statement)
 {
 	dlist_iter	iter;
 

@@ -11,6 +11,8 @@
 #ifndef KFDW_CONSUMPTION_H
 #define KFDW_CONSUMPTION_H
 
+#include "nodes/execnodes.h"
+
 #include "kafka/consumer.h"
 #include "option/options.h"
 #include "source/positions.h"
@@ -18,12 +20,9 @@
 typedef struct KafkaConsumption KafkaConsumption;
 typedef struct KafkaConsumingScan KafkaConsumingScan;
 
-/*
- * Begins a scan of a consuming table in a statement (any pointer that stands for
- * it).  The scan belongs to the current memory context.
- */
-extern KafkaConsumingScan *kfdw_consumption_begin(const void *statement, const KafkaTableOptions *options,
-												KafkaConsumer *consumer);
+/* Begins a scan of a consuming table in a statement.  The scan belongs to the current memory context. */
+extern KafkaConsumingScan *kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options,
+												  KafkaConsumer *consumer);
 
 /*
  * Chooses what the scan reads.  The partitions that it wants and that are free are
@@ -31,7 +30,7 @@ extern KafkaConsumingScan *kfdw_consumption_begin(const void *statement, const K
  * before.  A rescan may choose anew.
  */
 extern void kfdw_consumption_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer,
-								  const KafkaPartitionFilter *filter);
+									const KafkaPartitionFilter *filter);
 
 /* What the scan is to read: an entry for each partition that it wants and that was claimed. */
 extern const KafkaSlice *kfdw_consumption_slices(const KafkaConsumingScan *scan, int *nslices);

@@ -5,7 +5,9 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
+#include "source/claim.h"
 #include "source/positions.h"
 
 KafkaPositions *
@@ -38,6 +40,37 @@ kfdw_positions_read(KafkaPositions *positions)
 	for (int p = 0; p < npartitions; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN)
 			positions->partitions[p].stored = rows[p];
+}
+
+/* True when no transaction has ended since a snapshot was taken. */
+static bool
+is_newest(Snapshot snapshot)
+{
+	return snapshot->snapXactCompletionCount != 0 &&
+		snapshot->snapXactCompletionCount == GetCatalogSnapshot(InvalidOid)->snapXactCompletionCount;
+}
+
+void
+kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
+{
+	KafkaPosition *before;
+
+	if (is_newest(snapshot))
+		return;
+	before = kfdw_offsets_read_as_of(&positions->key, positions->topic->npartitions, snapshot);
+	for (int p = 0; p < positions->topic->npartitions; p++)
+	{
+		KafkaPartitionPosition *partition = &positions->partitions[p];
+		const KafkaPosition *stored = &partition->stored;
+
+		if (partition->claim != KAFKA_CLAIM_TAKEN ||
+			(before[p].exists == stored->exists && before[p].next_offset == stored->next_offset &&
+			 before[p].generation == stored->generation))
+			continue;
+		kfdw_claim_give_up(&positions->key, p);
+		partition->claim = KAFKA_CLAIM_MISSED;
+	}
+	pfree(before);
 }
 
 /*

@@ -46,6 +46,12 @@ extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, K
 /* Reads the rows of the partitions that were claimed and not started yet; tells whether they are to be placed. */
 extern void kfdw_positions_read(KafkaPositions *positions);
 
+/*
+ * Gives up those of them whose position moved after a statement's snapshot was taken:
+ * beside the records that come next it would not see what was made of those before.
+ */
+extern void kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot);
+
 /* What becomes of partitions whose leader does not answer. */
 typedef enum KafkaPatience
 {
