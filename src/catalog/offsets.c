@@ -11,7 +11,7 @@
 #include "catalog/spi.h"
 
 static KafkaStatement read_statement = {
-	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id FROM kafka.offsets o "
+	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id, o.xmin FROM kafka.offsets o "
 	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
 	"AND o.topic OPERATOR(pg_catalog.=) $3",
 	3, {TEXTOID, TEXTOID, TEXTOID}
@@ -74,12 +74,14 @@ static void
 read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		isnull;
 
 	position->exists = true;
 	position->next_offset = row_int64(row, 2);
 	position->generation = row_int64(row, 3);
 	position->cluster_id = row_text(row, 4);
 	position->topic_id = row_text(row, 5);
+	position->writer = DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 6, &isnull));
 	MemoryContextSwitchTo(old);
 }
 

@@ -25,6 +25,7 @@ typedef struct KafkaPosition
 	int64		generation;		/* how often it was moved by something else than reading */
 	char	   *cluster_id;		/* NULL: unknown */
 	char	   *topic_id;		/* NULL: unknown */
+	TransactionId writer;		/* that made the row as it is */
 } KafkaPosition;
 
 /*

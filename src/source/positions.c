@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -63,7 +64,7 @@ kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 		KafkaPartitionPosition *partition = &positions->partitions[p];
 		const KafkaPosition *stored = &partition->stored;
 
-		if (partition->claim != KAFKA_CLAIM_TAKEN ||
+		if (partition->claim != KAFKA_CLAIM_TAKEN || TransactionIdIsCurrentTransactionId(stored->writer) ||
 			(before[p].exists == stored->exists && before[p].next_offset == stored->next_offset &&
 			 before[p].generation == stored->generation))
 			continue;

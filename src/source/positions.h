@@ -47,8 +47,9 @@ extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, K
 extern void kfdw_positions_read(KafkaPositions *positions);
 
 /*
- * Gives up those of them whose position moved after a statement's snapshot was taken:
- * beside the records that come next it would not see what was made of those before.
+ * Gives up those of them whose position another transaction moved after a statement's
+ * snapshot was taken: beside the records that come next the statement would not see
+ * what was made of those before.
  */
 extern void kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot);
 
