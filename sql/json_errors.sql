@@ -50,6 +50,13 @@ SELECT a FROM json_errors;
 \! kafka_tool create-topic --replace json_errors 1
 \! { printf '{"a": 1, "j": '; for i in $(seq 20000); do printf '{"a":'; done; } | kafka_tool produce json_errors
 SELECT a FROM json_errors;
+DO $$ BEGIN
+  EXECUTE format('CREATE FOREIGN TABLE json_errors_path (a int OPTIONS (field %L)) SERVER json_errors_test OPTIONS (topic ''json_errors'')',
+                 repeat('a.', 300000) || 'a');
+END $$;
+SELECT a FROM json_errors_path;
+INSERT INTO json_errors_path VALUES (1);
+DROP FOREIGN TABLE json_errors_path;
 \set VERBOSITY default
 \! kafka_tool create-topic --replace json_errors 1
 \! { printf '{"t": "'; head -c 900000 /dev/zero | tr '\0' 'x'; echo '"}'; } | kafka_tool produce json_errors

@@ -14,8 +14,8 @@
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
@@ -213,16 +213,18 @@ make_populate_base(const KafkaColumn *column)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), &value, &isnull));
 }
 
-/* Looks up a function of one polymorphic argument, which will have the type given. */
+/* Looks up json_populate_record() for the type of a column. */
 static void
-lookup_polymorphic(FmgrInfo *function, Oid id, Oid result, Oid argument, MemoryContext context)
+lookup_populate(JsonState *state, JsonColumn *json_column)
 {
-	MemoryContext previous = MemoryContextSwitchTo(context);
-	Const	   *arg = makeNullConst(argument, -1, InvalidOid);
+	MemoryContext previous = MemoryContextSwitchTo(state->context);
+	Const	   *arg = makeNullConst(RECORDOID, -1, InvalidOid);
+	FmgrInfo   *function = &json_column->populate;
 
-	fmgr_info(id, function);
-	fmgr_info_set_expr((Node *) makeFuncExpr(id, result, list_make1(arg), InvalidOid, InvalidOid,
-											 COERCE_EXPLICIT_CALL), function);
+	json_column->populate_base = make_populate_base(json_column->column);
+	fmgr_info(F_JSON_POPULATE_RECORD, function);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_JSON_POPULATE_RECORD, RECORDOID, list_make1(arg),
+											 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL), function);
 	MemoryContextSwitchTo(previous);
 }
 
@@ -235,14 +237,7 @@ populate(JsonState *state, JsonColumn *json_column, bool *isnull)
 	Datum		record;
 
 	if (!OidIsValid(json_column->populate.fn_oid))
-	{
-		MemoryContext previous = MemoryContextSwitchTo(state->context);
-
-		json_column->populate_base = make_populate_base(json_column->column);
-		MemoryContextSwitchTo(previous);
-		lookup_polymorphic(&json_column->populate, F_JSON_POPULATE_RECORD, RECORDOID, RECORDOID,
-						   state->context);
-	}
+		lookup_populate(state, json_column);
 
 	initStringInfo(&json);
 	appendStringInfoString(&json, "{\"value\":");
@@ -320,88 +315,6 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 
 /* Encoding ------------------------------------------------------------------- */
 
-/* True for an array with bounds that a JSON array cannot tell. */
-static bool
-has_own_bounds(const KafkaColumn *column, Datum value)
-{
-	ArrayType  *array;
-
-	if (!OidIsValid(get_element_type(column->base_type)))
-		return false;
-	array = DatumGetArrayTypeP(value);
-	for (int i = 0; i < ARR_NDIM(array); i++)
-	{
-		if (ARR_LBOUND(array)[i] != 1)
-			return true;
-	}
-	return false;
-}
-
-/* Appends a value as to_json() writes it. */
-static void
-write_by_to_json(JsonState *state, JsonColumn *json_column, Datum value, StringInfo out)
-{
-	KafkaColumn *column = json_column->column;
-	text	   *json;
-
-	if (has_own_bounds(column, value))
-	{
-		escape_json(out, OutputFunctionCall(&column->output, value));
-		return;
-	}
-	if (!OidIsValid(json_column->to_json.fn_oid))
-		lookup_polymorphic(&json_column->to_json, F_TO_JSON, JSONOID, column->type, state->context);
-	json = DatumGetTextPP(FunctionCall1(&json_column->to_json, value));
-	appendBinaryStringInfo(out, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
-}
-
-/* Appends a number, which is in quotes where JSON has none such (NaN, Infinity). */
-static void
-write_number(KafkaColumn *column, Datum value, StringInfo out)
-{
-	char	   *string = OutputFunctionCall(&column->output, value);
-	const char *digits = string[0] == '-' ? string + 1 : string;
-
-	if (*digits >= '0' && *digits <= '9')
-		appendStringInfoString(out, string);
-	else
-		escape_json(out, string);
-}
-
-/* Appends a value that is not NULL. */
-static void
-write_value(JsonState *state, JsonColumn *json_column, Datum value, StringInfo out)
-{
-	KafkaColumn *column = json_column->column;
-
-	switch (column->base_type)
-	{
-		case BOOLOID:
-			appendStringInfoString(out, DatumGetBool(value) ? "true" : "false");
-			break;
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-			write_number(column, value, out);
-			break;
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-			escape_json(out, TextDatumGetCString(value));
-			break;
-		case JSONOID:
-		case JSONBOID:
-			appendStringInfoString(out, OutputFunctionCall(&column->output, value));
-			break;
-		default:
-			write_by_to_json(state, json_column, value, out);
-			break;
-	}
-}
-
 /* True for a NULL that is left out, so that it stays apart from a JSON null. */
 static bool
 is_left_out(const JsonColumn *json_column, const bool *nulls)
@@ -417,13 +330,21 @@ static void
 write_column(JsonState *state, JsonColumn *json_column, const Datum *values, const bool *nulls,
 			 StringInfo out)
 {
-	int			att = json_column->column->attnum - 1;
+	KafkaColumn *column = json_column->column;
+	int			att = column->attnum - 1;
 
-	state->columns->current = json_column->column;
+	state->columns->current = column;
+	if (json_column->writer == NULL)
+	{
+		MemoryContext previous = MemoryContextSwitchTo(state->context);
+
+		json_column->writer = kfdw_json_writer_create(column->type);
+		MemoryContextSwitchTo(previous);
+	}
 	if (nulls[att])
 		appendStringInfoString(out, "null");
 	else
-		write_value(state, json_column, values[att], out);
+		kfdw_json_write(json_column->writer, values[att], out);
 	state->columns->current = NULL;
 }
 
@@ -433,6 +354,7 @@ write_object(JsonState *state, JsonField *object, const Datum *values, const boo
 {
 	const char *separator = "{";
 
+	check_stack_depth();
 	for (int i = 0; i < object->nchildren; i++)
 	{
 		JsonField  *field = object->children[i];

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/json.h"
 
 #include "format/json_fields.h"
@@ -102,6 +103,7 @@ first_column(const JsonField *field)
 {
 	const JsonColumn *column = field->column;
 
+	check_stack_depth();
 	for (int i = 0; column == NULL && i < field->nchildren; i++)
 		column = first_column(field->children[i]);
 	return column;
@@ -111,6 +113,7 @@ first_column(const JsonField *field)
 static void
 find_nested(JsonFields *fields, const JsonField *object)
 {
+	check_stack_depth();
 	for (int i = 0; i < object->nchildren; i++)
 	{
 		const JsonField *field = object->children[i];
@@ -233,6 +236,7 @@ find_any_case(const JsonField *object, const char *name, size_t len)
 static void
 forget_children(JsonField *field)
 {
+	check_stack_depth();
 	for (int i = 0; i < field->nchildren; i++)
 	{
 		field->children[i]->record = 0;

@@ -7,6 +7,7 @@
 
 #include "common/jsonapi.h"
 #include "format/format.h"
+#include "format/json_write.h"
 
 struct JsonColumn;
 
@@ -38,7 +39,9 @@ typedef struct JsonColumn
 	KafkaColumn *column;
 	KafkaField *owner;			/* what the codec knows of it */
 	JsonField  *field;
-	FmgrInfo	to_json;		/* these are looked up when first used */
+
+	/* these are looked up when first used */
+	JsonWriter *writer;
 	FmgrInfo	populate;
 	Datum		populate_base;
 } JsonColumn;
