@@ -15,7 +15,7 @@
 static KafkaTarget *
 find_target(List **targets, const KafkaTableOptions *options, Oid userid)
 {
-	uint64		generation = kfdw_config_generation();
+	char	   *key = kfdw_config_key(&options->producer);
 	MemoryContext old;
 	KafkaTarget *target;
 	ListCell   *lc;
@@ -23,14 +23,15 @@ find_target(List **targets, const KafkaTableOptions *options, Oid userid)
 	foreach(lc, *targets)
 	{
 		target = lfirst(lc);
-		if (target->relid == options->relid && target->userid == userid && target->generation == generation)
+		if (target->relid == options->relid && target->userid == userid && strcmp(target->key, key) == 0 &&
+			strcmp(target->destination.topic, options->topic) == 0)
 			return target;
 	}
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	target = palloc0(sizeof(KafkaTarget));
 	target->relid = options->relid;
 	target->userid = userid;
-	target->generation = generation;
+	target->key = pstrdup(key);
 	target->destination.topic = pstrdup(options->topic);
 	target->destination.max_request_size = options->max_request_size;
 	target->topic = kfdw_producer_topic(&options->producer, options->topic);

@@ -15,7 +15,7 @@ typedef struct KafkaTarget
 	KafkaDestination destination;
 	Oid			relid;
 	Oid			userid;
-	uint64		generation;		/* of the catalogs, when the options were read */
+	char	   *key;			/* of the producer's configuration */
 	KafkaProducerTopic *topic;
 	int			npartitions;
 	bool		sent;			/* a record was handed to the producer */

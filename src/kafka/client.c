@@ -123,6 +123,7 @@ kfdw_client_discard(KafkaClient *client)
 {
 	for (int i = 0; i < client->files; i++)
 		ReleaseExternalFD();
+	kfdw_watch_end(&client->watch);
 	scans_open -= client->kind == KAFKA_CLIENT_SCAN;
 	client->discarded = 1;
 	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
@@ -373,7 +374,6 @@ open_client(const KafkaConfig *config, const char *key)
 	client->key = strdup(key);
 	client->servers = strdup(config->bootstrap_servers);
 	client->request_timeout_ms = config->request_timeout_ms;
-	client->generation = kfdw_config_generation();
 	client->wake_fd = -1;
 
 	PG_TRY();
@@ -401,6 +401,7 @@ open_client(const KafkaConfig *config, const char *key)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kfdw_watch_begin(&client->watch, &config->origins);
 	scans_open += client->kind == KAFKA_CLIENT_SCAN;
 	client->log_queue = rd_kafka_queue_new(client->rk);
 	rd_kafka_set_log_queue(client->rk, client->log_queue);
@@ -410,7 +411,7 @@ open_client(const KafkaConfig *config, const char *key)
 bool
 kfdw_client_is_stale(const KafkaClient *client)
 {
-	return client->generation != kfdw_config_generation();
+	return client->watch.changed;
 }
 
 /* Throws idle clients away that are stale. */
@@ -473,20 +474,34 @@ kfdw_client_acquire(const KafkaConfig *config)
 	return client;
 }
 
+/* Destroys the idle client that waits for longest, where there are too many. */
+static void
+trim_pool(void)
+{
+	KafkaClient **link = &idle_clients;
+	KafkaClient *oldest;
+	int			idle = 0;
+
+	while (*link != NULL && ++idle <= MAX_IDLE_CLIENTS)
+		link = &(*link)->next;
+	oldest = *link;
+	if (oldest == NULL)
+		return;
+	*link = NULL;
+	kfdw_client_discard(oldest);
+}
+
 void
 kfdw_client_release(KafkaClient *client)
 {
-	int			idle = 0;
-
-	for (KafkaClient *other = idle_clients; other != NULL; other = other->next)
-		idle++;
-	if (idle >= MAX_IDLE_CLIENTS || kfdw_client_is_stale(client) || client->error != 0)
+	if (kfdw_client_is_stale(client) || client->error != 0)
 	{
 		kfdw_client_discard(client);
 		return;
 	}
 	client->next = idle_clients;
 	idle_clients = client;
+	trim_pool();
 }
 
 void

@@ -21,7 +21,7 @@ typedef struct KafkaClient
 	char	   *key;			/* its configuration: what it may be reused for */
 	char	   *servers;		/* bootstrap_servers, for messages */
 	int			request_timeout_ms;
-	uint64		generation;		/* of the catalogs when it was made */
+	KafkaWatch	watch;			/* of the server and the user that it was made for */
 	int			ahead_kb;		/* what it fetches ahead at most */
 	bool		needs_kick;		/* the library lacks fetch.queue.backoff.ms */
 
@@ -57,7 +57,7 @@ extern void kfdw_client_account(KafkaClient *client, int nbrokers);
 extern void kfdw_client_hold(KafkaClient *client);
 extern void kfdw_client_let_go(KafkaClient *client);
 
-/* True when a server, user mapping or foreign table changed since the client was made. */
+/* True when the server or the user mapping changed since the client was made. */
 extern bool kfdw_client_is_stale(const KafkaClient *client);
 
 /* Serves the library's callbacks and passes its log on. */

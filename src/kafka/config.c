@@ -1,14 +1,12 @@
 /*
  * config.c
- *	  Compares what clients are opened with, and tells what is outdated.
+ *	  Compares what clients are opened with.
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
 
 #include "kafka/config.h"
-
-static uint64 catalog_generation = 0;
 
 char *
 kfdw_config_key(const KafkaConfig *config)
@@ -32,16 +30,4 @@ kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right)
 	pfree(left_key);
 	pfree(right_key);
 	return equal;
-}
-
-void
-kfdw_config_invalidate_all(void)
-{
-	catalog_generation++;
-}
-
-uint64
-kfdw_config_generation(void)
-{
-	return catalog_generation;
 }

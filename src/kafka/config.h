@@ -6,6 +6,7 @@
 #define KFDW_CONFIG_H
 
 #include "kafka/property.h"
+#include "kafka/watch.h"
 
 /* What a client is for. */
 typedef enum KafkaClientKind
@@ -35,6 +36,7 @@ typedef struct KafkaProperty
 typedef struct KafkaConfig
 {
 	KafkaClientKind kind;
+	KafkaOrigins origins;		/* of the server and user; tables override, and are none of it */
 	const char *bootstrap_servers;	/* for messages; also among the properties */
 	int			request_timeout_ms; /* how long a statement waits for a silent broker */
 	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
@@ -48,9 +50,5 @@ extern char *kfdw_config_key(const KafkaConfig *config);
 
 /* True when two clients would be opened alike. */
 extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right);
-
-/* Counts changes of servers, user mappings and tables: what was opened before one is not reused. */
-extern void kfdw_config_invalidate_all(void);
-extern uint64 kfdw_config_generation(void);
 
 #endif							/* KFDW_CONFIG_H */

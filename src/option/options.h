@@ -45,6 +45,10 @@ typedef struct KafkaTableOptions
 	/* clients */
 	KafkaConfig consumer;
 	KafkaConfig producer;
+
+	Oid			userid;			/* whose they are */
+	KafkaWatch	watch;
+	MemoryContextCallback callback;
 } KafkaTableOptions;
 
 /*
@@ -53,6 +57,12 @@ typedef struct KafkaTableOptions
  */
 extern KafkaServerOptions *kfdw_options_server(Oid serverid, Oid userid);
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
+
+/*
+ * False when reading them again would give others.  It may have to: then it needs a
+ * transaction, and starts one where there is none.
+ */
+extern bool kfdw_options_are_current(KafkaTableOptions *options);
 
 /* Called once in a backend: from now on clients of changed options are not used again. */
 extern void kfdw_option_init(void);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "commands/defrem.h"
@@ -13,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "option/check.h"
@@ -158,6 +160,21 @@ build_config(KafkaConfig *config, int direction, const KafkaOptionSetting *setti
 					 settings[KAFKA_OPT_ENABLE_IDEMPOTENCE].number ? "5" : "1"});
 }
 
+/* What a server's options for a user are read from. */
+static KafkaOrigins
+server_origins(Oid serverid, Oid userid)
+{
+	KafkaOrigins origins = {
+		.server = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid)),
+		.user_mapping = GetSysCacheHashValue2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
+											  ObjectIdGetDatum(serverid)),
+		.public_mapping = GetSysCacheHashValue2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+												ObjectIdGetDatum(serverid)),
+	};
+
+	return origins;
+}
+
 KafkaServerOptions *
 kfdw_options_server(Oid serverid, Oid userid)
 {
@@ -174,6 +191,7 @@ kfdw_options_server(Oid serverid, Oid userid)
 	result->name = server->servername;
 	build_config(&result->consumer, KAFKA_READING, settings);
 	build_config(&result->producer, KAFKA_WRITING, settings);
+	result->consumer.origins = result->producer.origins = server_origins(server->serverid, userid);
 	return result;
 }
 
@@ -193,6 +211,26 @@ lost_records_of(KafkaOffsetReset on_offset_out_of_range)
 	return KAFKA_LOST_ERROR;
 }
 
+/* The memory context of options goes away. */
+static void
+end_watch(void *watch)
+{
+	kfdw_watch_end(watch);
+}
+
+/* Watches what options are about to be read from. */
+static void
+begin_watch(KafkaTableOptions *options, Oid serverid)
+{
+	KafkaOrigins origins = server_origins(serverid, options->userid);
+
+	origins.table = GetSysCacheHashValue1(FOREIGNTABLEREL, ObjectIdGetDatum(options->relid));
+	kfdw_watch_begin(&options->watch, &origins);
+	options->callback.func = end_watch;
+	options->callback.arg = &options->watch;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &options->callback);
+}
+
 KafkaTableOptions *
 kfdw_options_table(Oid relid, Oid userid)
 {
@@ -200,11 +238,14 @@ kfdw_options_table(Oid relid, Oid userid)
 	KafkaTableOptions *result = palloc0(sizeof(KafkaTableOptions));
 	KafkaOptionSetting settings[KAFKA_OPTION_COUNT];
 
+	result->relid = relid;
+	result->userid = userid;
+	begin_watch(result, server->serverid);
+
 	kfdw_option_read_table(relid, userid, settings);
 	kfdw_option_check_conflicts(settings);
 	kfdw_option_check_credentials(settings, server->servername);
 
-	result->relid = relid;
 	result->server = server->servername;
 	result->topic = settings[KAFKA_OPT_TOPIC].text;
 	result->format.value = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
@@ -221,6 +262,7 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	build_config(&result->consumer, KAFKA_READING, settings);
 	build_config(&result->producer, KAFKA_WRITING, settings);
+	result->consumer.origins = result->producer.origins = server_origins(server->serverid, userid);
 	result->consumer.lost_records = lost_records_of(result->on_offset_out_of_range);
 	return result;
 }
@@ -254,17 +296,75 @@ kfdw_options_is_topic_table(Oid relid)
 		kfdw_options_is_our_server(GetForeignServerIdByRelId(relid));
 }
 
+/* True when two clients have the same properties, whatever they are for. */
+static bool
+are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)
+{
+	KafkaConfig same = *left;
+
+	same.kind = right->kind;
+	return kfdw_config_equal(&same, right);
+}
+
+/* True when a table's options are those that were read before; a stream sets their group. */
+static bool
+are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
+{
+	return strcmp(left->server, right->server) == 0 && strcmp(left->topic, right->topic) == 0 &&
+		left->format.value == right->format.value &&
+		left->auto_offset_reset == right->auto_offset_reset &&
+		left->on_offset_out_of_range == right->on_offset_out_of_range &&
+		left->max_poll_records == right->max_poll_records &&
+		strcmp(left->delivery, right->delivery) == 0 && left->max_request_size == right->max_request_size &&
+		are_equal_configs(&left->consumer, &right->consumer) &&
+		are_equal_configs(&left->producer, &right->producer);
+}
+
+/* Reads a table's options again, and compares them. */
+static bool
+read_again(const KafkaTableOptions *options)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw options", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		equal = kfdw_options_is_topic_table(options->relid) &&
+		are_equal(options, kfdw_options_table(options->relid, options->userid));
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return equal;
+}
+
+bool
+kfdw_options_are_current(KafkaTableOptions *options)
+{
+	MemoryContext old = CurrentMemoryContext;
+	bool		own_transaction = !IsTransactionState();
+	bool		current;
+
+	if (!options->watch.changed && !options->watch.in_doubt)
+		return true;
+	options->watch.changed = options->watch.in_doubt = false;
+	if (own_transaction)
+		StartTransactionCommand();
+	current = read_again(options);
+	if (own_transaction)
+		CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	options->watch.changed |= !current;
+	return current;
+}
+
 /* A server, user mapping or foreign table changed. */
 static void
-invalidate_clients(Datum argument, int cache, uint32 hash)
+notify(Datum argument, int cache, uint32 hash)
 {
-	kfdw_config_invalidate_all();
+	kfdw_watch_notify(hash);
 }
 
 void
 kfdw_option_init(void)
 {
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_clients, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_clients, (Datum) 0);
-	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, invalidate_clients, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, notify, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGUSERSERVER, notify, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, notify, (Datum) 0);
 }

@@ -28,7 +28,6 @@ read_definition(KafkaTask *task, const char *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(task->context);
 
-	task->generation = kfdw_config_generation();
 	task->stream = kfdw_streams_get(name);
 	if (task->stream != NULL && task->stream->enabled)
 	{
@@ -204,7 +203,7 @@ bool
 kfdw_task_is_outdated(const KafkaTask *task)
 {
 	AcceptInvalidationMessages();
-	return task->generation != kfdw_config_generation();
+	return !kfdw_options_are_current(task->options);
 }
 
 /* Records between the positions and what the broker last said of the ends. */

@@ -19,7 +19,6 @@ typedef struct KafkaTask
 	MemoryContextCallback callback;
 	KafkaStream *stream;
 	int			worker;			/* reads the partitions p with p % workers = worker */
-	uint64		generation;		/* of the catalogs, when the options were read */
 	KafkaTableOptions *options;
 
 	KafkaConsumer *consumer;
@@ -50,7 +49,7 @@ extern bool kfdw_task_has_more_to_read(KafkaTask *task);
 /* Why some or all partitions are not read now; NULL: all are.  In the current memory context. */
 extern const char *kfdw_task_trouble(const KafkaTask *task);
 
-/* True when a server, user mapping or foreign table may have changed since it was opened. */
+/* True when the options of the source have changed since it was opened. */
 extern bool kfdw_task_is_outdated(const KafkaTask *task);
 
 extern int64 kfdw_task_lag(const KafkaTask *task);

@@ -45,8 +45,8 @@ foreach my $change (
 	becomes($node, 'postgres', 'SELECT state FROM kafka.stat_streams', $change->[1], "$change->[2] is noticed");
 }
 my $log = -s $node->logfile;
-$node->safe_psql('postgres', 'DROP USER MAPPING FOR PUBLIC SERVER k');
-ok($node->wait_for_log(qr/stream "copy", worker 0, reads/, $log), 'and so is that it is gone');
+$node->safe_psql('postgres', "DROP USER MAPPING FOR PUBLIC SERVER k; ALTER SERVER k OPTIONS (ADD client_id 'changed')");
+ok($node->wait_for_log(qr/stream "copy", worker 0, reads/, $log), 'and so is another property of the client');
 produce($second, "{\"id\":6}\n");
 becomes($node, 'postgres', 'SELECT array_agg(id ORDER BY id) FROM copied', '{1,3,5,6}', 'nothing is lost or read twice');
 unlike(slurp_file($node->logfile, $log), qr/reads .* reads /s, 'a change is noticed once');
