@@ -202,7 +202,7 @@ kfdw_offsets_rename_server(const char *old_name, const char *new_name)
 	values[1] = CStringGetTextDatum(old_name);
 
 	/* rows of the new name are of a server that was dropped: the name was free */
-	kfdw_catalog_write(&delete_server_statement, values, NULL);
-	kfdw_catalog_write(&rename_server_statement, values, NULL);
+	kfdw_catalog_write_newest(&delete_server_statement, values, NULL);
+	kfdw_catalog_write_newest(&rename_server_statement, values, NULL);
 	kfdw_catalog_end(&scope);
 }

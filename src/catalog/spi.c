@@ -101,20 +101,32 @@ prepare_statement(KafkaStatement *statement)
 	statement->plan = plan;
 }
 
-uint64
-kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
+/* Runs a statement that writes under a snapshot. */
+static uint64
+write_under(Snapshot snapshot, KafkaStatement *statement, Datum *values, const char *nulls)
 {
 	int			result;
 
 	prepare_statement(statement);
 
 	/* the end of a query or of a transaction has no snapshot of its own */
-	PushActiveSnapshot(GetTransactionSnapshot());
-	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
-	PopActiveSnapshot();
+	result = SPI_execute_snapshot(statement->plan, values, nulls, snapshot, InvalidSnapshot,
+								  false, true, 0);
 	if (result < 0)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+uint64
+kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
+{
+	return write_under(GetTransactionSnapshot(), statement, values, nulls);
+}
+
+uint64
+kfdw_catalog_write_newest(KafkaStatement *statement, Datum *values, const char *nulls)
+{
+	return write_under(GetLatestSnapshot(), statement, values, nulls);
 }
 
 uint64

@@ -35,6 +35,9 @@ extern void kfdw_catalog_end(KafkaCatalogScope *scope);
 /* Runs a statement that writes; returns the number of rows. */
 extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls);
 
+/* The same under the newest snapshot, whatever the isolation level, for what must miss no row. */
+extern uint64 kfdw_catalog_write_newest(KafkaStatement *statement, Datum *values, const char *nulls);
+
 /* Runs a query under the newest snapshot, whatever the isolation level; the rows are in SPI_tuptable. */
 extern uint64 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls);
 

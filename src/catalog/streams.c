@@ -190,7 +190,7 @@ lock_stream(const char *name, LOCKMODE mode)
 }
 
 void
-kfdw_streams_lock_to_run(const char *name)
+kfdw_streams_lock_to_consume(const char *name)
 {
 	lock_stream(name, ShareLock);
 }

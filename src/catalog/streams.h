@@ -35,11 +35,12 @@ extern void kfdw_streams_set_enabled(const char *name, bool enabled);
 extern void kfdw_streams_delete(const char *name);
 
 /*
- * Locks a stream until the end of the transaction: its workers share the lock while
- * they run a batch, who changes the row holds it alone.  So once a change has
- * committed, no batch of an earlier revision commits any more.
+ * Locks a stream, whether it exists or not, until the end of the transaction: who
+ * consumes in the group of its name shares the lock, who changes the row holds it
+ * alone.  So once a change has committed, no batch of an earlier revision commits any
+ * more, and a stream begins when no consuming table is in its group.
  */
-extern void kfdw_streams_lock_to_run(const char *name);
+extern void kfdw_streams_lock_to_consume(const char *name);
 extern void kfdw_streams_lock_to_change(const char *name);
 
 /* True when the stream is still enabled in this revision. */

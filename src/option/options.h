@@ -28,7 +28,8 @@ typedef struct KafkaServerOptions
 typedef struct KafkaTableOptions
 {
 	Oid			relid;
-	const char *server;			/* the server's name */
+	Oid			serverid;
+	const char *server;			/* its name */
 	const char *topic;
 	KafkaFormatOptions format;
 

@@ -239,6 +239,7 @@ kfdw_options_table(Oid relid, Oid userid)
 	KafkaOptionSetting settings[KAFKA_OPTION_COUNT];
 
 	result->relid = relid;
+	result->serverid = server->serverid;
 	result->userid = userid;
 	begin_watch(result, server->serverid);
 

@@ -1,15 +1,16 @@
 /*
  * claim.c
- *	  The lock by which one consumer of a group has a partition.
+ *	  The locks of those who consume.
  *
- * It is an advisory lock of a class of our own, as it must be there before the
+ * A partition's claim is an advisory lock of a class of our own, as it must be there before the
  * position has a row.
  */
 #include "postgres.h"
 
+#include "catalog/pg_foreign_server.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
+#include "storage/lmgr.h"
 #include "utils/resowner.h"
 
 #include "source/claim.h"
@@ -80,4 +81,11 @@ kfdw_claim_release(const KafkaPositionKey *key, int32 partition)
 
 	make_tag(&tag, key, partition);
 	(void) LockRelease(&tag, ExclusiveLock, true);
+}
+
+/* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */
+void
+kfdw_claim_server(Oid serverid)
+{
+	LockDatabaseObject(ForeignServerRelationId, serverid, 0, AccessShareLock);
 }

@@ -1,6 +1,6 @@
 /*
  * claim.h
- *	  The lock by which one consumer of a group has a partition.
+ *	  The locks of those who consume.
  */
 #ifndef KFDW_CLAIM_H
 #define KFDW_CLAIM_H
@@ -17,6 +17,12 @@ extern bool kfdw_claim_for_session(const KafkaPositionKey *key, int32 partition)
 
 /* Gives a claim back that was just made for the transaction. */
 extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
+
+/*
+ * Keeps a server's name, under which positions are kept, as it is until the end of the
+ * transaction.  It may have been changed since it was read.
+ */
+extern void kfdw_claim_server(Oid serverid);
 
 /* Releases a claim that a session holds beyond its transactions, if it still does. */
 extern void kfdw_claim_release(const KafkaPositionKey *key, int32 partition);

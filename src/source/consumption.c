@@ -20,6 +20,7 @@
 
 #include "access/xact.h"
 #include "executor/executor.h"
+#include "foreign/foreign.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -176,10 +177,11 @@ take_partitions(KafkaConsumption *consumption, KafkaConsumer *consumer, const Ka
 			set_end(consumption, p);
 }
 
-/* Nobody but its workers consumes in the name of a stream. */
+/* Nobody but its workers consumes in the name of a stream, or of one that is being created. */
 static void
 check_group(const KafkaTableOptions *options)
 {
+	kfdw_streams_lock_to_consume(options->group_id);
 	if (kfdw_streams_owns_group(options->group_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
@@ -195,13 +197,16 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	KafkaConsumption *consumption = palloc0(sizeof(KafkaConsumption));
+	KafkaTableOptions current = *options;
 
+	kfdw_claim_server(options->serverid);
+	current.server = GetForeignServer(options->serverid)->servername;
 	consumption->context = context;
 	dlist_init(&consumption->scans);
 	consumption->statement = statement;
 	consumption->relid = options->relid;
 	consumption->level = GetCurrentTransactionNestLevel();
-	consumption->positions = kfdw_positions_create(options, kfdw_consumer_topic_outlook(consumer));
+	consumption->positions = kfdw_positions_create(&current, kfdw_consumer_topic_outlook(consumer));
 	consumption->ends = palloc0(Max(consumption->positions->topic->npartitions, 1) * sizeof(int64));
 	dlist_push_tail(&consumptions, &consumption->node);
 	MemoryContextSwitchTo(old);

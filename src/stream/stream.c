@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "source/batch.h"
+#include "source/claim.h"
 #include "stream/statement.h"
 #include "stream/stream.h"
 #include "stream/task.h"
@@ -86,7 +87,7 @@ close_stream(void *argument)
 	kfdw_task_close(work->task);
 }
 
-/* Begins a transaction in which neither stream nor source can be changed; false when one has been. */
+/* Begins a transaction in which neither stream nor source nor the server's name can be changed; false when one has been. */
 static bool
 begin_transaction(const KafkaTask *task)
 {
@@ -94,8 +95,9 @@ begin_transaction(const KafkaTask *task)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	kfdw_streams_lock_to_run(stream->name);
+	kfdw_streams_lock_to_consume(stream->name);
 	LockRelationOid(stream->source, AccessShareLock);
+	kfdw_claim_server(task->options->serverid);
 	if (kfdw_streams_is_current(stream->name, stream->revision) && !kfdw_task_is_outdated(task))
 		return true;
 	CommitTransactionCommand();

@@ -69,13 +69,21 @@ release_claims(void *argument)
 			kfdw_claim_release(&task->positions->key, p);
 }
 
+bool
+kfdw_task_is_outdated(const KafkaTask *task)
+{
+	AcceptInvalidationMessages();
+	return !kfdw_options_are_current(task->options);
+}
+
 /* A group that begins at the ends is placed there once, in all partitions at the same moment. */
 static void
 place_positions(KafkaTask *task)
 {
 	kfdw_streams_lock_to_change(task->stream->name);
-	if (!kfdw_streams_is_current(task->stream->name, task->stream->revision))
-		return;					/* it was dropped, with its positions */
+	kfdw_claim_server(task->options->serverid);
+	if (!kfdw_streams_is_current(task->stream->name, task->stream->revision) || kfdw_task_is_outdated(task))
+		return;					/* it was dropped, with its positions, or they have another name */
 
 	/* another worker may have been first */
 	kfdw_positions_read(task->positions);
@@ -197,13 +205,6 @@ kfdw_task_trouble(const KafkaTask *task)
 			trouble = psprintf("could not reach the leader of topic \"%s\", partition %d: %s",
 							   positions->key.topic, p, positions->topic->trouble[p]);
 	return trouble;
-}
-
-bool
-kfdw_task_is_outdated(const KafkaTask *task)
-{
-	AcceptInvalidationMessages();
-	return !kfdw_options_are_current(task->options);
 }
 
 /* Records between the positions and what the broker last said of the ends. */
