@@ -30,6 +30,38 @@ CREATE FOREIGN DATA WRAPPER kafka_fdw
 -- A record's headers are an array of these: order and duplicates are kept.
 CREATE TYPE header AS (key text, value bytea);
 
+-- Roles ---------------------------------------------------------------------
+
+-- A role, by name: one that does not exist is nobody ('').  With a dump it goes where
+-- there is a role of that name, where regrole would fail or keep a number.
+CREATE TYPE role;
+
+CREATE FUNCTION role_in(cstring) RETURNS role
+AS 'MODULE_PATHNAME', 'kfdw_role_in' LANGUAGE C STABLE STRICT;
+
+CREATE FUNCTION role_out(role) RETURNS cstring
+AS 'MODULE_PATHNAME', 'kfdw_role_out' LANGUAGE C STABLE STRICT;
+
+CREATE FUNCTION role_send(role) RETURNS bytea
+AS 'oidsend' LANGUAGE internal IMMUTABLE STRICT;
+
+CREATE TYPE role (INPUT = role_in, OUTPUT = role_out, SEND = role_send, LIKE = oid);
+CREATE CAST (role AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (role AS regrole) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (oid AS role) WITHOUT FUNCTION AS ASSIGNMENT;
+
+-- Roles that own rows cannot be dropped: each row is a dependency on its owner.
+CREATE FUNCTION track_roles() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_track_roles' LANGUAGE C;
+
+CREATE FUNCTION owned_dropped() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'kfdw_owned_dropped' LANGUAGE C;
+
+CREATE EVENT TRIGGER kafka_fdw_owned_dropped ON ddl_command_end
+  WHEN TAG IN ('DROP OWNED')
+  EXECUTE FUNCTION owned_dropped();
+ALTER EVENT TRIGGER kafka_fdw_owned_dropped ENABLE ALWAYS;
+
 -- Options -------------------------------------------------------------------
 
 -- The options that a table has for the current user, and where they come from;
@@ -99,7 +131,7 @@ GRANT USAGE ON SCHEMA kafka TO PUBLIC;
 -- functions below only: they also tell the workers.
 CREATE TABLE streams (
   name        text PRIMARY KEY,
-  owner       regrole NOT NULL,
+  owner       role NOT NULL,
   statement   text NOT NULL,
   search_path text NOT NULL,
   source      regclass NOT NULL,
@@ -115,6 +147,12 @@ CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON streams
 CREATE TRIGGER guard_table BEFORE TRUNCATE ON streams
   FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
 ALTER TABLE streams ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table;
+
+CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON streams
+  FOR EACH ROW EXECUTE FUNCTION track_roles();
+CREATE TRIGGER track_no_roles AFTER TRUNCATE ON streams
+  FOR EACH STATEMENT EXECUTE FUNCTION track_roles();
+ALTER TABLE streams ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles;
 
 GRANT SELECT ON streams TO PUBLIC;
 
@@ -133,6 +171,9 @@ AS 'MODULE_PATHNAME', 'kfdw_pause_stream' LANGUAGE C VOLATILE STRICT;
 
 CREATE FUNCTION resume_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_resume_stream' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION alter_stream_owner(name text, new_owner regrole) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_alter_stream_owner' LANGUAGE C VOLATILE STRICT;
 
 CREATE FUNCTION adopt_instance(mode text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_adopt_instance' LANGUAGE C VOLATILE STRICT;

@@ -79,6 +79,17 @@ kfdw_procedure_may_run(Oid procedure, Oid role)
 #endif
 }
 
+/* 16 can grant membership in a role without the right to set it. */
+void
+kfdw_check_can_set_role(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	check_can_set_role(member, role);
+#else
+	check_is_member_of_role(member, role);
+#endif
+}
+
 /* 18 runs a plan once only, always. */
 void
 kfdw_run_to_end(QueryDesc *query)

@@ -66,6 +66,9 @@ extern bool kfdw_database_ownercheck(Oid database, Oid role);
 extern bool kfdw_extension_ownercheck(Oid extension, Oid role);
 extern bool kfdw_procedure_may_run(Oid procedure, Oid role);
 
+/* Raises an error unless one role may SET ROLE to another. */
+extern void kfdw_check_can_set_role(Oid member, Oid role);
+
 /* Runs a query to its end, once. */
 extern void kfdw_run_to_end(struct QueryDesc *query);
 

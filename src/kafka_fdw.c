@@ -10,6 +10,7 @@
 
 #include "delivery/delivery.h"
 #include "fdw/fdw.h"
+#include "function/owned.h"
 #include "option/options.h"
 #include "source/batch.h"
 #include "source/consumption.h"
@@ -34,6 +35,7 @@ _PG_init(void)
 	kfdw_delivery_init();
 	kfdw_stream_init();
 	kfdw_worker_init();
+	kfdw_owned_init();
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("kafka_fdw");
 }

@@ -20,7 +20,7 @@
 
 /* A row's revision is its xmin: every change makes another one. */
 #define STREAM_COLUMNS \
-	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
+	"s.name, (SELECT r.oid FROM pg_catalog.pg_authid r WHERE r.oid OPERATOR(pg_catalog.=) s.owner), s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
 	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin"
 
 static KafkaStatement get_statement = {
@@ -43,6 +43,11 @@ static KafkaStatement insert_statement = {
 static KafkaStatement enable_statement = {
 	"UPDATE kafka.streams s SET enabled = $2 WHERE s.name OPERATOR(pg_catalog.=) $1",
 	2, {TEXTOID, BOOLOID}
+};
+
+static KafkaStatement owner_statement = {
+	"UPDATE kafka.streams s SET owner = $2 WHERE s.name OPERATOR(pg_catalog.=) $1",
+	2, {TEXTOID, OIDOID}
 };
 
 static KafkaStatement delete_statement = {
@@ -162,6 +167,19 @@ kfdw_streams_set_enabled(const char *name, bool enabled)
 	values[0] = CStringGetTextDatum(name);
 	values[1] = BoolGetDatum(enabled);
 	kfdw_catalog_write(&enable_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_streams_set_owner(const char *name, Oid owner)
+{
+	KafkaCatalogScope scope;
+	Datum		values[2];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(owner);
+	kfdw_catalog_write(&owner_statement, values, NULL);
 	kfdw_catalog_end(&scope);
 }
 

@@ -10,7 +10,7 @@
 typedef struct KafkaStream
 {
 	char	   *name;			/* also its consumer group */
-	Oid			owner;
+	Oid			owner;			/* InvalidOid: the role does not exist */
 	char	   *statement;
 	char	   *search_path;	/* under which the statement is parsed */
 	Oid			source;			/* the topic table that it reads */
@@ -30,6 +30,8 @@ extern void kfdw_streams_insert(const KafkaStream *stream);
 
 /* Makes a new revision of the row. */
 extern void kfdw_streams_set_enabled(const char *name, bool enabled);
+
+extern void kfdw_streams_set_owner(const char *name, Oid owner);
 
 /* Deletes the row and the positions of its group, all of which came after it. */
 extern void kfdw_streams_delete(const char *name);

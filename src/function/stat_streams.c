@@ -87,6 +87,11 @@ find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, K
 	}
 	if (!stream->enabled)
 		slot->state = KAFKA_STATE_PAUSED;
+	else if (!OidIsValid(stream->owner))
+	{
+		slot->state = KAFKA_STATE_FAILED;
+		strlcpy(slot->stats.last_error, "its owner does not exist: see kafka.alter_stream_owner()", KAFKA_ERROR_LEN);
+	}
 	else if (absence->reason != NULL && (!found || absence->state == KAFKA_STATE_PAUSED))
 	{
 		slot->state = absence->state;

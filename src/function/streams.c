@@ -11,6 +11,8 @@
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -20,6 +22,7 @@
 #include "catalog/offsets.h"
 #include "catalog/streams.h"
 #include "compat.h"
+#include "function/streams.h"
 #include "option/options.h"
 #include "stream/statement.h"
 #include "worker/shared.h"
@@ -28,6 +31,7 @@ PG_FUNCTION_INFO_V1(kfdw_create_stream);
 PG_FUNCTION_INFO_V1(kfdw_drop_stream);
 PG_FUNCTION_INFO_V1(kfdw_pause_stream);
 PG_FUNCTION_INFO_V1(kfdw_resume_stream);
+PG_FUNCTION_INFO_V1(kfdw_alter_stream_owner);
 PG_FUNCTION_INFO_V1(kfdw_adopt_instance);
 
 /* The arguments of kafka.create_stream(). */
@@ -44,7 +48,8 @@ static void check_preloaded(void);
 static void check_name(const char *name);
 static void check_group_is_new(const char *name);
 static void check_range(const char *setting, int value, int max);
-static void check_owner_can_log_in(void);
+static void check_can_log_in(Oid role);
+static void check_may_create_streams(Oid role);
 static void check_source_exists(Oid source);
 static void check_source_options(Oid source);
 static char *current_search_path(void);
@@ -74,7 +79,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 	check_name(stream.name);
 	check_range("workers", stream.workers, kfdw_max_workers);
 	check_range("max_poll_records", stream.max_poll_records, INT_MAX / 2);
-	check_owner_can_log_in();
+	check_can_log_in(stream.owner);
 	check_source_exists(stream.source);
 	kfdw_statement_check(stream.statement, stream.source, &info);
 	check_source_options(info.source);
@@ -112,6 +117,31 @@ Datum
 kfdw_resume_stream(PG_FUNCTION_ARGS)
 {
 	set_enabled(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	PG_RETURN_VOID();
+}
+
+void
+kfdw_stream_set_owner(const KafkaStream *stream, Oid role)
+{
+	check_can_log_in(role);
+	kfdw_streams_set_owner(stream->name, role);
+	kfdw_shared_ping_at_end();
+}
+
+/* Gives a stream to another role, as ALTER ... OWNER TO does. */
+Datum
+kfdw_alter_stream_owner(PG_FUNCTION_ARGS)
+{
+	KafkaStream *stream = lock_own_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Oid			role = PG_GETARG_OID(1);
+
+	(void) GetUserNameFromId(role, false);	/* a number can be given as a regrole */
+	if (!superuser())
+	{
+		kfdw_check_can_set_role(GetUserId(), role);
+		check_may_create_streams(role);
+	}
+	kfdw_stream_set_owner(stream, role);
 	PG_RETURN_VOID();
 }
 
@@ -211,9 +241,9 @@ check_range(const char *setting, int value, int max)
 
 /* Workers log in as the owner, which older versions of PostgreSQL check. */
 static void
-check_owner_can_log_in(void)
+check_can_log_in(Oid role)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
 	bool		can_log_in = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
 
 	if (HeapTupleIsValid(tuple))
@@ -221,9 +251,22 @@ check_owner_can_log_in(void)
 	if (!can_log_in && BGWORKER_BYPASS_ROLELOGINCHECK == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("role \"%s\" cannot own a stream, as it may not log in",
-						GetUserNameFromId(GetUserId(), false)),
+				 errmsg("role \"%s\" cannot own a stream, as it may not log in", GetUserNameFromId(role, false)),
 				 errhint("Give it the LOGIN attribute; workers run as the stream's owner.")));
+}
+
+/* Who is given a stream must be one who could have created it. */
+static void
+check_may_create_streams(Oid role)
+{
+	List	   *name = list_make2(makeString("kafka"), makeString("create_stream"));
+	Oid			function = LookupFuncName(name, -1, NULL, false);
+
+	if (!kfdw_procedure_may_run(function, role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not create streams", GetUserNameFromId(role, false)),
+				 errhint("GRANT EXECUTE ON FUNCTION kafka.create_stream.")));
 }
 
 /* A number can be given as a regclass, whether there is such a relation or not. */

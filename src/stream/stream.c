@@ -58,7 +58,7 @@ list_wants(void)
 		want->name = stream->name;
 		want->owner = stream->owner;
 		want->workers = stream->workers;
-		want->enabled = stream->enabled;
+		want->enabled = stream->enabled && OidIsValid(stream->owner);
 		want->revision = stream->revision;
 		wants = lappend(wants, want);
 	}

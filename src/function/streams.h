@@ -1,0 +1,13 @@
+/*
+ * streams.h
+ *	  What SQL functions share about streams.
+ */
+#ifndef KFDW_FUNCTION_STREAMS_H
+#define KFDW_FUNCTION_STREAMS_H
+
+#include "catalog/streams.h"
+
+/* Gives a locked stream to a role that may own one; an error if it may not. */
+extern void kfdw_stream_set_owner(const KafkaStream *stream, Oid role);
+
+#endif							/* KFDW_FUNCTION_STREAMS_H */

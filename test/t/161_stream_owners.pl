@@ -1,0 +1,89 @@
+# A stream belongs to a role like any object: that role cannot be dropped, its streams are reassigned and dropped with
+# what else it owns, and a dump finds it by its name or says that it is missing.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+produce($topic, "{\"id\":1}\n");
+$node->safe_psql('postgres', "CREATE ROLE $_ LOGIN; GRANT EXECUTE ON FUNCTION kafka.create_stream TO $_; GRANT ALL ON SCHEMA public TO $_; GRANT USAGE ON FOREIGN SERVER k TO $_")
+  foreach qw(ann bob cid);
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic'); CREATE TABLE copied (id int)");
+$node->safe_psql('postgres', 'GRANT SELECT ON ids TO PUBLIC; GRANT INSERT ON copied TO PUBLIC');
+
+sub create_stream
+{
+	my ($owner, $name) = @_;
+	$node->safe_psql('postgres', "SET ROLE $owner; SELECT kafka.create_stream('$name', 'INSERT INTO copied SELECT id FROM ids')");
+	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$name'", 'idle', "$owner has a stream");
+	return;
+}
+
+sub fails
+{
+	my ($database, $sql, $expected, $name) = @_;
+	my ($status, $out, $err) = $node->psql($database, $sql);
+	like($err, $expected, $name);
+	return;
+}
+
+sub owner
+{
+	my ($name) = @_;
+	return $node->safe_psql('postgres', "SELECT owner FROM kafka.streams WHERE name = '$name'");
+}
+
+sub runs_as
+{
+	my ($role, $name) = @_;
+	becomes($node, 'postgres', "SELECT string_agg(DISTINCT usename, ',') FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", $role, $name);
+	return;
+}
+
+create_stream('ann', 'one');
+$node->safe_psql('postgres', 'REVOKE ALL ON SCHEMA public FROM ann; REVOKE ALL ON FOREIGN SERVER k FROM ann; REVOKE ALL ON FUNCTION kafka.create_stream FROM ann');
+fails('postgres', 'DROP ROLE ann', qr/cannot be dropped.*privileges for column owner of table kafka\.streams/s, 'the owner of a stream cannot be dropped');
+fails('template1', 'DROP ROLE ann', qr/cannot be dropped.*1 object in database postgres/s, 'nor from another database');
+$node->safe_psql('postgres', 'ALTER ROLE ann RENAME TO "Ann A."');
+is(owner('one'), 'Ann A.', 'but renamed');
+$node->safe_psql('postgres', 'ALTER ROLE "Ann A." RENAME TO ann; REASSIGN OWNED BY ann TO bob; DROP ROLE ann');
+is(owner('one'), 'bob', 'its streams are reassigned');
+runs_as('bob', 'and then run as the new owner');
+
+create_stream('bob', 'two');
+$node->safe_psql('postgres', 'GRANT bob TO cid');
+fails('postgres', "SET ROLE bob; SELECT kafka.alter_stream_owner('two', 'cid')", qr/must be (member of|able to SET) role "cid"/, 'nobody gives a stream to a role that he is not');
+$node->safe_psql('postgres', "SET ROLE cid; SELECT kafka.alter_stream_owner('two', 'cid')");
+is(owner('two'), 'cid', 'but to one that he is');
+$node->safe_psql('postgres', "SET ROLE cid; SELECT kafka.drop_stream('two')");
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_shdepend WHERE refobjid = 'cid'::regrole AND classid = 'pg_class'::regclass AND objsubid > 0"), 0,
+	'what does not own anything any more can be dropped');
+$node->safe_psql('postgres', 'DROP OWNED BY bob');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.streams') . $node->safe_psql('postgres', 'SELECT count(*) FROM kafka.offsets'), '00',
+	'streams are dropped with what else a role owns');
+becomes($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 0, 'and end');
+$node->safe_psql('postgres', 'DROP ROLE bob');
+
+# A dump
+create_stream('cid', 'three');
+create_stream('postgres', 'four') if $node->safe_psql('postgres', 'SELECT current_user') eq 'postgres';
+my $dump = $node->basedir . '/dump.sql';
+command_ok([ 'pg_dump', '--no-owner', '--no-acl', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
+my $streams = $node->safe_psql('postgres', 'SELECT count(*) FROM kafka.streams');
+$node->safe_psql('postgres', 'DROP OWNED BY cid; DROP ROLE cid; CREATE DATABASE restored');
+my ($out, $err) = run_command([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ]);
+like($err, qr/WARNING:  role "cid" does not exist.*kafka\.alter_stream_owner/s, 'and restored where a role is missing, which is said');
+is($node->safe_psql('restored', 'SELECT count(*) FROM kafka.streams'), $streams, 'with all streams');
+is($node->safe_psql('restored', "SELECT owner = 0, owner FROM kafka.streams WHERE name = 'three'"), 't|', 'that one belongs to nobody');
+$node->safe_psql('restored', "SELECT kafka.adopt_instance('new')");
+is($node->safe_psql('restored', "SELECT state, last_error FROM kafka.stat_streams WHERE stream = 'three'"),
+	'failed|its owner does not exist: see kafka.alter_stream_owner()', 'and does not run');
+$node->safe_psql('restored', "GRANT INSERT ON copied TO PUBLIC; GRANT SELECT ON ids TO PUBLIC; SELECT kafka.alter_stream_owner('three', current_user::regrole)");
+becomes($node, 'restored', "SELECT state FROM kafka.stat_streams WHERE stream = 'three'", 'idle', 'until somebody takes it');
+is($node->safe_psql('restored', "SELECT '10'::kafka.role = 0"), 't', 'a number is never a role');
+
+done_testing();
