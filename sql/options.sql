@@ -9,6 +9,12 @@ CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_ser
 CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a:9092,,b');
 CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a:99999');
 CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a b');
+CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '-1');
+CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers E'a:9092\nb:9092');
+CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a:+9092');
+CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a:NaN');
+CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '[::1');
+CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a', client_id E'x\ny');
 CREATE SERVER options_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'a, b:9093,[::1]:9092 , 10.0.0.1:1');
 ALTER SERVER options_test OPTIONS (DROP bootstrap_servers);
 ALTER SERVER options_test OPTIONS (SET bootstrap_servers 'localhost:9092');

@@ -8,19 +8,6 @@
 #include "kafka/fault.h"
 
 void
-kfdw_error_unreachable(KafkaClient *client, const char *topic)
-{
-	rd_kafka_resp_err_t error = client->error ? client->error : RD_KAFKA_RESP_ERR__TIMED_OUT;
-
-	ereport_domain(ERROR, kfdw_fault_domain(error),
-				   (errcode(kfdw_fault_sqlstate(error)),
-					errmsg("could not reach Kafka at \"%s\" for topic \"%s\"", client->servers, topic),
-					client->error ? errdetail_internal("%s", client->reason) :
-					errdetail("No answer within %d ms.", client->request_timeout_ms),
-					errhint("Check the option \"bootstrap_servers\", and that the names which the brokers advertise can be resolved and reached from this host.")));
-}
-
-void
 kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 				 rd_kafka_resp_err_t error, const char *reason)
 {
@@ -48,4 +35,35 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 				   (errcode(sqlstate),
 					errmsg("could not use topic \"%s\", partition %d", topic, partition),
 					errdetail_internal("%s", reason)));
+}
+
+/* The brokers answer, but do not take the client for one of theirs. */
+pg_noreturn static void
+report_refusal(KafkaClient *client, const char *topic)
+{
+	ereport_domain(ERROR, kfdw_fault_domain(client->error),
+				   (errcode(kfdw_fault_sqlstate(client->error)),
+					errmsg("Kafka at \"%s\" refused the connection for topic \"%s\"", client->servers, topic),
+					errdetail_internal("%s", client->reason),
+					errhint("Check \"security_protocol\" and the other security options of the server, and the credentials in the user mapping.")));
+}
+
+void
+kfdw_error_unreachable(KafkaClient *client, const char *topic)
+{
+	rd_kafka_resp_err_t error = client->error ? client->error : RD_KAFKA_RESP_ERR__TIMED_OUT;
+	int			sqlstate = kfdw_fault_sqlstate(error);
+
+	if (sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		kfdw_error_topic(client, topic, -1, error, client->reason);
+	if (sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		sqlstate == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION)
+		report_refusal(client, topic);
+
+	ereport_domain(ERROR, kfdw_fault_domain(error),
+				   (errcode(sqlstate),
+					errmsg("could not reach Kafka at \"%s\" for topic \"%s\"", client->servers, topic),
+					client->error ? errdetail_internal("%s", client->reason) :
+					errdetail("No answer within %d ms.", client->request_timeout_ms),
+					errhint("Check the option \"bootstrap_servers\", and that the names which the brokers advertise can be resolved and reached from this host.")));
 }

@@ -98,12 +98,14 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	},
 	[KAFKA_OPT_CLIENT_ID] = {
 		"client_id", NULL, KAFKA_ON_SERVER, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_name,
 		.def = "kafka_fdw", .kafka_default = "",
 		.property = KAFKA_PROPERTY_CLIENT_ID,
 		.help = "name of the client in the broker's logs and quotas"
 	},
 	[KAFKA_OPT_CLIENT_RACK] = {
 		"client_rack", NULL, KAFKA_ON_SERVER, KAFKA_READING, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_name,
 		.kafka_default = "",
 		.property = KAFKA_PROPERTY_CLIENT_RACK,
 		.help = "where the client is, so that it reads from replicas near to it"
@@ -237,6 +239,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_SASL_USERNAME] = {
 		"sasl_username", NULL, KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SASL | KAFKA_OPTION_SECRET,
+		.check = kfdw_option_check_name,
 		.property = KAFKA_PROPERTY_SASL_USERNAME,
 		.help = "user name for SASL"
 	},
@@ -283,6 +286,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 
 	[KAFKA_OPT_GROUP_ID] = {
 		"group_id", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_name,
 		.help = "consumer group; with it, reading moves the group's position"
 	},
 	[KAFKA_OPT_AUTO_OFFSET_RESET] = {

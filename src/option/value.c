@@ -13,6 +13,11 @@
 #include "option/value.h"
 
 #define MAX_TOPIC_LENGTH	249
+#define MAX_NAME_LENGTH		255
+
+#define LETTERS		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS		"0123456789"
+#define HEXADECIMAL	"ABCDEFabcdef" DIGITS
 
 /* Raises an error about a value, without showing it when it is a secret. */
 static void
@@ -133,7 +138,35 @@ kfdw_option_parse(const KafkaOption *option, const char *value)
 	return setting;
 }
 
-/* Brokers, as host or host:port; the host may be an IPv6 address in brackets. */
+/* The length of a host at the start of a text: a name, or an IPv6 address in brackets; 0: there is none. */
+static size_t
+host_length(const char *text)
+{
+	size_t		length;
+
+	if (text[0] == '[')
+	{
+		length = strspn(text + 1, HEXADECIMAL ":.%");
+		return length > 0 && text[length + 1] == ']' ? length + 2 : 0;
+	}
+	length = strspn(text, LETTERS DIGITS "._-");
+	return text[0] == '-' || text[0] == '.' ? 0 : length;
+}
+
+/* True when a text ends after a port, which may be missing. */
+static bool
+ends_with_port(const char *text)
+{
+	size_t		digits;
+
+	if (*text == '\0')
+		return true;
+	if (*text++ != ':')
+		return false;
+	digits = strspn(text, DIGITS);
+	return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) > 0 && atoi(text) <= 65535;
+}
+
 void
 kfdw_option_check_servers(const KafkaOption *option, const char *value)
 {
@@ -144,28 +177,31 @@ kfdw_option_check_servers(const KafkaOption *option, const char *value)
 	while ((broker = strsep(&rest, ",")) != NULL)
 	{
 		char	   *host = broker + strspn(broker, " ");
-		size_t		length = strcspn(host, host[0] == '[' ? "]" : ": ");
-		char	   *after = host + length;
-		int			port = 9092;
-		int			end = 0;
+		size_t		length = host_length(host);
 
-		if (host[0] == '[' && *after == ']')
-			after++;
-		if (*after == ':' && sscanf(after, ":%5d%n", &port, &end) != 1)
-			port = 0;
-		after += end;
-		after += strspn(after, " ");
-		if (length == 0 || *after != '\0' || port < 1 || port > 65535)
+		for (char *end = host + strlen(host); end > host && end[-1] == ' '; end--)
+			end[-1] = '\0';
+		if (length == 0 || !ends_with_port(host + length))
 			report_invalid_value(option, value,
 								 "The value must be a list of brokers as \"host:port\", separated by commas.");
 	}
+}
+
+void
+kfdw_option_check_name(const KafkaOption *option, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			report_invalid_value(option, value, "A name has no control characters.");
+	if (strlen(value) > MAX_NAME_LENGTH)
+		report_invalid_value(option, value, psprintf("A name has at most %d bytes.", MAX_NAME_LENGTH));
 }
 
 /* The rules of Kafka for the names of topics. */
 void
 kfdw_option_check_topic(const KafkaOption *option, const char *value)
 {
-	size_t		valid = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+	size_t		valid = strspn(value, LETTERS DIGITS "._-");
 
 	if (strchr(value, ',') != NULL)
 		ereport(ERROR,
