@@ -26,6 +26,7 @@
 #include "format/convert.h"
 #include "format/format.h"
 #include "format/json_fields.h"
+#include "format/json_string.h"
 
 typedef struct JsonState
 {
@@ -61,30 +62,20 @@ start_json(KafkaFields *fields, const KafkaFormatOptions *options)
 
 /* Decoding ------------------------------------------------------------------- */
 
-/* The text of a string token, quotes included, that has escapes. */
-static const char *
-unescape(const char *token, size_t len)
-{
-	JsonLexContext *lexer = kfdw_make_json_lexer(token, len, GetDatabaseEncoding(), true);
-	JsonParseErrorType error = json_lex(lexer);
-
-	if (error != JSON_SUCCESS)
-		kfdw_json_report(error, lexer);
-	return lexer->strval->data;
-}
-
-/* The text of a string token: a piece of the input where it has no escapes. */
+/* The text of a string token; PostgreSQL's lexer says what is wrong with one that has none. */
 static const char *
 string_text(const char *token, size_t *len)
 {
-	if (memchr(token, '\\', *len) != NULL)
+	size_t		token_len = *len;
+	const char *text = kfdw_json_string_text(token, len);
+
+	if (text == NULL)
 	{
-		token = unescape(token, *len);
-		*len = strlen(token);
-		return token;
+		JsonLexContext *lexer = kfdw_make_json_lexer(token, token_len, GetDatabaseEncoding(), true);
+
+		kfdw_json_report(json_lex(lexer), lexer);
 	}
-	*len -= 2;
-	return token + 1;
+	return text;
 }
 
 /* True for a quote inside a string. */
@@ -101,7 +92,8 @@ is_escaped(const char *quote)
 /*
  * The name of a field whose value starts at the current token.  The parser hands
  * out names only as copies, made for every string of the record; but as quotes
- * inside a name are escaped, it is found by going back from the colon.
+ * inside a name are escaped, it is found by going back from the colon.  NULL for
+ * a name that no column can have.
  */
 static const char *
 field_name(const JsonLexContext *lexer, size_t *len)
@@ -115,7 +107,7 @@ field_name(const JsonLexContext *lexer, size_t *len)
 	while (*start != '"' || is_escaped(start))
 		start--;
 	*len = end - start;
-	return string_text(start, len);
+	return kfdw_json_string_text(start, len);
 }
 
 /* Notes where a needed field starts, and enters an object on the way to one. */
@@ -132,7 +124,8 @@ start_field(void *arg, char *unused, bool isnull)
 		KFDW_JSON_ACTION_RETURN();
 
 	name = field_name(lexer, &len);
-	field = kfdw_json_fields_match(state->fields, state->entered[state->depth], name, len);
+	field = name == NULL ? NULL :
+		kfdw_json_fields_match(state->fields, state->entered[state->depth], name, len);
 	state->open[state->depth] = field;
 	if (field == NULL)
 		KFDW_JSON_ACTION_RETURN();
@@ -297,6 +290,8 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 
 	check_wire_format(bytes, len);
 	value = kfdw_text_from_utf8(bytes, &len);
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		value = kfdw_json_spell_out(value, &len);
 	parse(state, value, len);
 
 	for (int i = 0; i < fields->ncolumns; i++)

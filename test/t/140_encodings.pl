@@ -1,0 +1,62 @@
+# JSON escapes mean the same in a database of any encoding; what a column does not need is not converted.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $servers = bootstrap();
+my $topic = new_topic(1);
+my $latin = "caf\\u00e9";
+my $pair = "\\ud83d\\ude00";
+
+# The escapes of kafka_tool's input: \x5c is a backslash
+sub json
+{
+	my ($text) = @_;
+	$text =~ s/\\/\\x5c/g;
+	return $text;
+}
+
+sub table_in
+{
+	my ($encoding) = @_;
+	my $database = lc $encoding;
+	$node->safe_psql('postgres', "CREATE DATABASE $database ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
+	$node->safe_psql($database, <<~"EOF");
+		CREATE EXTENSION kafka_fdw;
+		CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers');
+		CREATE FOREIGN TABLE t (o bigint OPTIONS (metadata 'offset'), id int, t text, j jsonb, a text[]) SERVER k OPTIONS (topic '$topic');
+		EOF
+	return $database;
+}
+
+produce($topic, json(qq({"id": 1, "t": "$latin", "j": {"k": "$latin"}, "a": ["$latin", "x"]}\n)) .
+	json(qq({"id": 2, "a\\u0000b": 1, "\\ud83d": 2, "$pair": 3, "t": "x"}\n)) .
+	json(qq({"id": 3, "t": "$pair"}\n)) . json(qq({"id": 4, "t": "a\\\\u0041\\"\\/\\b\\u0041"}\n)));
+
+# what the bytes are, in hex
+my $text = "encode(decode(replace(%s, '\\', '\\\\'), 'escape'), 'hex')";
+my $columns = sprintf("id, $text, $text, $text", 't', "j->>'k'", 'a[1]');
+
+my $ascii = table_in('SQL_ASCII');
+is($node->safe_psql($ascii, "SELECT $columns FROM t WHERE o = 0"), '1|636166c3a9|636166c3a9|636166c3a9',
+	'beyond ASCII an escape is UTF-8 in a database without an encoding');
+is($node->safe_psql($ascii, "SELECT $columns FROM t WHERE o = 2"), '3|f09f9880||', 'a pair too');
+is($node->safe_psql($ascii, "SELECT id, t FROM t WHERE o = 3"), "4|a\\u0041\"/\bA", 'an escaped backslash begins no escape');
+
+my $latin1 = table_in('LATIN1');
+is($node->safe_psql($latin1, "SELECT $columns FROM t WHERE o = 0"), '1|636166e9|636166e9|636166e9', 'in LATIN1 it is a byte');
+is($node->safe_psql($latin1, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'names that no column can have are passed over');
+my ($status, $out, $err) = $node->psql($latin1, 'SELECT t FROM t WHERE o = 2');
+like($err, qr/has no equivalent in encoding "LATIN1"/, 'a character that the encoding lacks is an error');
+
+my $utf8 = table_in('UTF8');
+is($node->safe_psql($utf8, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'also in UTF8');
+is($node->safe_psql($utf8, "SELECT $columns FROM t WHERE o = 2"), '3|f09f9880||', 'a pair is one character');
+is($node->safe_psql($utf8, "SELECT id, t FROM t WHERE o = 3"), "4|a\\u0041\"/\bA", 'other escapes');
+
+$node->stop;
+done_testing();
