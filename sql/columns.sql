@@ -74,6 +74,10 @@ SELECT count(*) FROM columns_topic;
 ALTER FOREIGN TABLE columns_topic ADD t timestamptz OPTIONS (metadata 'timestamp');
 SELECT t AT TIME ZONE 'UTC' AS t FROM columns_topic ORDER BY t;
 
+-- Or one that no timestamp holds.
+\! echo '{"a": 2}' | kafka_tool produce columns -T -300000000000000
+SELECT t FROM columns_topic;
+
 DROP FUNCTION columns_try;
 SET client_min_messages = warning;
 DROP SERVER columns_test CASCADE;

@@ -19,6 +19,7 @@ INSERT INTO insert_errors (id, p) VALUES (1, 4294967296);
 INSERT INTO insert_errors (id, at) VALUES (1, -5);
 INSERT INTO insert_errors (id, h) VALUES (1, ARRAY[NULL]::kafka.header[]);
 INSERT INTO insert_errors (id, h) VALUES (1, ARRAY[(NULL, 'x')]::kafka.header[]);
+INSERT INTO insert_errors (id, h) VALUES (1, ARRAY[ARRAY[('k', 'x')]]::kafka.header[]);
 INSERT INTO insert_errors (id, o) VALUES (1, 0);
 INSERT INTO insert_errors (id, t) VALUES (1, 'insert_errors');
 INSERT INTO insert_errors (id, tt) VALUES (1, 'CreateTime');

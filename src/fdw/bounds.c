@@ -14,6 +14,7 @@
 #include "catalog/pg_opfamily_d.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
@@ -184,6 +185,7 @@ plan_boolean(KafkaBoundsPlanner *planner, BoolExpr *clause)
 static List *
 plan_condition(KafkaBoundsPlanner *planner, Node *node)
 {
+	check_stack_depth();
 	if (IsA(node, BoolExpr))
 		return plan_boolean(planner, (BoolExpr *) node);
 	if (IsA(node, OpExpr))
@@ -224,6 +226,7 @@ kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent)
 {
 	KafkaBounds *bounds;
 
+	check_stack_depth();
 	if (tree == NIL)
 		return NULL;
 	bounds = palloc0(sizeof(KafkaBounds));
@@ -308,6 +311,7 @@ evaluate_comparison(KafkaBounds *bounds, ExprContext *context)
 void
 kfdw_bounds_evaluate(KafkaBounds *bounds, ExprContext *context)
 {
+	check_stack_depth();
 	if (bounds->expr != NULL)
 		evaluate_comparison(bounds, context);
 	for (int i = 0; i < bounds->nchildren; i++)
@@ -404,6 +408,7 @@ admitted_offsets(const KafkaBounds *bounds, int32 partition, bool any_offset)
 {
 	KafkaInterval result = bounds->kind == BOUND_AND ? everything : nothing;
 
+	check_stack_depth();
 	if (bounds->kind == BOUND_PARTITION)
 		return admits_partition(bounds, partition) ? everything : nothing;
 	if (bounds->kind == BOUND_OFFSET)

@@ -27,25 +27,28 @@ struct KafkaRowCodec
 	KafkaField *key;			/* a needed key that is a field of the value
 								 * too */
 
-	bool		fix_decode;		/* a type's input depends on settings */
-	bool		fix_encode;		/* a type's output does */
-	KafkaSettings settings;		/* the fixed ones */
+	KafkaSettingsUse decode_use;	/* what the types' input needs */
+	KafkaSettingsUse encode_use;	/* and their output */
 	TupleDesc	header;			/* kafka.header, where headers are needed */
 };
 
-/* True for a column that is converted by its type's input or output function. */
-static bool
-is_converted(const KafkaColumn *column)
+/* A row and the record that it is made of or that is made of it. */
+typedef struct KafkaRow
 {
-	return column->in_value || column->kind == KAFKA_COLUMN_KEY;
-}
+	KafkaRowCodec *codec;
+	KafkaRecord *record;
+	Datum	   *values;
+	bool	   *nulls;
+} KafkaRow;
 
-/* Prepares the conversion of a column by its type's functions. */
+/* Prepares the conversion of a column by its type's functions, the checks of a domain among them. */
 static void
 add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
 {
-	codec->fix_decode |= kfdw_settings_matter(column->type, false);
-	codec->fix_encode |= kfdw_settings_matter(column->type, true);
+	if (!column->in_value && column->kind != KAFKA_COLUMN_KEY && column->type == column->base_type)
+		return;
+	codec->decode_use = Max(codec->decode_use, kfdw_settings_use(column->type, KAFKA_FROM_TEXT));
+	codec->encode_use = Max(codec->encode_use, kfdw_settings_use(column->type, KAFKA_TO_TEXT));
 }
 
 /* Prepares a field of the value. */
@@ -82,14 +85,13 @@ kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 	codec->value.columns = columns;
 	codec->value.field = palloc0(sizeof(KafkaField) * Max(columns->natts, 1));
 	codec->metadata = palloc(sizeof(KafkaColumn *) * Max(columns->natts, 1));
-	codec->settings = kfdw_settings_fixed();
 	for (int i = 0; i < columns->natts; i++)
 	{
 		KafkaColumn *column = &columns->column[i];
 
 		if (column->attnum == 0)
 			continue;
-		if (column->needed && is_converted(column))
+		if (column->needed)
 			add_conversion(codec, column);
 		if (column->in_value)
 			add_field(codec, column);
@@ -121,46 +123,32 @@ report_context(void *arg)
 
 /* Sets one metadata column of the row. */
 static void
-decode_column(KafkaRowCodec *codec, KafkaColumn *column, KafkaRecord *record, Datum *values, bool *nulls)
+decode_column(KafkaRow *row, KafkaColumn *column)
 {
 	int			i = column->attnum - 1;
 
-	codec->columns->current = column;
-	nulls[i] = !kfdw_metadata_decode(column, codec->header, record, &values[i]);
-	codec->columns->current = NULL;
+	row->codec->columns->current = column;
+	row->nulls[i] = !kfdw_metadata_decode(column, row->codec->header, row->record, &row->values[i]);
+	row->codec->columns->current = NULL;
 }
 
 /* Fills the row: metadata columns, the value's, and a key that the value lacked. */
 static void
-decode_row(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
+decode_row(void *arg)
 {
+	KafkaRow   *row = arg;
+	KafkaRowCodec *codec = row->codec;
+	KafkaRecord *record = row->record;
+
 	for (int i = 0; i < codec->nmetadata; i++)
-		decode_column(codec, codec->metadata[i], record, values, nulls);
+		decode_column(row, codec->metadata[i]);
 
 	for (int i = 0; i < codec->value.count; i++)
 		codec->value.field[i].found = false;
 	if (codec->decode_value && record->value != NULL)
-		codec->format->decode(codec->state, record->value, record->value_len, values, nulls);
+		codec->format->decode(codec->state, record->value, record->value_len, row->values, row->nulls);
 	if (codec->key != NULL && !codec->key->found)
-		decode_column(codec, codec->key->column, record, values, nulls);
-}
-
-/* The same under the fixed settings, which end also with an error. */
-static void
-decode_row_fixed(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
-{
-	KafkaSettings settings = codec->settings;
-
-	kfdw_settings_swap(&settings);
-	PG_TRY();
-	{
-		decode_row(codec, record, values, nulls);
-	}
-	PG_FINALLY();
-	{
-		kfdw_settings_swap(&settings);
-	}
-	PG_END_TRY();
+		decode_column(row, codec->key->column);
 }
 
 /* An error names the record and the column. */
@@ -168,42 +156,37 @@ void
 kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
 {
 	ErrorContextCallback context = {error_context_stack, report_context, codec};
+	KafkaRow	row = {codec, record, values, nulls};
 
 	memset(nulls, true, sizeof(bool) * codec->columns->natts);
 	codec->columns->current = NULL;
 	codec->record = record;
 	error_context_stack = &context;
-
-	if (codec->fix_decode)
-		decode_row_fixed(codec, record, values, nulls);
-	else
-		decode_row(codec, record, values, nulls);
-
+	kfdw_settings_call(codec->decode_use, decode_row, &row);
 	error_context_stack = context.previous;
 }
 
 /* Puts one column into the record, unless it is NULL. */
 static void
-encode_column(KafkaRowCodec *codec, KafkaColumn *column, const Datum *values, const bool *nulls,
-			  KafkaRecord *record)
+encode_column(KafkaRow *row, KafkaColumn *column)
 {
 	int			i = column->attnum - 1;
 
-	codec->columns->current = column;
-	if (!nulls[i])
-		kfdw_metadata_encode(column, codec->header, values[i], record);
-	codec->columns->current = NULL;
+	row->codec->columns->current = column;
+	if (!row->nulls[i])
+		kfdw_metadata_encode(column, row->codec->header, row->values[i], row->record);
+	row->codec->columns->current = NULL;
 }
 
 /* Fails when a payload column is given beside something that excludes it. */
 static void
-check_no_payload(KafkaRowCodec *codec, const bool *nulls, const char *what)
+check_no_payload(const KafkaRow *row, const char *what)
 {
-	for (int i = 0; i < codec->columns->natts; i++)
+	for (int i = 0; i < row->codec->columns->natts; i++)
 	{
-		const KafkaColumn *column = &codec->columns->column[i];
+		const KafkaColumn *column = &row->codec->columns->column[i];
 
-		if (column->attnum != 0 && column->kind == KAFKA_COLUMN_PAYLOAD && !nulls[i])
+		if (column->attnum != 0 && column->kind == KAFKA_COLUMN_PAYLOAD && !row->nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("column \"%s\" must be null where %s is given", column->name, what),
@@ -213,35 +196,37 @@ check_no_payload(KafkaRowCodec *codec, const bool *nulls, const char *what)
 
 /* True when the row asks for a tombstone; checks that it can be one. */
 static bool
-is_tombstone(KafkaRowCodec *codec, const Datum *values, const bool *nulls, const KafkaRecord *record)
+is_tombstone(const KafkaRow *row)
 {
-	const KafkaColumn *column = kfdw_columns_find(codec->columns, KAFKA_COLUMN_TOMBSTONE);
+	const KafkaColumn *column = kfdw_columns_find(row->codec->columns, KAFKA_COLUMN_TOMBSTONE);
 
-	if (column == NULL || nulls[column->attnum - 1] || !DatumGetBool(values[column->attnum - 1]))
+	if (column == NULL || row->nulls[column->attnum - 1] || !DatumGetBool(row->values[column->attnum - 1]))
 		return false;
-	if (record->key == NULL)
+	if (row->record->key == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("a tombstone needs a key")));
-	if (record->value != NULL)
+	if (row->record->value != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a tombstone cannot have a value")));
-	check_no_payload(codec, nulls, "a tombstone");
+	check_no_payload(row, "a tombstone");
 	return true;
 }
 
 /* Puts the value into the record: none, the one given, or the format's. */
 static void
-encode_value(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+encode_value(KafkaRow *row)
 {
+	KafkaRowCodec *codec = row->codec;
+	KafkaRecord *record = row->record;
 	StringInfoData out;
 
-	if (is_tombstone(codec, values, nulls, record))
+	if (is_tombstone(row))
 		return;
 	if (record->value != NULL)
 	{
-		check_no_payload(codec, nulls, "the whole value");
+		check_no_payload(row, "the whole value");
 		return;
 	}
 	if (codec->value.count == 0)
@@ -251,45 +236,31 @@ encode_value(KafkaRowCodec *codec, const Datum *values, const bool *nulls, Kafka
 				 errhint("Set a column with the option metadata 'tombstone' to write a record without a value.")));
 
 	initStringInfo(&out);
-	codec->format->encode(codec->state, values, nulls, &out);
+	codec->format->encode(codec->state, row->values, row->nulls, &out);
 	record->value = out.data;
 	record->value_len = out.len;
 }
 
 /* Fills the record: what stands outside the value first. */
 static void
-encode_row(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+encode_row(void *arg)
 {
+	KafkaRow   *row = arg;
+	KafkaRowCodec *codec = row->codec;
+
 	for (int i = 0; i < codec->nmetadata; i++)
-		encode_column(codec, codec->metadata[i], values, nulls, record);
+		encode_column(row, codec->metadata[i]);
 	if (codec->key != NULL)
-		encode_column(codec, codec->key->column, values, nulls, record);
-	encode_value(codec, values, nulls, record);
-}
-
-/* The same under the fixed settings, which end also with an error. */
-static void
-encode_row_fixed(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
-{
-	KafkaSettings settings = codec->settings;
-
-	kfdw_settings_swap(&settings);
-	PG_TRY();
-	{
-		encode_row(codec, values, nulls, record);
-	}
-	PG_FINALLY();
-	{
-		kfdw_settings_swap(&settings);
-	}
-	PG_END_TRY();
+		encode_column(row, codec->key->column);
+	encode_value(row);
 }
 
 /* An error names the column. */
 void
-kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record)
+kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, KafkaRecord *record)
 {
 	ErrorContextCallback context = {error_context_stack, report_context, codec};
+	KafkaRow	row = {codec, record, values, nulls};
 
 	memset(record, 0, sizeof(KafkaRecord));
 	record->partition = KAFKA_PARTITION_ANY;
@@ -297,11 +268,6 @@ kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, 
 	codec->columns->current = NULL;
 	codec->record = NULL;
 	error_context_stack = &context;
-
-	if (codec->fix_encode)
-		encode_row_fixed(codec, values, nulls, record);
-	else
-		encode_row(codec, values, nulls, record);
-
+	kfdw_settings_call(codec->encode_use, encode_row, &row);
 	error_context_stack = context.previous;
 }

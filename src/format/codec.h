@@ -18,6 +18,6 @@ extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormat
 extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
 
 /* Sets all of the record but its topic; what it points to is in the current memory context. */
-extern void kfdw_codec_encode(KafkaRowCodec *codec, const Datum *values, const bool *nulls, KafkaRecord *record);
+extern void kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, KafkaRecord *record);
 
 #endif							/* KFDW_CODEC_H */

@@ -24,7 +24,9 @@ timestamp_from_kafka(int64 milliseconds)
 	if (milliseconds < MIN_TIMESTAMP / 1000 || milliseconds - epoch >= END_TIMESTAMP / 1000)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("record timestamp out of range: " INT64_FORMAT, milliseconds)));
+				 errmsg("record timestamp out of range"),
+				 errdetail("It is " INT64_FORMAT " milliseconds since 1970, which no timestamp holds; a bigint column does.",
+						   milliseconds)));
 	return (milliseconds - epoch) * 1000;
 }
 
@@ -254,6 +256,10 @@ encode_headers(TupleDesc header, Datum value, KafkaRecord *record)
 	Datum	   *elements;
 	bool	   *nulls;
 
+	if (ARR_NDIM(DatumGetArrayTypeP(value)) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("the headers of a record must be a one-dimensional array")));
 	deconstruct_array(DatumGetArrayTypeP(value), header->tdtypeid, -1, false, TYPALIGN_DOUBLE,
 					  &elements, &nulls, &record->nheaders);
 	record->headers = palloc0(sizeof(KafkaHeader) * Max(record->nheaders, 1));

@@ -1,38 +1,169 @@
 /*
  * settings.c
- *	  The variables behind the settings are assigned directly: this happens for
- *	  each record, and nothing in between looks at the settings by name.
+ *	  The fixed settings, set for each record.
+ *
+ * As a rule only PostgreSQL's own code for types reads them, from variables, which
+ * are assigned directly.  Where a function that anybody wrote may look at them or
+ * change them by name (in the CHECK of a domain), they are set as SET does in a
+ * function: what SHOW says is then what counts, and a change that is to last does.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "optimizer/optimizer.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
 #include "utils/xml.h"
 
 #include "format/settings.h"
 
-/* Each has the value that loses nothing and that any other reader understands. */
-KafkaSettings
-kfdw_settings_fixed(void)
+/* The variables behind the settings. */
+typedef struct KafkaSettings
 {
-	KafkaSettings settings = {
-		.date_style = USE_ISO_DATES,
-		.date_order = DATEORDER_MDY,
-		.interval_style = INTSTYLE_POSTGRES,
-		.float_digits = 1,
-		.bytea_format = BYTEA_OUTPUT_HEX,
-		.xml_option = XMLOPTION_CONTENT,
-		.timezone = pg_tzset("GMT"),
-	};
+	int			date_style;
+	int			date_order;
+	int			interval_style;
+	int			float_digits;
+	int			bytea_format;
+	int			xml_option;
+	pg_tz	   *timezone;
+} KafkaSettings;
 
-	return settings;
+/* The same by name.  Each loses nothing, and any other reader understands it. */
+static const struct
+{
+	const char *name;
+	const char *value;
+	KafkaSettingsUse use;
+} named_settings[] = {
+	{"datestyle", "ISO, MDY", KAFKA_SETTINGS_NAMES},
+	{"intervalstyle", "postgres", KAFKA_SETTINGS_NAMES},
+	{"extra_float_digits", "1", KAFKA_SETTINGS_NAMES},
+	{"bytea_output", "hex", KAFKA_SETTINGS_NAMES},
+	{"xmloption", "content", KAFKA_SETTINGS_NAMES},
+	{"timezone", "GMT", KAFKA_SETTINGS_NAMES},
+	{"lc_monetary", "C", KAFKA_SETTINGS_LOCALE},
+};
+
+/* True for a domain with a CHECK that does more than to look at the value. */
+static bool
+has_mutable_check(Oid domain)
+{
+	DomainConstraintRef *domain_ref = palloc(sizeof(DomainConstraintRef));	/* released with its context */
+	ListCell   *lc;
+
+	InitDomainConstraintRef(domain, domain_ref, CurrentMemoryContext, false);
+	foreach(lc, domain_ref->constraints)
+	{
+		DomainConstraintState *constraint = lfirst(lc);
+
+		if (constraint->check_expr != NULL && contain_mutable_functions((Node *) constraint->check_expr))
+			return true;
+	}
+	return false;
 }
 
-/* An exchange, so that it undoes itself. */
-void
-kfdw_settings_swap(KafkaSettings *settings)
+/* What the attributes of a composite need. */
+static KafkaSettingsUse
+composite_use(Oid type, KafkaDirection direction)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	KafkaSettingsUse use = KAFKA_SETTINGS_NONE;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			use = Max(use, kfdw_settings_use(TupleDescAttr(desc, i)->atttypid, direction));
+	}
+	return use;
+}
+
+/* What the type's own function needs. */
+static KafkaSettingsUse
+function_use(Oid type, KafkaDirection direction)
+{
+	Oid			function;
+	Oid			typioparam;
+	bool		is_varlena;
+
+	if (direction == KAFKA_FROM_TEXT)
+		getTypeInputInfo(type, &function, &typioparam);
+	else
+		getTypeOutputInfo(type, &function, &is_varlena);
+	if (function < FirstNormalObjectId || func_volatile(function) == PROVOLATILE_IMMUTABLE)
+		return KAFKA_SETTINGS_VARIABLES;
+	return KAFKA_SETTINGS_NAMES;
+}
+
+/* What a type needs that is made of others, or is not known well. */
+static KafkaSettingsUse
+derived_use(Oid type, KafkaDirection direction)
+{
+	Oid			element = get_element_type(type);
+
+	check_stack_depth();
+	if (OidIsValid(element))
+		return kfdw_settings_use(element, direction);
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			return Max(kfdw_settings_use(getBaseType(type), direction),
+					   direction == KAFKA_FROM_TEXT && has_mutable_check(type) ?
+					   KAFKA_SETTINGS_NAMES : KAFKA_SETTINGS_NONE);
+		case TYPTYPE_COMPOSITE:
+			return composite_use(type, direction);
+		case TYPTYPE_RANGE:
+			return kfdw_settings_use(get_range_subtype(type), direction);
+		case TYPTYPE_MULTIRANGE:
+			return kfdw_settings_use(get_multirange_range(type), direction);
+		case TYPTYPE_ENUM:
+			return KAFKA_SETTINGS_NONE;
+		default:
+			return function_use(type, direction);
+	}
+}
+
+/* The types that are known well come first. */
+KafkaSettingsUse
+kfdw_settings_use(Oid type, KafkaDirection direction)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case NUMERICOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+		case UUIDOID:
+		case JSONOID:
+		case JSONBOID:
+			return KAFKA_SETTINGS_NONE;
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case BYTEAOID:
+			return direction == KAFKA_TO_TEXT ? KAFKA_SETTINGS_VARIABLES : KAFKA_SETTINGS_NONE;
+		case CASHOID:
+			return KAFKA_SETTINGS_LOCALE;
+		default:
+			return derived_use(type, direction);
+	}
+}
+
+/* Exchanges the variables, so that doing it again undoes it. */
+static void
+swap_variables(KafkaSettings *settings)
 {
 	KafkaSettings session = {
 		.date_style = DateStyle,
@@ -54,30 +185,67 @@ kfdw_settings_swap(KafkaSettings *settings)
 	*settings = session;
 }
 
-/* Types that are known well; domains, arrays and the rest may depend on anything. */
-bool
-kfdw_settings_matter(Oid type, bool encode)
+/* By assigning the variables: nothing in between looks at the settings by name. */
+static void
+call_with_variables(void (*function) (void *argument), void *argument)
 {
-	switch (type)
+	static pg_tz *utc = NULL;
+	KafkaSettings settings = {
+		.date_style = USE_ISO_DATES,
+		.date_order = DATEORDER_MDY,
+		.interval_style = INTSTYLE_POSTGRES,
+		.float_digits = 1,
+		.bytea_format = BYTEA_OUTPUT_HEX,
+		.xml_option = XMLOPTION_CONTENT,
+	};
+
+	if (utc == NULL)
+		utc = pg_tzset("GMT");
+	settings.timezone = utc;
+
+	swap_variables(&settings);
+	PG_TRY();
 	{
-		case BOOLOID:
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case NUMERICOID:
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-		case NAMEOID:
-		case UUIDOID:
-		case JSONOID:
-		case JSONBOID:
-			return false;
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case BYTEAOID:
-			return encode;
-		default:
-			return true;
+		function(argument);
+	}
+	PG_FINALLY();
+	{
+		swap_variables(&settings);
+	}
+	PG_END_TRY();
+}
+
+/* By name, at a level of its own; after an error the end of the transaction resets them. */
+static void
+call_with_names(KafkaSettingsUse use, void (*function) (void *argument), void *argument)
+{
+	int			level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(named_settings); i++)
+	{
+		if (named_settings[i].use <= use)
+			(void) set_config_option(named_settings[i].name, named_settings[i].value, PGC_USERSET,
+									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
+	function(argument);
+	AtEOXact_GUC(true, level);
+}
+
+/* In the cheapest way that the types allow. */
+void
+kfdw_settings_call(KafkaSettingsUse use, void (*function) (void *argument), void *argument)
+{
+	switch (use)
+	{
+		case KAFKA_SETTINGS_NONE:
+			function(argument);
+			break;
+		case KAFKA_SETTINGS_VARIABLES:
+			call_with_variables(function, argument);
+			break;
+		case KAFKA_SETTINGS_NAMES:
+		case KAFKA_SETTINGS_LOCALE:
+			call_with_names(use, function, argument);
+			break;
 	}
 }

@@ -1,34 +1,29 @@
 /*
  * settings.h
- *	  The fixed settings under which values are written and read as text.
+ *	  The fixed settings under which values are written and read as text: ISO
+ *	  dates, UTC, exact floats, whatever the session's are.
  */
 #ifndef KFDW_SETTINGS_H
 #define KFDW_SETTINGS_H
 
-#include "pgtime.h"
-
-/* What the text form of values depends on. */
-typedef struct KafkaSettings
+/* What the text form of a type needs; each includes those before it. */
+typedef enum KafkaSettingsUse
 {
-	int			date_style;
-	int			date_order;
-	int			interval_style;
-	int			float_digits;
-	int			bytea_format;
-	int			xml_option;
-	pg_tz	   *timezone;
-} KafkaSettings;
+	KAFKA_SETTINGS_NONE,
+	KAFKA_SETTINGS_VARIABLES,	/* PostgreSQL's own code reads the variables */
+	KAFKA_SETTINGS_NAMES,		/* functions may show or change them by name */
+	KAFKA_SETTINGS_LOCALE		/* money has the locale's form */
+} KafkaSettingsUse;
 
-/* ISO dates, UTC, exact floats. */
-extern KafkaSettings kfdw_settings_fixed(void);
+typedef enum KafkaDirection
+{
+	KAFKA_FROM_TEXT,
+	KAFKA_TO_TEXT
+} KafkaDirection;
 
-/*
- * Exchanges the session's settings with those in *settings: once to set them and
- * once more, whatever happens in between, to restore the session's.
- */
-extern void kfdw_settings_swap(KafkaSettings *settings);
+extern KafkaSettingsUse kfdw_settings_use(Oid type, KafkaDirection direction);
 
-/* False when the text form of a type is known not to depend on settings. */
-extern bool kfdw_settings_matter(Oid type, bool encode);
+/* Calls a function under the fixed settings; the session's come back, with an error too. */
+extern void kfdw_settings_call(KafkaSettingsUse use, void (*function) (void *argument), void *argument);
 
 #endif							/* KFDW_SETTINGS_H */
