@@ -71,6 +71,10 @@ RETURNS TABLE (option text, value text, set_where text, allowed text, used_for t
   default_value text, client_property text, kafka_default text, description text)
 AS 'MODULE_PATHNAME', 'kfdw_options' LANGUAGE C STABLE ROWS 60;
 
+-- What says who may do what is written by the owner of these tables only, whatever was granted.
+CREATE FUNCTION guard_rows() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
+
 -- Positions -----------------------------------------------------------------
 
 -- next_offset is the offset of the next record to read.  Rows are written by the
@@ -91,6 +95,31 @@ CREATE TABLE offsets (
 SELECT pg_catalog.pg_extension_config_dump('offsets', '');
 GRANT SELECT ON offsets TO PUBLIC;
 
+-- Whose the groups of consuming tables are; a stream's group is the stream's.
+CREATE TABLE groups (
+  server      text NOT NULL,
+  group_id    text NOT NULL,
+  owner       role NOT NULL,
+  PRIMARY KEY (server, group_id)
+);
+
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON groups
+  FOR EACH ROW EXECUTE FUNCTION guard_rows();
+CREATE TRIGGER guard_table BEFORE TRUNCATE ON groups
+  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
+CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON groups
+  FOR EACH ROW EXECUTE FUNCTION track_roles();
+CREATE TRIGGER track_no_roles AFTER TRUNCATE ON groups
+  FOR EACH STATEMENT EXECUTE FUNCTION track_roles();
+ALTER TABLE groups ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table,
+  ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles;
+
+SELECT pg_catalog.pg_extension_config_dump('groups', '');
+GRANT SELECT ON groups TO PUBLIC;
+
+CREATE FUNCTION alter_group_owner(server text, group_id text, new_owner regrole) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_alter_group_owner' LANGUAGE C VOLATILE STRICT;
+
 -- A server that is renamed takes its positions along.
 CREATE FUNCTION server_renamed() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kfdw_server_renamed' LANGUAGE C;
@@ -99,10 +128,6 @@ CREATE EVENT TRIGGER kafka_fdw_server_renamed ON ddl_command_end
   WHEN TAG IN ('ALTER SERVER')
   EXECUTE FUNCTION server_renamed();
 ALTER EVENT TRIGGER kafka_fdw_server_renamed ENABLE ALWAYS;
-
--- What workers trust is written by who owns it, whatever was granted.
-CREATE FUNCTION guard_rows() RETURNS trigger
-AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
 
 -- The identity under which workers run.  The row is made by the first stream and
 -- dumped, so that a restored dump, a copied database or an upgraded cluster, where

@@ -1,19 +1,21 @@
 /*
  * instance.c
- *	  The row of kafka.instance: the identity under which workers run.
+ *	  The row of kafka.instance: the database in which positions move.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 
 #include "catalog/instance.h"
+#include "catalog/roles.h"
 #include "catalog/spi.h"
 
 static KafkaStatement read_statement = {
-	"SELECT i.system_identifier OPERATOR(pg_catalog.=) $1 AND i.database_oid OPERATOR(pg_catalog.=) $2 "
-	"FROM kafka.instance i",
+	"SELECT i.system_identifier OPERATOR(pg_catalog.=) $1 AND i.database_oid OPERATOR(pg_catalog.=) $2, "
+	"i.xmin FROM kafka.instance i",
 	2, {INT8OID, OIDOID}
 };
 
@@ -36,39 +38,91 @@ fill_identity(Datum *values)
 	values[1] = ObjectIdGetDatum(MyDatabaseId);
 }
 
-KafkaInstanceState
-kfdw_instance_state(void)
+/* Reads the row; is_final: it is committed. */
+static KafkaInstanceState
+read_state(bool *is_final)
 {
 	KafkaInstanceState state = KAFKA_INSTANCE_NONE;
 	KafkaCatalogScope scope;
 	Datum		values[2];
 	bool		isnull;
 
+	*is_final = false;
 	kfdw_catalog_begin(&scope);
 	fill_identity(values);
 	if (kfdw_catalog_read(&read_statement, values, NULL) > 0)
-		state = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) ?
-			KAFKA_INSTANCE_OURS : KAFKA_INSTANCE_FOREIGN;
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		state = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull)) ? KAFKA_INSTANCE_OURS : KAFKA_INSTANCE_FOREIGN;
+		*is_final = !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(SPI_getbinval(row, desc, 2, &isnull)));
+	}
 	kfdw_catalog_end(&scope);
 	return state;
+}
+
+KafkaInstanceState
+kfdw_instance_state(void)
+{
+	bool		is_final;
+
+	return read_state(&is_final);
+}
+
+/*
+ * What is ours stays so while the server runs, unless the extension is created anew:
+ * then the table is another one.
+ */
+bool
+kfdw_instance_check(void)
+{
+	static Oid	ours = InvalidOid;
+	Oid			relid = kfdw_catalog_table("instance");
+	KafkaInstanceState state;
+	bool		is_final;
+
+	if (relid == ours)
+		return true;
+	state = read_state(&is_final);
+	if (state == KAFKA_INSTANCE_FOREIGN)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the positions and streams of this database belong to another one"),
+				 errdetail("It was restored or copied from there, or its cluster was upgraded."),
+				 errhint("SELECT kafka.adopt_instance('keep') goes on in place of the other one, 'new' beside it.")));
+	if (state == KAFKA_INSTANCE_OURS && is_final)
+		ours = relid;
+	return state == KAFKA_INSTANCE_OURS;
+}
+
+/* Inserts the row, unless there is one. */
+static void
+insert_row(void)
+{
+	KafkaCatalogScope scope;
+	Datum		values[2];
+
+	kfdw_catalog_begin(&scope);
+	fill_identity(values);
+	kfdw_catalog_write(&insert_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_instance_record(void)
+{
+	if (kfdw_catalog_try_alone("instance"))
+		insert_row();
 }
 
 void
 kfdw_instance_ensure(void)
 {
-	KafkaCatalogScope scope;
-	Datum		values[2];
-
-	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the streams of this database belong to another one"),
-				 errdetail("It was restored or copied from there, or its cluster was upgraded."),
-				 errhint("SELECT kafka.adopt_instance('keep') goes on in place of the other one, 'new' beside it.")));
-	kfdw_catalog_begin(&scope);
-	fill_identity(values);
-	kfdw_catalog_write(&insert_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	if (kfdw_instance_check())
+		return;
+	kfdw_catalog_be_alone("instance");
+	insert_row();
 }
 
 void
@@ -82,4 +136,5 @@ kfdw_instance_adopt(bool new_id)
 	values[2] = BoolGetDatum(new_id);
 	kfdw_catalog_write(&adopt_statement, values, NULL);
 	kfdw_catalog_end(&scope);
+	kfdw_roles_renew();
 }

@@ -1,21 +1,27 @@
 /*
  * instance.h
- *	  The row of kafka.instance: the identity under which workers run.
+ *	  The row of kafka.instance: the database in which positions move.
  *
  * A restored dump, a database made from a template or an upgraded cluster carries
- * the row of another one; nothing runs there until it is adopted.
+ * the row of another one; nothing runs or is consumed there until it is adopted.
  */
 #ifndef KFDW_INSTANCE_H
 #define KFDW_INSTANCE_H
 
 typedef enum KafkaInstanceState
 {
-	KAFKA_INSTANCE_NONE,		/* no stream was ever created here */
+	KAFKA_INSTANCE_NONE,		/* nothing was ever consumed here */
 	KAFKA_INSTANCE_OURS,
 	KAFKA_INSTANCE_FOREIGN		/* the row is one of another database */
 } KafkaInstanceState;
 
 extern KafkaInstanceState kfdw_instance_state(void);
+
+/* A row of another database is an error; false when there is none yet.  Costs nothing where it was ours before. */
+extern bool kfdw_instance_check(void);
+
+/* Makes the row if there is none, without waiting for another transaction that is about to. */
+extern void kfdw_instance_record(void);
 
 /* Makes the row if there is none; one of another database is an error. */
 extern void kfdw_instance_ensure(void);

@@ -20,8 +20,16 @@
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "catalog/roles.h"
+#include "catalog/spi.h"
+
+/* The triggers of these remove one dependency, if there is one, and add one. */
+static KafkaStatement renew_statements[] = {
+	{"UPDATE kafka.groups g SET owner = g.owner"},
+	{"UPDATE kafka.streams s SET owner = s.owner"},
+};
 
 void
 kfdw_roles_add(Oid relid, Oid role)
@@ -73,6 +81,23 @@ kfdw_roles_remove(Oid relid, Oid role)
 		return;
 	LockSharedObject(AuthIdRelationId, role, 0, ShareUpdateExclusiveLock);
 	remove_dependencies(relid, role, 1);
+}
+
+Oid
+kfdw_roles_existing(Oid role)
+{
+	return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)) ? role : InvalidOid;
+}
+
+void
+kfdw_roles_renew(void)
+{
+	KafkaCatalogScope scope;
+
+	kfdw_catalog_begin(&scope);
+	for (int i = 0; i < lengthof(renew_statements); i++)
+		(void) kfdw_catalog_write(&renew_statements[i], NULL, NULL);
+	kfdw_catalog_end(&scope);
 }
 
 void

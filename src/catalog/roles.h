@@ -13,6 +13,12 @@
 extern void kfdw_roles_add(Oid relid, Oid role);
 extern void kfdw_roles_remove(Oid relid, Oid role);
 
+/* A role that a row names, InvalidOid when it does not exist. */
+extern Oid	kfdw_roles_existing(Oid role);
+
+/* Records again what is not recorded where rows came without triggers: by pg_upgrade, or a restore that disabled them. */
+extern void kfdw_roles_renew(void);
+
 /* The table has no rows any more. */
 extern void kfdw_roles_remove_all(Oid relid);
 

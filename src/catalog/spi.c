@@ -9,15 +9,20 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "catalog/spi.h"
 
+/* The fourth field of our advisory lock tags; there are others in streams.c and source/claim.c. */
+#define ROW_LOCK_CLASS 0x6b68
+
 /* What the statements on our tables name. */
-static const char *const our_tables[] = {"offsets", "instance", "streams"};
+static const char *const our_tables[] = {"offsets", "groups", "instance", "streams"};
 
 /*
  * A table that has the name of one of ours and was made by somebody else, in a schema
@@ -38,6 +43,14 @@ check_our_tables(Oid schema)
 					 errmsg("table \"kafka.%s\" does not belong to extension \"kafka_fdw\"", our_tables[i]),
 					 errdetail("The schema of the extension was renamed, and another one has its place.")));
 	}
+}
+
+Oid
+kfdw_catalog_table(const char *name)
+{
+	Oid			schema = get_namespace_oid("kafka", true);
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
 /* The owner of the table kafka.offsets, under whose rights our tables are used. */
@@ -84,6 +97,33 @@ kfdw_catalog_end(KafkaCatalogScope *scope)
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	SetUserIdAndSecContext(scope->userid, scope->sec_context);
+}
+
+/* The lock that stands for a row that is not there yet. */
+static void
+make_row_tag(LOCKTAG *tag, const char *name)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, ROW_LOCK_CLASS);
+}
+
+void
+kfdw_catalog_be_alone(const char *name)
+{
+	LOCKTAG		tag;
+
+	make_row_tag(&tag, name);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool
+kfdw_catalog_try_alone(const char *name)
+{
+	LOCKTAG		tag;
+
+	make_row_tag(&tag, name);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 /* Prepares the statement once; revalidation is the plan cache's work. */

@@ -32,6 +32,17 @@ typedef struct KafkaCatalogScope
 extern void kfdw_catalog_begin(KafkaCatalogScope *scope);
 extern void kfdw_catalog_end(KafkaCatalogScope *scope);
 
+/* The OID of one of our tables, by its name without schema; InvalidOid when it is not there. */
+extern Oid	kfdw_catalog_table(const char *name);
+
+/*
+ * True when no other transaction is about to insert the row that a name stands for:
+ * its insert would have to wait for that one's end.  Never waits itself; the other
+ * one does.
+ */
+extern bool kfdw_catalog_try_alone(const char *name);
+extern void kfdw_catalog_be_alone(const char *name);
+
 /* Runs a statement that writes; returns the number of rows. */
 extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls);
 

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "catalog/offsets.h"
+#include "catalog/roles.h"
 #include "catalog/spi.h"
 #include "catalog/streams.h"
 
@@ -20,7 +21,7 @@
 
 /* A row's revision is its xmin: every change makes another one. */
 #define STREAM_COLUMNS \
-	"s.name, (SELECT r.oid FROM pg_catalog.pg_authid r WHERE r.oid OPERATOR(pg_catalog.=) s.owner), s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
+	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
 	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin"
 
 static KafkaStatement get_statement = {
@@ -61,11 +62,6 @@ static KafkaStatement current_statement = {
 	2, {TEXTOID, XIDOID}
 };
 
-static KafkaStatement exists_statement = {
-	"SELECT 1 FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
-	1, {TEXTOID}
-};
-
 /* A column of an SPI row that is not NULL. */
 static Datum
 row_value(HeapTuple row, int column)
@@ -83,7 +79,7 @@ read_row(HeapTuple row, MemoryContext context)
 	KafkaStream *stream = palloc0(sizeof(KafkaStream));
 
 	stream->name = TextDatumGetCString(row_value(row, 1));
-	stream->owner = DatumGetObjectId(row_value(row, 2));
+	stream->owner = kfdw_roles_existing(DatumGetObjectId(row_value(row, 2)));
 	stream->statement = TextDatumGetCString(row_value(row, 3));
 	stream->search_path = TextDatumGetCString(row_value(row, 4));
 	stream->source = DatumGetObjectId(row_value(row, 5));
@@ -230,20 +226,6 @@ kfdw_streams_is_current(const char *name, TransactionId revision)
 	values[0] = CStringGetTextDatum(name);
 	values[1] = TransactionIdGetDatum(revision);
 	rows = kfdw_catalog_read(&current_statement, values, NULL);
-	kfdw_catalog_end(&scope);
-	return rows > 0;
-}
-
-bool
-kfdw_streams_owns_group(const char *group)
-{
-	KafkaCatalogScope scope;
-	Datum		values[1];
-	uint64		rows;
-
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(group);
-	rows = kfdw_catalog_read(&exists_statement, values, NULL);
 	kfdw_catalog_end(&scope);
 	return rows > 0;
 }

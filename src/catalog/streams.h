@@ -48,7 +48,4 @@ extern void kfdw_streams_lock_to_change(const char *name);
 /* True when the stream is still enabled in this revision. */
 extern bool kfdw_streams_is_current(const char *name, TransactionId revision);
 
-/* True when a stream has this name, paused or not: only its workers consume in it. */
-extern bool kfdw_streams_owns_group(const char *group);
-
 #endif							/* KFDW_STREAMS_H */

@@ -1,6 +1,6 @@
 /*
  * guard.c
- *	  Keeps the tables that workers trust from everybody but their owner.
+ *	  Keeps the tables that say who may do what from everybody but their owner.
  */
 #include "postgres.h"
 
@@ -14,8 +14,8 @@ PG_FUNCTION_INFO_V1(kfdw_guard_rows);
 
 /*
  * Called before a row is changed, and before TRUNCATE.  Privileges are not enough: a
- * row says what runs and as whom, so GRANT, or pg_write_all_data, would be the right
- * to become any role.
+ * row says what runs and as whom, or whose a group is, so GRANT, or pg_write_all_data,
+ * would be the right to become any role.
  */
 Datum
 kfdw_guard_rows(PG_FUNCTION_ARGS)
@@ -31,7 +31,7 @@ kfdw_guard_rows(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to change table \"kafka.%s\"",
 						RelationGetRelationName(trigger->tg_relation)),
-				 errdetail("Workers run what it says; only its owner may change it, whatever is granted."),
+				 errdetail("It says who may do what; only its owner may change it, whatever is granted."),
 				 errhint("Use the functions of schema \"kafka\".")));
 	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple);
 }

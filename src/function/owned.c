@@ -16,6 +16,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 
+#include "catalog/groups.h"
 #include "catalog/streams.h"
 #include "function/owned.h"
 #include "function/streams.h"
@@ -59,8 +60,13 @@ pass_on(List *roles, Oid new_owner)
 	{
 		Oid			role = get_rolespec_oid(lfirst(lc), false);
 
-		if (role != new_owner)
-			pass_on_streams(role, new_owner);
+		if (role == new_owner)
+			continue;
+		pass_on_streams(role, new_owner);
+		if (OidIsValid(new_owner))
+			kfdw_groups_reassign(role, new_owner);
+		else
+			kfdw_groups_delete_owned(role);
 	}
 }
 

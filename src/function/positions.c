@@ -10,10 +10,18 @@
 #include "foreign/foreign.h"
 #include "nodes/parsenodes.h"
 
+#include "catalog/groups.h"
 #include "catalog/offsets.h"
 #include "option/options.h"
 
 PG_FUNCTION_INFO_V1(kfdw_server_renamed);
+
+static void
+rename_positions(const char *old_name, const char *new_name)
+{
+	kfdw_offsets_rename_server(old_name, new_name);
+	kfdw_groups_rename_server(old_name, new_name);
+}
 
 /* Called at the end of each ALTER SERVER. */
 Datum
@@ -30,7 +38,7 @@ kfdw_server_renamed(PG_FUNCTION_ARGS)
 	{
 		rename = (const RenameStmt *) trigger->parsetree;
 		if (kfdw_options_is_our_server(GetForeignServerByName(rename->newname, false)->serverid))
-			kfdw_offsets_rename_server(strVal(rename->object), rename->newname);
+			rename_positions(strVal(rename->object), rename->newname);
 	}
 	PG_RETURN_NULL();
 }

@@ -33,7 +33,7 @@ kfdw_role_in(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("role \"%s\" does not exist", name),
 				 errdetail("What belonged to it in schema \"kafka\" belongs to nobody."),
-				 errhint("Give streams to another role with kafka.alter_stream_owner().")));
+				 errhint("Give it to another role with kafka.alter_stream_owner() or kafka.alter_group_owner().")));
 	PG_RETURN_OID(role);
 }
 

@@ -151,7 +151,6 @@ kfdw_adopt_instance(PG_FUNCTION_ARGS)
 {
 	char	   *mode = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	check_preloaded();
 	if (strcmp(mode, "keep") != 0 && strcmp(mode, "new") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -26,10 +26,10 @@
 #include "utils/memutils.h"
 
 #include "catalog/offsets.h"
-#include "catalog/streams.h"
 #include "compat.h"
 #include "source/claim.h"
 #include "source/consumption.h"
+#include "source/permit.h"
 #include "xact.h"
 
 /* How far each partition was read when a subtransaction first read records. */
@@ -49,6 +49,8 @@ struct KafkaConsumption
 	Oid			relid;
 	KafkaPositions *positions;
 	int64	   *ends;			/* by partition: where reading ends in what is claimed */
+
+	bool		recorded;		/* whose the group and the database are */
 
 	dlist_head	scans;			/* that are open */
 	int			level;			/* the nest level it was begun in */
@@ -177,18 +179,6 @@ take_partitions(KafkaConsumption *consumption, KafkaConsumer *consumer, const Ka
 			set_end(consumption, p);
 }
 
-/* Nobody but its workers consumes in the name of a stream, or of one that is being created. */
-static void
-check_group(const KafkaTableOptions *options)
-{
-	kfdw_streams_lock_to_consume(options->group_id);
-	if (kfdw_streams_owns_group(options->group_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("consumer group \"%s\" belongs to the stream of that name", options->group_id),
-				 errhint("Use another \"group_id\", or drop the stream.")));
-}
-
 /* Begins to consume a topic in a statement; nothing is claimed yet. */
 static KafkaConsumption *
 begin_consumption(const EState *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
@@ -309,9 +299,12 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 
 	if (consumption == NULL)
 	{
+		bool		recorded;
+
 		kfdw_consumption_write_pending();
-		check_group(options);
+		recorded = kfdw_permit_check(options);
 		consumption = begin_consumption(statement, options, consumer);
+		consumption->recorded = recorded;
 	}
 	npartitions = consumption->positions->topic->npartitions;
 	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
@@ -385,8 +378,11 @@ kfdw_consumption_repeat(KafkaConsumingScan *scan)
 static void
 write_positions(KafkaConsumption *consumption)
 {
+	const KafkaPositionKey *key = &consumption->positions->key;
+
 	consumption->written_level = GetCurrentTransactionNestLevel();
-	kfdw_positions_write(consumption->positions);
+	if (kfdw_positions_write(consumption->positions) && !consumption->recorded)
+		kfdw_permit_record(consumption->relid, key->server, key->group_id);
 }
 
 /* All scans of a statement must have read the same records. */

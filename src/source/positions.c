@@ -219,17 +219,22 @@ kfdw_positions_have_moved(const KafkaPositions *positions)
 	return false;
 }
 
-void
+bool
 kfdw_positions_write(KafkaPositions *positions)
 {
+	bool		written = false;
+
 	for (int p = 0; p < positions->topic->npartitions; p++)
 	{
 		const KafkaPartitionPosition *partition = &positions->partitions[p];
 
-		if (has_moved(positions, partition))
-			kfdw_offsets_write(&positions->key, &partition->stored, partition->next,
-							   positions->topic->cluster_id, positions->topic->topic_id);
+		if (!has_moved(positions, partition))
+			continue;
+		kfdw_offsets_write(&positions->key, &partition->stored, partition->next,
+						   positions->topic->cluster_id, positions->topic->topic_id);
+		written = true;
 	}
+	return written;
 }
 
 void

@@ -73,8 +73,8 @@ extern int64 kfdw_positions_committed(const KafkaPartitionPosition *partition);
 /* True when there is something to write. */
 extern bool kfdw_positions_have_moved(const KafkaPositions *positions);
 
-/* Writes what moved, in the current transaction. */
-extern void kfdw_positions_write(KafkaPositions *positions);
+/* Writes what moved, in the current transaction; false when nothing did. */
+extern bool kfdw_positions_write(KafkaPositions *positions);
 
 /* After the commit: what was written is where the next batch begins. */
 extern void kfdw_positions_confirm(KafkaPositions *positions);

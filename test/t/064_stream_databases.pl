@@ -91,7 +91,7 @@ becomes($node, 'store', 'SELECT count(*) FROM copied', 2, 'the original goes on'
 is($node->safe_psql('clone', 'SELECT state, last_error FROM kafka.stat_streams'),
 	'paused|this database is a copy of another one: see kafka.adopt_instance()', 'the copy is quiet');
 ($status, $out, $err) = $node->psql('clone', "SELECT kafka.create_stream('more', 'INSERT INTO copied SELECT id FROM ids')");
-like($err, qr/the streams of this database belong to another one.*adopt_instance/s, 'also for new streams');
+like($err, qr/the positions and streams of this database belong to another one.*adopt_instance/s, 'also for new streams');
 my $id = $node->safe_psql('clone', 'SELECT id FROM kafka.instance');
 $node->safe_psql('clone', "SELECT kafka.adopt_instance('new')");
 becomes($node, 'clone', 'SELECT count(*) FROM copied', 2, 'until it is adopted');

@@ -1,0 +1,126 @@
+/*
+ * groups.c
+ *	  The rows of kafka.groups: whose consumer groups are.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "catalog/groups.h"
+#include "catalog/roles.h"
+#include "catalog/spi.h"
+
+static KafkaStatement get_statement = {
+	"SELECT EXISTS (SELECT FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $2), "
+	"g.server IS NOT NULL, COALESCE(g.owner::pg_catalog.oid, 0) "
+	"FROM (SELECT) one LEFT JOIN kafka.groups g "
+	"ON g.server OPERATOR(pg_catalog.=) $1 AND g.group_id OPERATOR(pg_catalog.=) $2",
+	2, {TEXTOID, TEXTOID}
+};
+
+static KafkaStatement insert_statement = {
+	"INSERT INTO kafka.groups (server, group_id, owner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+	3, {TEXTOID, TEXTOID, OIDOID}
+};
+
+static KafkaStatement owner_statement = {
+	"UPDATE kafka.groups g SET owner = $3 "
+	"WHERE g.server OPERATOR(pg_catalog.=) $1 AND g.group_id OPERATOR(pg_catalog.=) $2",
+	3, {TEXTOID, TEXTOID, OIDOID}
+};
+
+static KafkaStatement reassign_statement = {
+	"UPDATE kafka.groups g SET owner = $2 WHERE g.owner OPERATOR(pg_catalog.=) $1",
+	2, {OIDOID, OIDOID}
+};
+
+static KafkaStatement delete_owned_statement = {
+	"WITH g AS (DELETE FROM kafka.groups g WHERE g.owner OPERATOR(pg_catalog.=) $1 RETURNING g.server, g.group_id) "
+	"DELETE FROM kafka.offsets o USING g "
+	"WHERE o.server OPERATOR(pg_catalog.=) g.server AND o.group_id OPERATOR(pg_catalog.=) g.group_id",
+	1, {OIDOID}
+};
+
+static KafkaStatement delete_server_statement = {
+	"DELETE FROM kafka.groups g WHERE g.server OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
+};
+
+static KafkaStatement rename_server_statement = {
+	"UPDATE kafka.groups g SET server = $1 WHERE g.server OPERATOR(pg_catalog.=) $2",
+	2, {TEXTOID, TEXTOID}
+};
+
+KafkaGroup
+kfdw_groups_get(const char *server, const char *group_id)
+{
+	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id)};
+	KafkaGroup	group;
+	KafkaCatalogScope scope;
+	HeapTuple	row;
+	bool		isnull;
+
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_read(&get_statement, values, NULL);
+	row = SPI_tuptable->vals[0];
+	group.is_stream = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
+	group.exists = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
+	group.owner = kfdw_roles_existing(DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &isnull)));
+	kfdw_catalog_end(&scope);
+	return group;
+}
+
+/* Runs a statement that writes. */
+static void
+run(KafkaStatement *statement, Datum *values)
+{
+	KafkaCatalogScope scope;
+
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_write(statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_groups_place(const char *server, const char *group_id, Oid owner)
+{
+	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id), ObjectIdGetDatum(owner)};
+
+	if (kfdw_catalog_try_alone(psprintf("group\n%s\n%s", server, group_id)))
+		run(&insert_statement, values);
+}
+
+void
+kfdw_groups_set_owner(const char *server, const char *group_id, Oid owner)
+{
+	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id), ObjectIdGetDatum(owner)};
+
+	run(&owner_statement, values);
+}
+
+void
+kfdw_groups_reassign(Oid old_owner, Oid new_owner)
+{
+	Datum		values[] = {ObjectIdGetDatum(old_owner), ObjectIdGetDatum(new_owner)};
+
+	run(&reassign_statement, values);
+}
+
+void
+kfdw_groups_delete_owned(Oid owner)
+{
+	Datum		values[] = {ObjectIdGetDatum(owner)};
+
+	run(&delete_owned_statement, values);
+}
+
+/* Rows of the new name are of a server that was dropped: the name was free. */
+void
+kfdw_groups_rename_server(const char *old_name, const char *new_name)
+{
+	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
+
+	run(&delete_server_statement, values);
+	run(&rename_server_statement, values);
+}

@@ -1,0 +1,34 @@
+/*
+ * groups.h
+ *	  The rows of kafka.groups: whose consumer groups are.
+ *
+ * A group of consuming tables belongs to the owner of the table that placed its
+ * first position; a group of a stream is the stream's, and has no row.
+ */
+#ifndef KFDW_GROUPS_H
+#define KFDW_GROUPS_H
+
+typedef struct KafkaGroup
+{
+	bool		is_stream;		/* a stream has this name */
+	bool		exists;			/* there is a row */
+	Oid			owner;			/* InvalidOid: the role does not exist any more */
+} KafkaGroup;
+
+extern KafkaGroup kfdw_groups_get(const char *server, const char *group_id);
+
+/*
+ * Makes the row of a new group, without waiting: where another transaction is about to,
+ * that one decides whose the group is.
+ */
+extern void kfdw_groups_place(const char *server, const char *group_id, Oid owner);
+
+extern void kfdw_groups_set_owner(const char *server, const char *group_id, Oid owner);
+
+/* All groups of a role get another owner, or are deleted with their positions. */
+extern void kfdw_groups_reassign(Oid old_owner, Oid new_owner);
+extern void kfdw_groups_delete_owned(Oid owner);
+
+extern void kfdw_groups_rename_server(const char *old_name, const char *new_name);
+
+#endif							/* KFDW_GROUPS_H */

@@ -1,0 +1,85 @@
+# A consumer group belongs to the owner of the table that placed its first position: nobody else moves it.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+produce($topic, "{\"id\":$_}\n") foreach 1 .. 9;
+
+my $superuser = $node->safe_psql('postgres', 'SELECT quote_ident(current_user)');
+
+sub as
+{
+	my ($role, $sql) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', "SET ROLE $role; $sql");
+	return $status == 0 && $err !~ /ERROR/ ? $out : $err;
+}
+
+sub table
+{
+	my ($name) = @_;
+	return "CREATE FOREIGN TABLE $name (id int) SERVER k OPTIONS (topic '$topic', group_id 'g')";
+}
+
+sub owner
+{
+	return $node->safe_psql('postgres', 'SELECT server, group_id, owner FROM kafka.groups');
+}
+
+$node->safe_psql('postgres', "CREATE ROLE $_ LOGIN; GRANT ALL ON SCHEMA public TO $_; GRANT USAGE ON FOREIGN SERVER k TO $_") foreach qw(ann bob mallory);
+$node->safe_psql('postgres', "SET ROLE ann; " . table('feed'));
+is(as('ann', 'BEGIN; SELECT id FROM feed LIMIT 1; ROLLBACK'), 1, 'the first read is rolled back');
+is(owner(), '', 'and with it whose the group is');
+is(as('ann', 'SELECT id FROM feed LIMIT 1'), 1, 'the owner of a table consumes');
+is(owner(), 'k|g|ann', 'and the group is hers');
+
+my $denied = qr/permission denied for consumer group "g".*It belongs to role "ann".*kafka\.alter_group_owner/s;
+is(as('mallory', table('steal')), '', 'another role makes a table of that group');
+like(as('mallory', 'SELECT id FROM steal LIMIT 1'), $denied, 'but moves no position of it');
+like(as('mallory', "SELECT kafka.alter_group_owner('k', 'g', 'mallory')"), qr/must be owner of consumer group "g"/, 'nor takes it');
+like(as('mallory', "UPDATE kafka.groups SET owner = 'mallory'"), qr/permission denied/, 'nor writes that it is his');
+is($node->safe_psql('postgres', 'SELECT next_offset FROM kafka.offsets'), 1, 'nothing has moved');
+
+$node->safe_psql('postgres', 'GRANT SELECT, UPDATE ON feed TO mallory; ' . table('admins'));
+is(as('mallory', 'SELECT id FROM feed LIMIT 1'), 2, 'who may read and update her table consumes for her');
+is($node->safe_psql('postgres', 'SELECT id FROM admins LIMIT 1'), 3, 'a table of a superuser may use any group');
+is(owner(), 'k|g|ann', 'which stays hers');
+$node->safe_psql('postgres', 'GRANT ann TO bob; SET ROLE bob; ' . table('bobs'));
+is(as('bob', 'SELECT id FROM bobs LIMIT 1'), 4, 'so may one of a member of the role');
+
+# Other owners
+$node->safe_psql('postgres', 'ALTER TABLE feed OWNER TO mallory');
+like(as('mallory', 'SELECT id FROM feed LIMIT 1'), $denied, 'a table that is given away leaves the group behind');
+like(as('ann', "SELECT kafka.alter_group_owner('k', 'g', 'mallory')"), qr/must be (member of|able to SET) role "mallory"/, 'the group is not given to whom one is not');
+like(as('ann', "SELECT kafka.alter_group_owner('k', 'none', 'ann')"), qr/consumer group "none" of server "k" has no owner/, 'nor one that nobody has used');
+$node->safe_psql('postgres', "SELECT kafka.alter_group_owner('k', 'g', 'mallory')");
+is(as('mallory', 'SELECT id FROM feed LIMIT 1'), 5, 'until the group is given, too');
+$node->safe_psql('postgres', "SELECT kafka.alter_group_owner('k', 'g', 'ann'); ALTER TABLE feed OWNER TO ann; ALTER SERVER k RENAME TO l");
+is(owner(), 'l|g|ann', 'it follows the name of its server');
+like(as($superuser, 'REASSIGN OWNED BY bob TO ann; DROP OWNED BY bob; DROP ROLE bob'), qr/^$/, 'a role that owns no group is dropped');
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE feed, bobs; REVOKE ALL ON SCHEMA public FROM ann; REVOKE ALL ON FOREIGN SERVER l FROM ann');
+like(as($superuser, 'DROP ROLE ann'), qr/cannot be dropped.*privileges for column owner of table kafka\.groups/s, 'the owner of a group is not');
+$node->safe_psql('postgres', 'REASSIGN OWNED BY ann TO mallory; DROP ROLE ann');
+is(as('mallory', 'SELECT id FROM steal LIMIT 1'), 6, 'REASSIGN OWNED gives it to another one');
+
+# A dump
+my $dump = $node->basedir . '/dump.sql';
+command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], 'and restored');
+my $state = 'SELECT g.*, topic, partition, next_offset, i.id FROM kafka.groups g JOIN kafka.offsets USING (server, group_id), kafka.instance i';
+is($node->safe_psql('restored', $state), $node->safe_psql('postgres', $state), 'with groups, positions and instance');
+my ($status, $out, $err) = $node->psql('restored', 'SELECT id FROM steal');
+like($err, qr/the positions and streams of this database belong to another one.*adopt_instance/s, 'nobody consumes there');
+$node->safe_psql('restored', "SELECT kafka.adopt_instance('new')");
+is($node->safe_psql('restored', 'SET ROLE mallory; SELECT min(id) FROM steal'), 7, 'until it is adopted');
+
+$node->safe_psql($_, 'DROP OWNED BY mallory') foreach qw(postgres restored);
+is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM kafka.groups) + (SELECT count(*) FROM kafka.offsets)'), 0, 'DROP OWNED drops groups with their positions');
+$node->safe_psql('postgres', 'DROP ROLE mallory');
+
+done_testing();
