@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -12,6 +13,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -79,6 +81,20 @@ get_tables_owner(void)
 	return owner;
 }
 
+/*
+ * Our tables are small, and the planner would read them as a whole: for what writes at
+ * SERIALIZABLE that is a conflict with whoever writes any row of them.  By index, rows
+ * of other groups stay out of it.
+ */
+static void
+plan_by_index(void)
+{
+	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "enable_indexonlyscan"};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 void
 kfdw_catalog_begin(KafkaCatalogScope *scope)
 {
@@ -87,6 +103,11 @@ kfdw_catalog_begin(KafkaCatalogScope *scope)
 	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
 	SetUserIdAndSecContext(owner, scope->sec_context |
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (IsolationIsSerializable())
+	{
+		scope->guc_level = NewGUCNestLevel();
+		plan_by_index();
+	}
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }
@@ -96,6 +117,8 @@ kfdw_catalog_end(KafkaCatalogScope *scope)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
+	if (IsolationIsSerializable())
+		AtEOXact_GUC(true, scope->guc_level);
 	SetUserIdAndSecContext(scope->userid, scope->sec_context);
 }
 
@@ -126,19 +149,22 @@ kfdw_catalog_try_alone(const char *name)
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* Prepares the statement once; revalidation is the plan cache's work. */
-static void
-prepare_statement(KafkaStatement *statement)
+/* The statement's plan, prepared once; revalidation is the plan cache's work. */
+static SPIPlanPtr
+get_plan(KafkaStatement *statement)
 {
-	SPIPlanPtr	plan;
+	SPIPlanPtr *plan = IsolationIsSerializable() ? &statement->serializable_plan : &statement->plan;
 
-	if (statement->plan != NULL)
-		return;
-	plan = SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
-	if (plan == NULL || SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
-			 SPI_result_code_string(SPI_result));
-	statement->plan = plan;
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+				 SPI_result_code_string(SPI_result));
+		*plan = prepared;
+	}
+	return *plan;
 }
 
 /* Runs a statement that writes under a snapshot. */
@@ -147,10 +173,8 @@ write_under(Snapshot snapshot, KafkaStatement *statement, Datum *values, const c
 {
 	int			result;
 
-	prepare_statement(statement);
-
 	/* the end of a query or of a transaction has no snapshot of its own */
-	result = SPI_execute_snapshot(statement->plan, values, nulls, snapshot, InvalidSnapshot,
+	result = SPI_execute_snapshot(get_plan(statement), values, nulls, snapshot, InvalidSnapshot,
 								  false, true, 0);
 	if (result < 0)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
@@ -172,6 +196,14 @@ kfdw_catalog_write_newest(KafkaStatement *statement, Datum *values, const char *
 uint64
 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls)
 {
+	/*
+	 * At SERIALIZABLE reading by an MVCC snapshot is a conflict with who inserts into
+	 * the same page of an index.  What is committed, read as it is, conflicts with
+	 * nobody; claims and compare-and-set keep positions, not the snapshot.
+	 */
+	if (IsolationIsSerializable())
+		return kfdw_catalog_read_as_of(statement, values, nulls, SnapshotSelf);
+
 	/* a catalog snapshot is always a new one, and can be taken beside parallel workers */
 	return kfdw_catalog_read_as_of(statement, values, nulls, GetCatalogSnapshot(InvalidOid));
 }
@@ -181,9 +213,8 @@ kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, const char *nu
 {
 	int			result;
 
-	prepare_statement(statement);
 	PushActiveSnapshot(snapshot);
-	result = SPI_execute_plan(statement->plan, values, nulls, true, 0);
+	result = SPI_execute_plan(get_plan(statement), values, nulls, true, 0);
 	PopActiveSnapshot();
 	if (result < 0)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));

@@ -16,13 +16,15 @@ typedef struct KafkaStatement
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[12];
-	SPIPlanPtr	plan;			/* filled in */
+	SPIPlanPtr	plan;			/* filled in, as is the next */
+	SPIPlanPtr	serializable_plan;
 } KafkaStatement;
 
 typedef struct KafkaCatalogScope
 {
 	Oid			userid;
 	int			sec_context;
+	int			guc_level;
 } KafkaCatalogScope;
 
 /*
