@@ -30,7 +30,6 @@ INSERT INTO insert_errors (id, k, gone) VALUES (1, 'k', true);
 UPDATE insert_errors SET id = 2;
 DELETE FROM insert_errors;
 TRUNCATE insert_errors;
-INSERT INTO insert_errors VALUES (1) RETURNING id;
 INSERT INTO insert_errors VALUES (1) ON CONFLICT DO NOTHING;
 INSERT INTO insert_errors VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2;
 

@@ -51,6 +51,14 @@ kfdw_delivery_add(KafkaDestination *destination, const KafkaRecord *record)
 }
 
 void
+kfdw_delivery_send_now(KafkaDestination *destination, KafkaRecord *record)
+{
+	check_size(destination, record);
+	destination->delivery->send_now(destination, record);
+	record->topic = destination->topic;
+}
+
+void
 kfdw_delivery_init(void)
 {
 	for (size_t i = 0; i < lengthof(deliveries); i++)

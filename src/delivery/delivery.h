@@ -37,6 +37,9 @@ typedef struct KafkaDelivery
 	/* takes a record, or a copy of it; what will be refused later is an error here */
 	void		(*add) (KafkaDestination *destination, const KafkaRecord *record);
 
+	/* sends a record and waits, whatever becomes of the transaction; sets where it is */
+	void		(*send_now) (KafkaDestination *destination, KafkaRecord *record);
+
 	/* what becomes of the records when the transaction, or a part of it, ends */
 	KafkaParticipant participant;
 } KafkaDelivery;
@@ -49,6 +52,13 @@ extern KafkaDestination *kfdw_delivery_begin(const KafkaTableOptions *options, O
 
 /* Writes a record; its topic is the destination's. */
 extern void kfdw_delivery_add(KafkaDestination *destination, const KafkaRecord *record);
+
+/*
+ * Sends a record at once and waits until it is acknowledged; it stays in the topic if
+ * the transaction rolls back.  Sets its partition, offset (negative: not known) and
+ * timestamp.
+ */
+extern void kfdw_delivery_send_now(KafkaDestination *destination, KafkaRecord *record);
 
 /* All ways take part in transactions from now on. */
 extern void kfdw_delivery_init(void);

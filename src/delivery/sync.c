@@ -34,6 +34,13 @@ hold_record(KafkaDestination *destination, const KafkaRecord *record)
 	kfdw_log_append(held, destination, record);
 }
 
+static void
+send_record_now(KafkaDestination *destination, KafkaRecord *record)
+{
+	kfdw_target_check((KafkaTarget *) destination, record);
+	kfdw_target_send_now((KafkaTarget *) destination, record);
+}
+
 static bool
 holds_records(void)
 {
@@ -60,7 +67,7 @@ send_records(void)
 	{
 		KafkaTarget *target = lfirst(lc);
 
-		if (target->sent)
+		if (target->topic != NULL)
 			kfdw_producer_flush(target->topic);
 	}
 	kfdw_log_close(held);
@@ -87,6 +94,7 @@ const KafkaDelivery kfdw_delivery_sync = {
 	.name = "sync",
 	.begin = begin_table,
 	.add = hold_record,
+	.send_now = send_record_now,
 	.participant = {
 		.holds = holds_records,
 		.send = send_records,

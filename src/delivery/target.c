@@ -34,10 +34,17 @@ find_target(List **targets, const KafkaTableOptions *options, Oid userid)
 	target->key = pstrdup(key);
 	target->destination.topic = pstrdup(options->topic);
 	target->destination.max_request_size = options->max_request_size;
-	target->topic = kfdw_producer_topic(&options->producer, options->topic);
+	target->config = kfdw_config_copy(&options->producer);
 	*targets = lappend(*targets, target);
 	MemoryContextSwitchTo(old);
 	return target;
+}
+
+/* The target's topic at its producer, which may be another one than the last time. */
+static KafkaProducerTopic *
+get_topic(const KafkaTarget *target)
+{
+	return kfdw_producer_topic(&target->config, target->destination.topic);
 }
 
 KafkaTarget *
@@ -45,7 +52,7 @@ kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid)
 {
 	KafkaTarget *target = find_target(targets, options, userid);
 
-	target->npartitions = kfdw_producer_partition_count(target->topic);
+	target->npartitions = kfdw_producer_partition_count(get_topic(target));
 	return target;
 }
 
@@ -54,7 +61,7 @@ kfdw_target_check(KafkaTarget *target, const KafkaRecord *record)
 {
 	/* the topic may have grown */
 	if (record->partition >= target->npartitions)
-		target->npartitions = kfdw_producer_partition_count(target->topic);
+		target->npartitions = kfdw_producer_partition_count(get_topic(target));
 
 	if (record->partition >= target->npartitions)
 		ereport(ERROR,
@@ -66,6 +73,13 @@ kfdw_target_check(KafkaTarget *target, const KafkaRecord *record)
 void
 kfdw_target_send(KafkaTarget *target, const KafkaRecord *record)
 {
+	if (target->topic == NULL)
+		target->topic = get_topic(target);
 	kfdw_producer_send(target->topic, record);
-	target->sent = true;
+}
+
+void
+kfdw_target_send_now(KafkaTarget *target, KafkaRecord *record)
+{
+	kfdw_producer_send_now(get_topic(target), record);
 }

@@ -16,9 +16,9 @@ typedef struct KafkaTarget
 	Oid			relid;
 	Oid			userid;
 	char	   *key;			/* of the producer's configuration */
-	KafkaProducerTopic *topic;
+	KafkaConfig config;
 	int			npartitions;
-	bool		sent;			/* a record was handed to the producer */
+	KafkaProducerTopic *topic;	/* while the transaction's records are sent; NULL before */
 } KafkaTarget;
 
 /*
@@ -30,7 +30,10 @@ extern KafkaTarget *kfdw_target_get(List **targets, const KafkaTableOptions *opt
 /* A partition that the topic does not have is an error. */
 extern void kfdw_target_check(KafkaTarget *target, const KafkaRecord *record);
 
-/* Hands a record to the target's producer. */
+/* At the end of the transaction: hands a record to the target's producer. */
 extern void kfdw_target_send(KafkaTarget *target, const KafkaRecord *record);
+
+/* Before: sends a record and waits until it is acknowledged, see producer.h. */
+extern void kfdw_target_send_now(KafkaTarget *target, KafkaRecord *record);
 
 #endif							/* KFDW_TARGET_H */

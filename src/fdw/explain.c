@@ -36,4 +36,6 @@ kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
 													kfdw_result_userid(relinfo, mtstate->ps.state));
 
 	kfdw_explain_text("Kafka Topic", options->topic, es);
+	if (fdw_private != NIL && boolVal(linitial(fdw_private)))
+		kfdw_explain_text("Records Sent", "at once", es);
 }

@@ -5,8 +5,11 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -21,6 +24,7 @@ typedef struct KafkaModifyState
 {
 	KafkaRowCodec *codec;
 	KafkaDestination *destination;
+	bool		at_once;		/* RETURNING asks where each record is */
 	MemoryContext row_context;	/* reset for each row */
 } KafkaModifyState;
 
@@ -31,10 +35,31 @@ kafkaIsForeignRelUpdatable(Relation relation)
 	return 1 << CMD_INSERT;
 }
 
+/* True when RETURNING has columns that are known when a record has been sent. */
+static bool
+returns_sent(Oid relid, Index relation, Node *returning)
+{
+	Relation	table = table_open(relid, NoLock);
+	Bitmapset  *used = NULL;
+	KafkaColumns *columns;
+	bool		found = false;
+
+	pull_varattnos(returning, relation, &used);
+	columns = kfdw_columns_create(relid, RelationGetDescr(table), false, used);
+	for (int i = 0; i < columns->natts; i++)
+		found |= columns->column[i].attnum != 0 && columns->column[i].needed &&
+			kfdw_columns_set_by_broker(columns->column[i].kind);
+	table_close(table, NoLock);
+	return found;
+}
+
+/* Tells whether the records are to be sent at once. */
 List *
 kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index relation, int subplan)
 {
-	const char *name = get_rel_name(planner_rt_fetch(relation, root)->relid);
+	Oid			relid = planner_rt_fetch(relation, root)->relid;
+	const char *name = get_rel_name(relid);
+	bool		at_once = false;
 
 	if (plan->operation != CMD_INSERT)
 		ereport(ERROR,
@@ -49,11 +74,8 @@ kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index relation, int
 				 errdetail("A Kafka topic has no unique keys."),
 				 errhint("In a compacted topic the newest record of a key replaces the older ones.")));
 	if (plan->returningLists != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("RETURNING is not supported for foreign table \"%s\"", name),
-				 errdetail("Records are sent when the transaction commits; partition and offset are not known before.")));
-	return NIL;
+		at_once = returns_sent(relid, relation, list_nth(plan->returningLists, subplan));
+	return list_make1(makeBoolean(at_once));
 }
 
 /* Prepares inserting into a table: options, encoder, and where its records go. */
@@ -77,9 +99,13 @@ void
 kafkaBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
 						List *fdw_private, int subplan, int eflags)
 {
+	KafkaModifyState *state;
+
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	relinfo->ri_FdwState = begin_insert(relinfo, mtstate->ps.state);
+	state = begin_insert(relinfo, mtstate->ps.state);
+	state->at_once = boolVal(linitial(fdw_private));
+	relinfo->ri_FdwState = state;
 }
 
 /* COPY FROM, and rows that a partitioned table routes here. */
@@ -119,6 +145,19 @@ check_constraints(EState *estate, ResultRelInfo *relinfo, TupleTableSlot *slot)
 		ExecPartitionCheck(relinfo, slot, estate, true);
 }
 
+/* Sends a row's record and sets the columns that are known by then. */
+static void
+send_row(KafkaModifyState *state, TupleTableSlot *slot, KafkaRecord *record)
+{
+	HeapTuple	tuple;
+
+	kfdw_delivery_send_now(state->destination, record);
+	kfdw_codec_decode_sent(state->codec, record, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(slot->tts_mcxt);
+	tuple = heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	ExecForceStoreHeapTuple(tuple, slot, true);
+}
+
 TupleTableSlot *
 kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 					   TupleTableSlot *slot, TupleTableSlot *plan_slot)
@@ -131,7 +170,10 @@ kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 	old = MemoryContextSwitchTo(state->row_context);
 	slot_getallattrs(slot);
 	kfdw_codec_encode(state->codec, slot->tts_values, slot->tts_isnull, &record);
-	kfdw_delivery_add(state->destination, &record);
+	if (state->at_once)
+		send_row(state, slot, &record);
+	else
+		kfdw_delivery_add(state->destination, &record);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->row_context);
 	return slot;

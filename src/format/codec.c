@@ -166,6 +166,14 @@ kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool
 	error_context_stack = context.previous;
 }
 
+void
+kfdw_codec_decode_sent(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < codec->nmetadata; i++)
+		if (kfdw_columns_set_by_broker(codec->metadata[i]->kind))
+			decode_column(codec, codec->metadata[i], record, values, nulls);
+}
+
 /* Puts one column into the record, unless it is NULL. */
 static void
 encode_column(KafkaRow *row, KafkaColumn *column)

@@ -17,6 +17,12 @@ extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormat
 /* Columns that are not needed are NULL.  Values are in the current memory context. */
 extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
 
+/*
+ * Sets the columns of a row that are known when its record was sent.  Values are in the
+ * current memory context.
+ */
+extern void kfdw_codec_decode_sent(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
+
 /* Sets all of the record but its topic; what it points to is in the current memory context. */
 extern void kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, KafkaRecord *record);
 

@@ -239,6 +239,14 @@ kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all, const Bitmapset *nee
 }
 
 /* There is at most one column of a kind. */
+/* A partition and a timestamp may be given; where they are not, the broker or its client chooses. */
+bool
+kfdw_columns_set_by_broker(KafkaColumnKind kind)
+{
+	return kind == KAFKA_COLUMN_TOPIC || kind == KAFKA_COLUMN_PARTITION || kind == KAFKA_COLUMN_OFFSET ||
+		kind == KAFKA_COLUMN_TIMESTAMP || kind == KAFKA_COLUMN_TIMESTAMP_TYPE;
+}
+
 KafkaColumn *
 kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind)
 {

@@ -67,6 +67,9 @@ extern KafkaColumns *kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all,
 extern bool kfdw_columns_metadata_kind(const char *name, KafkaColumnKind *kind);
 extern const char *kfdw_columns_metadata_names(void);
 
+/* True for what is known of a record when it has been sent, and not before. */
+extern bool kfdw_columns_set_by_broker(KafkaColumnKind kind);
+
 /* The column of a kind, NULL when the table has none. */
 extern KafkaColumn *kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind);
 

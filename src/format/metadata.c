@@ -132,7 +132,7 @@ decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *v
 			return true;
 		case KAFKA_COLUMN_OFFSET:
 			*value = Int64GetDatum(record->offset);
-			return true;
+			return record->offset >= 0;
 		case KAFKA_COLUMN_TIMESTAMP:
 			return decode_timestamp(column, record, value);
 		case KAFKA_COLUMN_TIMESTAMP_TYPE:

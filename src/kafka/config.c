@@ -31,3 +31,18 @@ kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right)
 	pfree(right_key);
 	return equal;
 }
+
+KafkaConfig
+kfdw_config_copy(const KafkaConfig *config)
+{
+	KafkaConfig copy = *config;
+
+	copy.bootstrap_servers = pstrdup(config->bootstrap_servers);
+	copy.properties = palloc(config->nproperties * sizeof(KafkaProperty));
+	for (int i = 0; i < config->nproperties; i++)
+	{
+		copy.properties[i] = config->properties[i];
+		copy.properties[i].value = pstrdup(config->properties[i].value);
+	}
+	return copy;
+}

@@ -51,4 +51,7 @@ extern char *kfdw_config_key(const KafkaConfig *config);
 /* True when two clients would be opened alike. */
 extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right);
 
+/* A copy in the current memory context. */
+extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
+
 #endif							/* KFDW_CONFIG_H */

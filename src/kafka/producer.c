@@ -58,6 +58,7 @@ struct KafkaProducer
 	int			delivery_timeout_ms;
 	bool		purged;			/* what is reported as purged was too late */
 
+	KafkaRecord *sent_now;		/* the report on it is kept in it; NULL: none */
 	int64		outstanding;	/* sent, but no delivery report yet */
 	int64		failed;			/* reports of failures; the transaction's abort destroys the producer */
 	rd_kafka_resp_err_t error;	/* of the first failure */
@@ -68,6 +69,19 @@ struct KafkaProducer
 
 static KafkaProducer *producers = NULL;
 
+/* Where a record is now. */
+static void
+keep_receipt(KafkaRecord *record, const rd_kafka_message_t *message)
+{
+	rd_kafka_timestamp_type_t type;
+
+	record->partition = message->partition;
+	record->offset = message->offset;
+	record->timestamp = rd_kafka_message_timestamp(message, &type);
+	record->timestamp_type = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ?
+		KAFKA_TIMESTAMP_LOG_APPEND_TIME : KAFKA_TIMESTAMP_CREATE_TIME;
+}
+
 /* The library's report on a record, from inside our own rd_kafka_poll() or rd_kafka_flush(). */
 static void
 take_report(void *owner, const rd_kafka_message_t *message)
@@ -76,7 +90,11 @@ take_report(void *owner, const rd_kafka_message_t *message)
 
 	producer->outstanding--;
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		if (producer->sent_now != NULL)
+			keep_receipt(producer->sent_now, message);
 		return;
+	}
 	producer->broken = true;
 	if (producer->failed++ > 0)
 		return;
@@ -313,6 +331,8 @@ check_reports(KafkaProducer *producer)
 						   producer->error_topic, producer->error_reason),
 					producer->client->error ?
 					errdetail_internal("%s", producer->client->reason) : 0,
+					producer->sent_now != NULL ?
+					errhint("The record may be in the topic all the same.") :
 					errhint("The transaction is rolled back; records of it that were delivered before may be in the topic.")));
 }
 
@@ -399,6 +419,28 @@ kfdw_producer_flush(KafkaProducerTopic *topic)
 	check_reports(producer);
 	confirm_topics(producer);
 	producer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void
+kfdw_producer_send_now(KafkaProducerTopic *topic, KafkaRecord *record)
+{
+	KafkaProducer *producer = topic->producer;
+
+	record->offset = KAFKA_NO_OFFSET;
+	producer->sent_now = record;
+	PG_TRY();
+	{
+		kfdw_producer_send(topic, record);
+		kfdw_producer_flush(topic);
+	}
+	PG_CATCH();
+	{
+		/* the error may be caught, and what this one still holds is not to be sent later */
+		destroy_producer(producer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	producer->sent_now = NULL;
 }
 
 /*

@@ -14,7 +14,7 @@ typedef struct KafkaProducerTopic KafkaProducerTopic;
 /*
  * A topic at the backend's producer for these settings, which is opened when there is
  * none yet, and stays open for later transactions.  The topic can be used until the
- * end of the transaction.
+ * end of the transaction, or until sending at once fails.
  */
 extern KafkaProducerTopic *kfdw_producer_topic(const KafkaConfig *config, const char *name);
 
@@ -30,6 +30,13 @@ extern void kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *rec
  * reason.
  */
 extern void kfdw_producer_flush(KafkaProducerTopic *topic);
+
+/*
+ * Sends one record and waits until it is acknowledged; nothing else may be under way.
+ * Sets its partition, its timestamp and its offset, which stays negative where no
+ * acknowledgement tells it.
+ */
+extern void kfdw_producer_send_now(KafkaProducerTopic *topic, KafkaRecord *record);
 
 /*
  * Closes, at the end of a transaction, the producers that are not to be used again;

@@ -25,6 +25,7 @@ typedef enum KafkaTimestampType
 
 #define KAFKA_PARTITION_ANY		(-1)	/* let the partitioner choose */
 #define KAFKA_NO_TIMESTAMP		INT64_C(-1)
+#define KAFKA_NO_OFFSET			INT64_C(-1) /* nobody says: any negative one means so */
 
 typedef struct KafkaRecord
 {
