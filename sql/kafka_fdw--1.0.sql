@@ -75,6 +75,20 @@ AS 'MODULE_PATHNAME', 'kfdw_options' LANGUAGE C STABLE ROWS 60;
 CREATE FUNCTION guard_rows() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
 
+-- Writing -------------------------------------------------------------------
+
+-- Sends one record at once and waits until it is acknowledged; a value of NULL makes a
+-- tombstone.  A bytea goes as it is, a text in UTF-8.
+CREATE FUNCTION produce("table" regclass, value text, key text DEFAULT NULL, headers header[] DEFAULT NULL,
+  partition int DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
+  OUT _topic text, OUT _partition int, OUT _offset bigint, OUT _timestamp timestamptz)
+AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
+
+CREATE FUNCTION produce("table" regclass, value bytea, key bytea DEFAULT NULL, headers header[] DEFAULT NULL,
+  partition int DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
+  OUT _topic text, OUT _partition int, OUT _offset bigint, OUT _timestamp timestamptz)
+AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
+
 -- Positions -----------------------------------------------------------------
 
 -- next_offset is the offset of the next record to read.  Rows are written by the

@@ -166,12 +166,24 @@ kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool
 	error_context_stack = context.previous;
 }
 
+/* Fills what the broker has set. */
+static void
+decode_sent(void *arg)
+{
+	KafkaRow   *row = arg;
+	KafkaRowCodec *codec = row->codec;
+
+	for (int i = 0; i < codec->nmetadata; i++)
+		if (kfdw_columns_set_by_broker(codec->metadata[i]->kind))
+			decode_column(row, codec->metadata[i]);
+}
+
 void
 kfdw_codec_decode_sent(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
 {
-	for (int i = 0; i < codec->nmetadata; i++)
-		if (kfdw_columns_set_by_broker(codec->metadata[i]->kind))
-			decode_column(codec, codec->metadata[i], record, values, nulls);
+	KafkaRow	row = {codec, record, values, nulls};
+
+	kfdw_settings_call(codec->decode_use, decode_sent, &row);
 }
 
 /* Puts one column into the record, unless it is NULL. */

@@ -113,22 +113,6 @@ put_row(ReturnSetInfo *result, const KafkaOption *option, const KafkaOptionSetti
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* Only a topic table has options of ours. */
-static void
-check_table(Oid relid)
-{
-	const char *name = get_rel_name(relid);
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	if (!kfdw_options_is_topic_table(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a topic table", name)));
-}
-
 /*
  * Without a table no option has a value.  With one, the options of its columns
  * are left out, as each column has its own.
@@ -144,7 +128,7 @@ kfdw_options(PG_FUNCTION_ARGS)
 	{
 		Oid			relid = PG_GETARG_OID(0);
 
-		check_table(relid);
+		kfdw_options_require_topic_table(relid);
 		kfdw_option_read_table(relid, GetUserId(), settings);
 		places = ~KAFKA_ON_COLUMN;
 	}

@@ -74,4 +74,7 @@ extern bool kfdw_options_is_our_server(Oid serverid);
 /* True when the relation is a foreign table of this wrapper. */
 extern bool kfdw_options_is_topic_table(Oid relid);
 
+/* Any other relation is an error. */
+extern void kfdw_options_require_topic_table(Oid relid);
+
 #endif							/* KFDW_OPTIONS_H */

@@ -369,3 +369,18 @@ kfdw_option_init(void)
 	CacheRegisterSyscacheCallback(USERMAPPINGUSERSERVER, notify, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, notify, (Datum) 0);
 }
+
+void
+kfdw_options_require_topic_table(Oid relid)
+{
+	const char *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (!kfdw_options_is_topic_table(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a topic table", name)));
+}
