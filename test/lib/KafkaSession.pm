@@ -53,19 +53,26 @@ sub start
 	return;
 }
 
-# Waits for the end of what was started; the output. A session that is gone has ended, too.
+# Whether what was started has ended. A session that is gone has ended, too.
+sub is_done
+{
+	my ($self) = @_;
+	my $mark = "done $self->{number}\n";
+	my $is_there = eval { $self->{run}->pump_nb; 1 } && $self->{run}->pumpable;
+	return !$is_there || (index($self->{out}, $mark) >= 0 && index($self->{err}, $mark) >= 0);
+}
+
+# Waits for the end of what was started; the output.
 sub finish
 {
 	my ($self, $seconds) = @_;
 	my $mark = "done $self->{number}\n";
-	my $end = time() + ($seconds // 120);
+	my $end = time() + ($seconds //= 120);
 
-	while (index($self->{out}, $mark) < 0 || index($self->{err}, $mark) < 0)
+	until ($self->is_done)
 	{
 		die "statement is not done after $seconds s, error so far: $self->{err}\n" if time() > $end;
-		eval { $self->{run}->pump_nb; 1 } or last;
-		last unless $self->{run}->pumpable;
-		sleep(0.005);
+		sleep(0.002);
 	}
 	$self->{seconds} = time() - $self->{began};
 	$self->{error} = $self->{err} =~ s/\Q$mark\E//r;
