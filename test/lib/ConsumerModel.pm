@@ -194,6 +194,13 @@ sub is_certain
 	return none { $self->standing($self->{model}{tables}{$table}{key}, $_) =~ /maybe|moved/ } @$partitions;
 }
 
+# The same of a cursor that is not open yet
+sub is_cursor_certain
+{
+	my ($self, $cursor) = @_;
+	return !$self->moved_since($cursor) && $self->is_certain($cursor->{table}, $cursor->{partitions});
+}
+
 # Whether a new query in this transaction must meet an open cursor: 1, 0, or undef where both is right
 sub meets_cursor
 {
@@ -319,6 +326,7 @@ sub declare_cursor
 		%cursor,
 		table => $table,
 		key => $self->{model}{tables}{$table}{key},
+		declared_at => [ @{ $self->{model}{positions}{ $self->{model}{tables}{$table}{key} } // [] } ],
 		depth => $self->savepoints,
 		state => 'good',
 		read => [],
@@ -334,7 +342,20 @@ sub close_cursor
 	return;
 }
 
-# What a cursor reads is settled at its first FETCH. A limited one may claim what it needs only when it needs it.
+# The partitions that others have moved since a cursor was declared, where it must not see that
+sub moved_since
+{
+	my ($self, $cursor) = @_;
+	my $key = $cursor->{key};
+
+	return () if $self->{isolation} ne 'READ COMMITTED' || $self->{model}{concurrent};
+	return grep
+	{ $self->standing($key, $_) ne 'own' && $self->{model}->position($key, $_) != ($cursor->{declared_at}[$_] // 0) }
+	@{ $cursor->{partitions} };
+}
+
+# What a cursor reads is settled at its first FETCH. At READ COMMITTED a partition that others have moved since it was
+# declared is not free for it. A limited one may claim what it needs only when it needs it.
 sub open_cursor
 {
 	my ($self, $cursor) = @_;
@@ -342,6 +363,9 @@ sub open_cursor
 
 	return if $cursor->{slices};
 	$cursor->{slices} = $self->slices($cursor->{table}, $cursor->{partitions});
+	# a query of this transaction may have moved it too, past what is no record
+	$cursor->{slices}{$_}{standing} = $self->{touched}{ $cursor->{key} }{$_} ? 'maybe' : 'held'
+	  foreach $self->moved_since($cursor);
 	return if !$limited || @{ $cursor->{partitions} } == 1;
 	$_->{standing} =~ s/free|own/maybe/ foreach values %{ $cursor->{slices} };
 	return;

@@ -266,7 +266,9 @@ sub _loop
 	my %read = (partitions => \@partitions);
 	my $catch = 'EXCEPTION WHEN division_by_zero THEN';
 	my $body;
-	my $shape = _weighted(again => 2, rounds => 2, loop => 1,
+	# beside others each round of a loop may find other partitions free
+	my $loops = $self->{model}{concurrent} ? 0 : 2;
+	my $shape = _weighted(again => $loops, rounds => $loops, loop => 1,
 		some => !defined $self->_poll($table) && $self->{consumer}->is_certain($table, \@partitions));
 
 	if ($shape eq 'again')
@@ -345,7 +347,7 @@ sub _cursor_answers
 	$answers{errs} = 1 if $cursor->{state} =~ /broken|failed/;
 	$answers{errs} = undef
 	  if $cursor->{state} eq 'doubtful' || ($cursor->{state} eq 'broken' && ($is_past_end || $self->{is_lenient}));
-	$answers{idle} = undef if $cursor->{state} ne 'good';
+	$answers{idle} = undef if $cursor->{state} ne 'good' || (!$cursor->{slices} && $self->{consumer}->moved_since($cursor));
 	$answers{failed} = sub { $self->{consumer}->fail_cursor($cursor) };
 	return %answers;
 }
@@ -360,15 +362,22 @@ sub _fetch
 
 	# what a sort reads must be known
 	return $self->_close($name)
-	  if $cursor->{kind} eq 'sorted' && !$cursor->{slices} && !$consumer->is_certain($cursor->{table}, $cursor->{partitions});
+	  if $cursor->{kind} eq 'sorted' && !$cursor->{slices} && !$consumer->is_cursor_certain($cursor);
 	my %answers = $self->_cursor_answers($cursor);
+	$answers{errs} = 0 if $is_back && !$cursor->{slices};    # before the first row there is nothing to be read
 	return $self->_send(
 		$is_back ? "FETCH BACKWARD $count FROM $name" : 'FETCH ' . ($count // 'ALL') . " FROM $name",
 		%answers,
 		idle => $is_back ? undef : $answers{idle},
 		judge => sub {
 			my (@rows) = @_;
-			return @rows && !$self->{is_lenient} ? 'rows after records were taken back' : () if $cursor->{state} ne 'good';
+			if ($cursor->{state} ne 'good')
+			{
+				# rows that it had before may come again where it is not known whether any were taken back
+				my %read = map { $_->[0] => 1 } $cursor->{state} eq 'doubtful' ? grep { defined } @{ $cursor->{read} } : ();
+				my @new = grep { !$read{ $_->[0] } } @rows;
+				return @new && !$self->{is_lenient} ? 'rows after records were taken back' : ();
+			}
 			return $is_back ? $consumer->fetch_backward($name, $count, \@rows) : $consumer->fetch($name, $count, \@rows);
 		});
 }

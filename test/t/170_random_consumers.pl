@@ -105,9 +105,10 @@ sub finish
 {
 	my ($model, $randoms, $name) = @_;
 
-	while (my @open = grep { $_->end } @$randoms)
+	# one after the other, as the order of what they send is not known otherwise
+	foreach my $random (@$randoms)
 	{
-		stop_if_wrong(map { $_->finish } @open);
+		stop_if_wrong($random->finish) while $random->end;
 	}
 	foreach my $table (sort keys %{ $model->{tables} })
 	{
