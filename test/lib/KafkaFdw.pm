@@ -132,9 +132,14 @@ sub new_topic
 sub start_generator
 {
 	my ($topic, @options) = @_;
+	return _start_generator('generate', $topic, @options);
+}
+
+sub _start_generator
+{
+	my (@arguments) = @_;
 	my %generator = (out => '', err => '');
-	$generator{run} =
-	  IPC::Run::start([ 'kafka_tool', 'generate', $topic, @options ], '>', \$generator{out}, '2>', \$generator{err});
+	$generator{run} = IPC::Run::start([ 'kafka_tool', @arguments ], '>', \$generator{out}, '2>', \$generator{err});
 	return \%generator;
 }
 
@@ -266,6 +271,12 @@ sub kafka_tool
 {
 	my ($self, @arguments) = @_;
 	return KafkaFdw::kafka_tool('-b', $self->bootstrap, @arguments);
+}
+
+sub start_generator
+{
+	my ($self, $topic, @options) = @_;
+	return KafkaFdw::_start_generator('-b', $self->bootstrap, 'generate', $topic, @options);
 }
 
 END
