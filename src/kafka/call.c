@@ -41,8 +41,41 @@ static int	wake_fd = -1;
 
 static KafkaWaitEvent call_wait = {"KafkaCall"};
 
-int
-kfdw_call_start_thread(void *(*run) (void *), void *argument)
+/* What a thread is to do. */
+typedef struct ThreadStart
+{
+	void	   *(*run) (void *argument);
+	void	   *argument;
+} ThreadStart;
+
+static int	threads_running = 0;
+
+/* A thread from its beginning to its end. */
+static void *
+run_thread(void *argument)
+{
+	ThreadStart start = *(ThreadStart *) argument;
+
+	free(argument);
+	start.run(start.argument);
+	__atomic_sub_fetch(&threads_running, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/*
+ * The process leaves by exit(), and a thread is still busy, behind a name server that is
+ * silent for example: it must not meet what libraries destroy there.
+ */
+static void
+leave_at_once(int status, void *argument)
+{
+	if (__atomic_load_n(&threads_running, __ATOMIC_SEQ_CST) > 0)
+		_exit(status);
+}
+
+/* Starts a thread; 0, or an errno. */
+static int
+create_thread(ThreadStart *start)
 {
 	sigset_t	all,
 				old;
@@ -54,9 +87,33 @@ kfdw_call_start_thread(void *(*run) (void *), void *argument)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	result = pthread_create(&thread, &attributes, run, argument);
+	result = pthread_create(&thread, &attributes, run_thread, start);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attributes);
+	return result;
+}
+
+int
+kfdw_call_start_thread(void *(*run) (void *), void *argument)
+{
+	static bool exit_callback_registered = false;
+	ThreadStart *start = malloc(sizeof(ThreadStart));
+	int			result;
+
+	if (start == NULL)
+		return ENOMEM;
+	start->run = run;
+	start->argument = argument;
+
+	/* what is registered last comes first: before the end of the libraries that a thread uses */
+	if (!exit_callback_registered)
+		exit_callback_registered = on_exit(leave_at_once, NULL) == 0;
+	__atomic_add_fetch(&threads_running, 1, __ATOMIC_SEQ_CST);
+	result = create_thread(start);
+	if (result == 0)
+		return 0;
+	__atomic_sub_fetch(&threads_running, 1, __ATOMIC_SEQ_CST);
+	free(start);
 	return result;
 }
 
