@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "catalog/offsets.h"
 #include "catalog/roles.h"
@@ -22,7 +23,7 @@
 /* A row's revision is its xmin: every change makes another one. */
 #define STREAM_COLUMNS \
 	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
-	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin"
+	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin, s.created_at"
 
 static KafkaStatement get_statement = {
 	"SELECT " STREAM_COLUMNS " FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
@@ -87,6 +88,7 @@ read_row(HeapTuple row, MemoryContext context)
 	stream->max_poll_records = DatumGetInt32(row_value(row, 7));
 	stream->enabled = DatumGetBool(row_value(row, 8));
 	stream->revision = DatumGetTransactionId(row_value(row, 9));
+	stream->created = DatumGetTimestampTz(row_value(row, 10));
 	MemoryContextSwitchTo(old);
 	return stream;
 }

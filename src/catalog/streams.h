@@ -5,6 +5,7 @@
 #ifndef KFDW_STREAMS_H
 #define KFDW_STREAMS_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 typedef struct KafkaStream
@@ -17,6 +18,7 @@ typedef struct KafkaStream
 	int			workers;
 	int			max_poll_records;
 	bool		enabled;
+	TimestampTz created;		/* tells it from a predecessor of its name */
 	TransactionId revision;		/* differs after each change of the row */
 } KafkaStream;
 

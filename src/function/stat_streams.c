@@ -78,7 +78,7 @@ find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, K
 	bool		found;
 
 	strlcpy(key.name, stream->name, NAMEDATALEN);
-	found = kfdw_shared != NULL && kfdw_slot_copy(&key, slot);
+	found = kfdw_shared != NULL && kfdw_slot_copy(&key, slot) && slot->created == stream->created;
 	if (!found)
 	{
 		memset(slot, 0, sizeof(KafkaSlot));

@@ -59,6 +59,7 @@ list_wants(void)
 		want->owner = stream->owner;
 		want->workers = stream->workers;
 		want->enabled = stream->enabled && OidIsValid(stream->owner);
+		want->created = stream->created;
 		want->revision = stream->revision;
 		wants = lappend(wants, want);
 	}

@@ -8,6 +8,7 @@
 #ifndef KFDW_JOB_H
 #define KFDW_JOB_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/elog.h"
 
@@ -35,6 +36,7 @@ typedef struct KafkaWant
 	Oid			owner;			/* the role that its workers run as */
 	int			workers;		/* among how many it is shared */
 	bool		enabled;		/* false: nobody works, but the counters are kept */
+	TimestampTz created;		/* tells it from a predecessor of its name */
 	TransactionId revision;		/* differs after each change */
 } KafkaWant;
 

@@ -31,7 +31,7 @@ typedef enum KafkaWorkerState
 #define KAFKA_NO_PROCESS "all of max_worker_processes are in use: raise it and restart the server"
 #define KAFKA_NO_SLOT "all of kafka_fdw.max_workers are in use: raise it and restart the server"
 
-/* What kafka.stat_streams shows; counts since the slot was made. */
+/* What kafka.stat_streams shows; counts since the server started, or the stream was created. */
 typedef struct KafkaWorkerStats
 {
 	int			partitions;
@@ -59,7 +59,8 @@ typedef struct KafkaSlot
 	bool		wanted;
 	bool		kept;			/* not wanted, but shown: it is paused */
 	Oid			owner;			/* the role that the worker runs as */
-	TransactionId revision;		/* of what is wanted */
+	TimestampTz created;		/* of what is wanted, and its revision */
+	TransactionId revision;
 
 	/* the process */
 	bool		launched;		/* a process was asked for and has not ended */

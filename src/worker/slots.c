@@ -156,7 +156,6 @@ make_slot(const KafkaWorkerKey *key)
 	slot->launch = launch;
 	slot->key = *key;
 	slot->state = KAFKA_STATE_STARTING;
-	slot->stats.lag = slot->stats.newest_record = -1;
 	return slot;
 }
 
@@ -173,6 +172,18 @@ stop_wanting(KafkaSlot *slot)
 		slot->in_use = false;
 }
 
+/* The counters of a predecessor, dropped before anybody looked, are not those of its successor. */
+static void
+look_at_want(KafkaSlot *slot, const KafkaWant *want)
+{
+	if (slot->created == want->created)
+		return;
+	memset(&slot->stats, 0, sizeof(slot->stats));
+	slot->stats.lag = slot->stats.newest_record = -1;
+	slot->launched_at = slot->launched ? slot->launched_at : 0;
+	slot->created = want->created;
+}
+
 /* A worker is wanted, in this revision. */
 static void
 start_wanting(const KafkaWorkerKey *key, const KafkaWant *want)
@@ -181,7 +192,10 @@ start_wanting(const KafkaWorkerKey *key, const KafkaWant *want)
 
 	if (slot == NULL)
 		slot = make_slot(key);
-	if (slot == NULL || (slot->wanted && TransactionIdEquals(slot->revision, want->revision)))
+	if (slot == NULL)
+		return;
+	look_at_want(slot, want);
+	if (slot->wanted && TransactionIdEquals(slot->revision, want->revision))
 		return;
 	slot->wanted = true;
 	slot->owner = want->owner;
@@ -223,6 +237,8 @@ free_slots(Oid database, List *wants)
 			continue;
 		want = find_want(wants, slot);
 		slot->kept = want != NULL && !want->enabled;
+		if (want != NULL)
+			look_at_want(slot, want);
 		if (want == NULL || !want->enabled)
 			stop_wanting(slot);
 	}

@@ -1,0 +1,71 @@
+# What a stream's workers remember: a failure until the server starts again, counters as long as the stream is the same.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main', conf => "restart_after_crash = on");
+my $topic = new_topic(1);
+my $bootstrap = bootstrap();
+my $create = "SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids')";
+my $counters = "SELECT state, batches > 0, records_in, last_error IS NULL FROM kafka.stat_streams";
+
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE copied (id int CHECK (id < 100));
+	$create;
+	EOF
+produce($topic, "{\"id\":1}\n{\"id\":2}\n");
+becomes($node, 'postgres', $counters, 'idle|t|2|t', 'a stream counts');
+
+# The same name is not the same stream.
+$node->safe_psql('postgres', "BEGIN; SELECT kafka.drop_stream('copy'); COMMIT; BEGIN; SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT -id FROM ids'); SELECT kafka.pause_stream('copy'); COMMIT");
+is($node->safe_psql('postgres', 'SELECT batches, records_in FROM kafka.stat_streams'), '0|0', 'a successor of its name begins at 0');
+$node->safe_psql('postgres', "SELECT kafka.resume_stream('copy')");
+becomes($node, 'postgres', $counters, 'idle|t|2|t', 'and counts its own records');
+$node->safe_psql('postgres', <<~"EOF");
+	DROP EXTENSION kafka_fdw CASCADE;
+	CREATE EXTENSION kafka_fdw;
+	CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	$create;
+	EOF
+becomes($node, 'postgres', $counters, 'idle|t|2|t', 'so does one after DROP and CREATE EXTENSION');
+
+# A failure is believed until somebody changes something, or the server starts: then it is tried once.
+produce($topic, "{\"id\":100}\n");
+becomes($node, 'postgres', 'SELECT state, pid FROM kafka.stat_streams', 'failed|', 'a stream fails');
+my $log = -s $node->logfile;
+$node->safe_psql('postgres', 'CREATE DATABASE other TEMPLATE template0');
+$node->psql('postgres', 'ALTER DATABASE postgres RENAME TO other');
+$node->reload;
+is($node->safe_psql('postgres', 'SELECT state FROM kafka.stat_streams'), 'failed', 'it stays so');
+$node->safe_psql('postgres', 'ALTER TABLE copied DROP CONSTRAINT copied_id_check');
+is($node->safe_psql('postgres', 'SELECT state FROM kafka.stat_streams'), 'failed', 'also when its cause is mended');
+unlike(slurp_file($node->logfile, $log), qr/has failed/, 'and was not tried');
+kill9(backend_pid($node, "backend_type = 'kafka_fdw launcher'"));
+ok(poll_until(sub { my $max = eval { $node->safe_psql('postgres', 'SELECT max(id) FROM copied') }; ($max // '') eq '100' }, 60),
+	'after a crash it is tried again');
+
+# DROP EXTENSION while the workers of a server that just started are on their way
+$log = -s $node->logfile;
+foreach my $pause (0, 0.1, 0.2, 0.3)
+{
+	$node->restart;
+	Time::HiRes::sleep($pause);
+	$node->safe_psql('postgres', <<~"EOF");
+		SET client_min_messages = warning;
+		DROP EXTENSION kafka_fdw CASCADE;
+		CREATE EXTENSION kafka_fdw;
+		CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+		CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+		$create;
+		EOF
+	becomes($node, 'postgres', 'SELECT state FROM kafka.stat_streams', 'idle', 'a stream after DROP EXTENSION soon after a start');
+}
+unlike(slurp_file($node->logfile, $log), qr/ERROR/, 'no worker fails by it');
+
+$node->stop;
+done_testing();
