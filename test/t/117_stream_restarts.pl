@@ -20,17 +20,19 @@ $node->safe_psql('postgres', <<~"EOF");
 produce($topic, "{\"id\":1}\n{\"id\":2}\n");
 becomes($node, 'postgres', $counters, 'idle|t|2|t', 'a stream counts');
 
-# The same name is not the same stream.
-$node->safe_psql('postgres', "BEGIN; SELECT kafka.drop_stream('copy'); COMMIT; BEGIN; SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT -id FROM ids'); SELECT kafka.pause_stream('copy'); COMMIT");
+# The same name is not the same stream. In one transaction no scout can look in between.
+$node->safe_psql('postgres', "BEGIN; SELECT kafka.drop_stream('copy'); SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT -id FROM ids'); SELECT kafka.pause_stream('copy'); COMMIT");
 is($node->safe_psql('postgres', 'SELECT batches, records_in FROM kafka.stat_streams'), '0|0', 'a successor of its name begins at 0');
 $node->safe_psql('postgres', "SELECT kafka.resume_stream('copy')");
 becomes($node, 'postgres', $counters, 'idle|t|2|t', 'and counts its own records');
 $node->safe_psql('postgres', <<~"EOF");
+	BEGIN;
 	DROP EXTENSION kafka_fdw CASCADE;
 	CREATE EXTENSION kafka_fdw;
 	CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
 	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
 	$create;
+	COMMIT;
 	EOF
 becomes($node, 'postgres', $counters, 'idle|t|2|t', 'so does one after DROP and CREATE EXTENSION');
 
