@@ -268,13 +268,20 @@ kfdw_slot_end_database(Oid database)
 {
 	bool		found;
 
-	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	found = kfdw_shared->scouting == database;
 	for (int i = 0; i < kfdw_shared->nslots; i++)
 	{
 		KafkaSlot  *slot = &kfdw_shared->slots[i];
 
-		if (!slot->in_use || slot->key.database != database || !slot->launched)
+		if (!slot->in_use || slot->key.database != database)
+			continue;
+
+		/* what is wanted may be another thing afterwards: a scout will say */
+		slot->kept = true;
+		if (slot->state != KAFKA_STATE_FAILED)
+			stop_wanting(slot);
+		if (!slot->launched)
 			continue;
 		found = true;
 		if (slot->pid != 0)

@@ -37,7 +37,10 @@ extern bool kfdw_slot_copy(const KafkaWorkerKey *key, KafkaSlot *copy);
 /* Makes the slots of a database what its wants ask for. */
 extern void kfdw_slot_set_wants(Oid database, List *wants);
 
-/* Ends the processes of a database at once; false when there were none. */
+/*
+ * Ends the processes of a database at once, and wants none until a scout has looked
+ * again; false when there were none.
+ */
 extern bool kfdw_slot_end_database(Oid database);
 
 #endif							/* KFDW_SLOTS_H */

@@ -1,0 +1,35 @@
+# The extension is dropped while the server starts its streams: none of their processes stumbles over it.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+my $bootstrap = bootstrap();
+produce($topic, "{\"id\":$_}\n") foreach 1 .. 3;
+
+my $setup = <<"SQL";
+	CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+	CREATE SERVER IF NOT EXISTS k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE copied (id int);
+	SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids');
+SQL
+my $state = "SELECT state FROM kafka.stat_streams WHERE stream = 'copy'";
+$node->safe_psql('postgres', $setup);
+becomes($node, 'postgres', $state, 'idle', 'a stream runs');
+
+foreach my $round (1 .. 5)
+{
+	my $log = -s $node->logfile;
+	$node->restart;
+	$node->safe_psql('postgres', 'DROP EXTENSION kafka_fdw CASCADE');
+	unlike(slurp_file($node->logfile, $log), qr/ERROR/, "no process stumbles over an extension that goes, round $round");
+	$node->safe_psql('postgres', "DROP TABLE copied; $setup");
+	becomes($node, 'postgres', $state, 'idle', 'and a new one runs');
+}
+
+done_testing();
