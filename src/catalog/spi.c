@@ -43,7 +43,7 @@ check_our_tables(Oid schema)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("table \"kafka.%s\" does not belong to extension \"kafka_fdw\"", our_tables[i]),
-					 errdetail("The schema of the extension was renamed, and another one has its place.")));
+					 errdetail("It is missing, or another one has its place: the extension is of another version, or its schema was renamed.")));
 	}
 }
 
