@@ -223,7 +223,8 @@ CREATE FUNCTION stat_streams(OUT stream text, OUT worker int, OUT state text, OU
   OUT partitions int, OUT batches bigint, OUT records_in bigint, OUT records_out bigint,
   OUT parked bigint, OUT dead_letters bigint, OUT bytes_in bigint, OUT lag bigint,
   OUT lag_seconds float8, OUT last_batch_ms float8, OUT last_commit_at timestamptz,
-  OUT restarts bigint, OUT last_error text, OUT last_error_at timestamptz) RETURNS SETOF record
+  OUT restarts bigint, OUT last_error text, OUT last_error_at timestamptz,
+  OUT batch_since timestamptz, OUT wait_event text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_streams' LANGUAGE C VOLATILE STRICT;
 
 CREATE VIEW stat_streams AS SELECT * FROM stat_streams();

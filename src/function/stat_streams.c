@@ -9,9 +9,12 @@
 #include "funcapi.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "catalog/instance.h"
 #include "catalog/streams.h"
@@ -41,6 +44,8 @@ enum
 	STAT_RESTARTS,
 	STAT_LAST_ERROR,
 	STAT_LAST_ERROR_AT,
+	STAT_BATCH_SINCE,
+	STAT_WAIT_EVENT,
 	STAT_COLUMNS
 };
 
@@ -85,6 +90,9 @@ find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, K
 		slot->stats.lag = slot->stats.newest_record = -1;
 		slot->state = absence->state;
 	}
+	/* without a process nobody looks how far behind it is */
+	if (slot->pid == 0)
+		slot->stats.lag = -1;
 	if (!stream->enabled)
 		slot->state = KAFKA_STATE_PAUSED;
 	else if (!OidIsValid(stream->owner))
@@ -115,6 +123,16 @@ lag_seconds(const KafkaWorkerStats *stats)
 	return Max(now_ms - stats->newest_record, 0) / 1000.0;
 }
 
+/* What a process waits for, NULL when that is nothing. */
+static const char *
+wait_event(int pid)
+{
+	const PGPROC *process = pid == 0 ? NULL : BackendPidGetProc(pid);
+	uint32		info = process == NULL ? 0 : process->wait_event_info;
+
+	return info == 0 ? NULL : psprintf("%s: %s", pgstat_get_wait_event_type(info), pgstat_get_wait_event(info));
+}
+
 /* Sets a column, to NULL where there is nothing to tell. */
 static void
 set_column(Datum *values, bool *nulls, int column, Datum value, bool known)
@@ -129,6 +147,8 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 {
 	const KafkaWorkerStats *stats = &slot->stats;
 	double		seconds = lag_seconds(stats);
+	bool		runs = slot->state == KAFKA_STATE_RUNNING && slot->running_since != 0;
+	const char *waits_for = runs ? wait_event(slot->pid) : NULL;
 	bool		may_read = has_privs_of_role(GetUserId(), stream->owner) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 
@@ -151,6 +171,9 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 	set_column(values, nulls, STAT_LAST_ERROR, CStringGetTextDatum(stats->last_error),
 			   may_read && stats->last_error[0] != '\0');
 	set_column(values, nulls, STAT_LAST_ERROR_AT, TimestampTzGetDatum(stats->last_error_at), stats->last_error_at != 0);
+	set_column(values, nulls, STAT_BATCH_SINCE, TimestampTzGetDatum(slot->running_since), runs);
+	set_column(values, nulls, STAT_WAIT_EVENT, waits_for == NULL ? (Datum) 0 : CStringGetTextDatum(waits_for),
+			   may_read && waits_for != NULL);
 }
 
 Datum

@@ -146,7 +146,7 @@ run_batch(StreamWork *work)
 		.newest_record = kfdw_task_newest_timestamp(task),
 	};
 
-	kfdw_frame_enter(KAFKA_STATE_RUNNING);
+	kfdw_frame_run(kfdw_task_lag(task));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(task))
 		return false;

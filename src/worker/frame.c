@@ -62,7 +62,14 @@ kfdw_frame_enter(KafkaWorkerState state)
 	kfdw_own_slot_enter(state);
 	if (state == KAFKA_STATE_IDLE)
 		stalled_by[0] = '\0';
-	pgstat_report_activity(state == KAFKA_STATE_RUNNING ? STATE_RUNNING : STATE_IDLE, activity);
+	pgstat_report_activity(STATE_IDLE, activity);
+}
+
+void
+kfdw_frame_run(int64 lag)
+{
+	kfdw_own_slot_run(lag);
+	pgstat_report_activity(STATE_RUNNING, activity);
 }
 
 void

@@ -7,8 +7,11 @@
 
 #include "worker/shared.h"
 
-/* Shows a state, in the slot and in pg_stat_activity. */
+/* Shows a state in which nothing runs, in the slot and in pg_stat_activity. */
 extern void kfdw_frame_enter(KafkaWorkerState state);
+
+/* Shows that a piece of work begins, and how many records the worker is behind until it is done. */
+extern void kfdw_frame_run(int64 lag);
 
 /* Adds what was done: whatever trouble there was is over. */
 extern void kfdw_frame_record(const KafkaWorkerStats *done);

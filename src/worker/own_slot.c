@@ -93,6 +93,16 @@ kfdw_own_slot_enter(KafkaWorkerState state)
 	LWLockRelease(kfdw_shared->lock);
 }
 
+void
+kfdw_own_slot_run(int64 lag)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	if (TransactionIdEquals(my_slot->revision, my_revision))
+		kfdw_slot_set_state(my_slot, KAFKA_STATE_RUNNING);
+	my_slot->stats.lag = lag;
+	LWLockRelease(kfdw_shared->lock);
+}
+
 int
 kfdw_own_slot_fault(KafkaWorkerState state, const char *message)
 {

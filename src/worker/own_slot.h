@@ -26,6 +26,9 @@ extern bool kfdw_own_slot_follow(TransactionId *revision);
 /* Shows a state, unless what is wanted has changed since the worker looked. */
 extern void kfdw_own_slot_enter(KafkaWorkerState state);
 
+/* Shows that it runs, and how many records it is behind until that is done. */
+extern void kfdw_own_slot_run(int64 lag);
+
 /* Something failed; returns how often in a row. */
 extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message);
 

@@ -72,6 +72,7 @@ typedef struct KafkaSlot
 	TimestampTz next_start;		/* no process before */
 
 	KafkaWorkerState state;
+	TimestampTz running_since;	/* 0: it does not run */
 	KafkaWorkerStats stats;
 } KafkaSlot;
 

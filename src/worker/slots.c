@@ -53,6 +53,7 @@ kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state)
 {
 	Assert(state == slot->state || may_follow(slot->state, state));
 	slot->state = state;
+	slot->running_since = state == KAFKA_STATE_RUNNING ? GetCurrentTimestamp() : 0;
 }
 
 void

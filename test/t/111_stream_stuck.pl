@@ -1,0 +1,39 @@
+# A batch that waits for a lock is seen: how far behind the stream is, since when the batch runs and what it waits for.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE copied (id int);
+	SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids');
+	EOF
+produce($topic, "{\"id\":1}\n");
+becomes($node, 'postgres', 'SELECT state, lag, lag_seconds, batch_since, wait_event FROM kafka.stat_streams', 'idle|0|0||',
+	'an idle stream is not behind, and runs no batch');
+
+my $session = KafkaSession->new($node);
+$session->run('BEGIN; LOCK TABLE copied');
+produce($topic, join('', map { "{\"id\":$_}\n" } 2 .. 11));
+becomes($node, 'postgres', 'SELECT state, lag > 0, lag_seconds > 0, batch_since < clock_timestamp(), wait_event FROM kafka.stat_streams',
+	'running|t|t|t|Lock: relation', 'a batch that waits for a lock is behind');
+is($node->safe_psql('postgres', "SELECT extract(epoch FROM clock_timestamp() - batch_since) < 100 FROM kafka.stat_streams"), 't', 'since it waits');
+$node->safe_psql('postgres', 'CREATE ROLE other');
+is($node->safe_psql('postgres', 'SET ROLE other; SELECT count(wait_event) FROM kafka.stat_streams'), '0', 'what for is for the owner only');
+$session->run('COMMIT');
+becomes($node, 'postgres', 'SELECT state, lag, lag_seconds, batch_since, wait_event FROM kafka.stat_streams', 'idle|0|0||', 'then it is not any more');
+
+# Where nobody looks, nothing is said.
+$node->safe_psql('postgres', "SELECT kafka.pause_stream('copy')");
+becomes($node, 'postgres', 'SELECT state, lag, lag_seconds FROM kafka.stat_streams', 'paused||', 'a paused stream does not know how far behind it is');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+
+done_testing();
