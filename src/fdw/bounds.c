@@ -1,11 +1,15 @@
 /*
  * bounds.c
- *	  Conditions on the partition and offset columns decide what is fetched.
+ *	  Conditions on the partition, offset and timestamp columns decide what is fetched.
  *
  * A condition becomes a tree of AND, OR and comparisons.  It is evaluated for each
- * partition, and yields the interval of offsets that it admits there: a comparison
- * of the partition admits all or nothing, AND intersects, OR takes the interval
- * around both arms.  What cannot be used admits everything.
+ * partition, and yields the interval of offsets that it admits there, and the earliest
+ * time: a comparison of the partition admits all or nothing, AND intersects, OR takes
+ * the interval around both arms.  What cannot be used admits everything.
+ *
+ * Timestamps need not ascend with offsets.  All records below the first one of a time
+ * or later are earlier, which is what a broker can tell; above it anything may come,
+ * so the latest time only filters.
  */
 #include "postgres.h"
 
@@ -20,8 +24,11 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
+#include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "fdw/bounds.h"
 #include "format/columns.h"
@@ -31,12 +38,24 @@ typedef enum KafkaBoundKind
 {
 	BOUND_AND,					/* the conditions follow */
 	BOUND_OR,
-	BOUND_PARTITION,			/* strategy and position in fdw_exprs follow */
-	BOUND_OFFSET
+	BOUND_PARTITION,			/* strategy, position in fdw_exprs and slack follow */
+	BOUND_OFFSET,
+	BOUND_TIME
 } KafkaBoundKind;
+
+/* What is asked of the conditions. */
+typedef enum KafkaBoundsQuestion
+{
+	ADMITTED_PARTITION,			/* as if there were conditions on the partition only */
+	ADMITTED_RECORDS
+} KafkaBoundsQuestion;
 
 /* Beyond btree's strategies: not equal. */
 #define NOT_EQUAL_STRATEGY 0
+
+/* A time is taken for so many milliseconds earlier, for roundings: the column's own, and ours. */
+#define SCALED_SLACK_MS	500
+#define SLACK_MS		1
 
 struct KafkaBounds
 {
@@ -45,10 +64,11 @@ struct KafkaBounds
 	KafkaBounds **children;
 
 	int			strategy;
+	int			slack;
 	ExprState  *expr;
-	Oid			type;			/* of the expression: an integer or an array of them */
+	Oid			type;			/* of the expression: an integer, a time or an array of them */
 	int			nvalues;		/* a NULL is no value: it compares true with nothing */
-	int64	   *values;
+	int64	   *values;		/* a time in milliseconds since 1970 */
 	bool		has_null;		/* NOT IN a list with a NULL is never true */
 };
 
@@ -60,15 +80,16 @@ typedef struct KafkaBoundsPlanner
 	List	   *exprs;
 } KafkaBoundsPlanner;
 
-/* The offsets from (inclusive) .. end (exclusive) of a partition. */
+/* The offsets from (inclusive) .. end (exclusive) of a partition, as far as they are of a time or later. */
 typedef struct KafkaInterval
 {
 	int64		from;
 	int64		end;
+	int64		since;			/* milliseconds since 1970 */
 } KafkaInterval;
 
-static const KafkaInterval everything = {0, PG_INT64_MAX};
-static const KafkaInterval nothing = {0, 0};
+static const KafkaInterval everything = {0, PG_INT64_MAX, 0};
+static const KafkaInterval nothing = {0, 0, 0};
 
 static List *plan_condition(KafkaBoundsPlanner *planner, Node *node);
 
@@ -80,69 +101,87 @@ is_fixed(Node *expr)
 		!contain_subplans(expr);
 }
 
-/* Which of our columns an expression is; false when it is none that can be used. */
-static bool
+/* The column of ours that an expression is; NULL when it is none that can be used. */
+static const Var *
 find_column(const KafkaBoundsPlanner *planner, Node *expr, KafkaBoundKind *kind)
 {
 	Var		   *var = (Var *) expr;
-	KafkaColumnKind column;
 
 	if (!IsA(expr, Var) || var->varno != planner->relation || var->varlevelsup != 0 || var->varattno <= 0)
-		return false;
-	column = planner->columns->column[var->varattno - 1].kind;
-	*kind = column == KAFKA_COLUMN_PARTITION ? BOUND_PARTITION : BOUND_OFFSET;
-	return column == KAFKA_COLUMN_PARTITION || column == KAFKA_COLUMN_OFFSET;
+		return NULL;
+	switch (planner->columns->column[var->varattno - 1].kind)
+	{
+		case KAFKA_COLUMN_PARTITION:
+			*kind = BOUND_PARTITION;
+			return var;
+		case KAFKA_COLUMN_OFFSET:
+			*kind = BOUND_OFFSET;
+			return var;
+		case KAFKA_COLUMN_TIMESTAMP:
+			*kind = BOUND_TIME;
+			return var;
+		default:
+			return NULL;
+	}
 }
 
-/* The strategy of a comparison of integers, -1 when the operator is none. */
+/* The strategy of a comparison with a column, -1 when the operator is none. */
 static int
-find_strategy(Oid operator)
+find_strategy(Oid operator, const Var *column)
 {
-	int			strategy = get_op_opfamily_strategy(operator, INTEGER_BTREE_FAM_OID);
+	Oid			family = column->vartype == TIMESTAMPTZOID ?
+		lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_BTREE_OPFAMILY)->btree_opf : INTEGER_BTREE_FAM_OID;
+	int			strategy = get_op_opfamily_strategy(operator, family);
 
 	if (strategy != 0)
 		return strategy;
-	if (get_op_opfamily_strategy(get_negator(operator), INTEGER_BTREE_FAM_OID) == BTEqualStrategyNumber)
+	if (get_op_opfamily_strategy(get_negator(operator), family) == BTEqualStrategyNumber)
 		return NOT_EQUAL_STRATEGY;
 	return -1;
 }
 
-/* A comparison as a node of the plan. */
+/* How much the values of a column can be off. */
+static int
+find_slack(const Var *column)
+{
+	if (column->vartype != TIMESTAMPTZOID)
+		return 0;
+	return column->vartypmod >= 0 ? SCALED_SLACK_MS : SLACK_MS;
+}
+
+/* A comparison of a column as a node of the plan. */
 static List *
-make_comparison(KafkaBoundsPlanner *planner, KafkaBoundKind kind, int strategy, Node *expr)
+make_comparison(KafkaBoundsPlanner *planner, KafkaBoundKind kind, int strategy, const Var *column, Node *expr)
 {
 	planner->exprs = lappend(planner->exprs, expr);
-	return list_make3(makeInteger(kind), makeInteger(strategy), makeInteger(list_length(planner->exprs) - 1));
+	return list_make4(makeInteger(kind), makeInteger(strategy), makeInteger(list_length(planner->exprs) - 1),
+					  makeInteger(find_slack(column)));
 }
 
 /* column operator expression, or the other way round */
 static List *
 plan_comparison(KafkaBoundsPlanner *planner, OpExpr *clause)
 {
-	Node	   *left,
-			   *right;
+	const Var  *column;
+	Node	   *value;
 	Oid			operator = clause->opno;
 	KafkaBoundKind kind;
 	int			strategy;
 
 	if (list_length(clause->args) != 2)
 		return NIL;
-	left = linitial(clause->args);
-	right = lsecond(clause->args);
-	if (!find_column(planner, left, &kind))
+	column = find_column(planner, linitial(clause->args), &kind);
+	value = lsecond(clause->args);
+	if (column == NULL)
 	{
-		Node	   *swap = left;
-
-		left = right;
-		right = swap;
+		column = find_column(planner, lsecond(clause->args), &kind);
+		value = linitial(clause->args);
 		operator = get_commutator(operator);
-		if (!OidIsValid(operator) || !find_column(planner, left, &kind))
-			return NIL;
 	}
-	strategy = find_strategy(operator);
-	if (strategy < 0 || !is_fixed(right))
+	if (column == NULL || !OidIsValid(operator) || !is_fixed(value))
 		return NIL;
-	return make_comparison(planner, kind, strategy, right);
+	strategy = find_strategy(operator, column);
+	return strategy < 0 ? NIL : make_comparison(planner, kind, strategy, column, value);
 }
 
 /* column IN (...), column NOT IN (...) */
@@ -150,14 +189,16 @@ static List *
 plan_array_comparison(KafkaBoundsPlanner *planner, ScalarArrayOpExpr *clause)
 {
 	Node	   *array = lsecond(clause->args);
-	int			strategy = find_strategy(clause->opno);
 	KafkaBoundKind kind;
+	const Var  *column = find_column(planner, linitial(clause->args), &kind);
+	int			strategy;
 
+	if (column == NULL || !is_fixed(array))
+		return NIL;
+	strategy = find_strategy(clause->opno, column);
 	if (strategy != (clause->useOr ? BTEqualStrategyNumber : NOT_EQUAL_STRATEGY))
 		return NIL;
-	if (!find_column(planner, linitial(clause->args), &kind) || !is_fixed(array))
-		return NIL;
-	return make_comparison(planner, kind, strategy, array);
+	return make_comparison(planner, kind, strategy, column, array);
 }
 
 /* AND needs one usable arm, OR needs all of them. */
@@ -229,6 +270,7 @@ kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent)
 	check_stack_depth();
 	if (tree == NIL)
 		return NULL;
+	check_stack_depth();
 	bounds = palloc0(sizeof(KafkaBounds));
 	bounds->kind = intVal(linitial(tree));
 	if (bounds->kind == BOUND_AND || bounds->kind == BOUND_OR)
@@ -243,22 +285,42 @@ kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent)
 		Expr	   *expr = list_nth(exprs, intVal(lthird(tree)));
 
 		bounds->strategy = intVal(lsecond(tree));
+		bounds->slack = intVal(lfourth(tree));
 		bounds->type = exprType((Node *) expr);
 		bounds->expr = ExecInitExpr(expr, parent);
 	}
 	return bounds;
 }
 
-/* An integer of one of the three types. */
+/* A time as milliseconds since 1970, which are none before; what PostgreSQL cannot tell is very late. */
 static int64
-integer_value(Datum value, Oid type)
+time_value(TimestampTz time)
 {
+	const TimestampTz epoch = SetEpochTimestamp();
+
+	if (TIMESTAMP_IS_NOBEGIN(time) || time < epoch)
+		return 0;
+	return Min(time, END_TIMESTAMP) / 1000 - epoch / 1000;
+}
+
+/* What a value is compared as. */
+static int64
+comparable_value(Datum value, Oid type)
+{
+	int			overflow;		/* the result is infinite then */
+
 	switch (type)
 	{
 		case INT2OID:
 			return DatumGetInt16(value);
 		case INT4OID:
 			return DatumGetInt32(value);
+		case DATEOID:
+			return time_value(date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow));
+		case TIMESTAMPOID:
+			return time_value(timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow));
+		case TIMESTAMPTZOID:
+			return time_value(DatumGetTimestampTz(value));
 		default:
 			return DatumGetInt64(value);
 	}
@@ -283,7 +345,7 @@ set_array_values(KafkaBounds *bounds, Datum array, Oid element)
 		if (nulls[i])
 			bounds->has_null = true;
 		else
-			bounds->values[bounds->nvalues++] = integer_value(datums[i], element);
+			bounds->values[bounds->nvalues++] = comparable_value(datums[i], element);
 	}
 }
 
@@ -291,7 +353,7 @@ set_array_values(KafkaBounds *bounds, Datum array, Oid element)
 static void
 evaluate_comparison(KafkaBounds *bounds, ExprContext *context)
 {
-	Oid			element = get_element_type(bounds->type);
+	Oid			element = get_base_element_type(bounds->type);
 	bool		isnull;
 	Datum		value = ExecEvalExprSwitchContext(bounds->expr, context, &isnull);
 
@@ -304,7 +366,7 @@ evaluate_comparison(KafkaBounds *bounds, ExprContext *context)
 	else
 	{
 		bounds->values = palloc(sizeof(int64));
-		bounds->values[bounds->nvalues++] = integer_value(value, bounds->type);
+		bounds->values[bounds->nvalues++] = comparable_value(value, bounds->type);
 	}
 }
 
@@ -321,7 +383,7 @@ kfdw_bounds_evaluate(KafkaBounds *bounds, ExprContext *context)
 static KafkaInterval
 intersect(KafkaInterval a, KafkaInterval b)
 {
-	KafkaInterval result = {Max(a.from, b.from), Min(a.end, b.end)};
+	KafkaInterval result = {Max(a.from, b.from), Min(a.end, b.end), Max(a.since, b.since)};
 
 	return result.from < result.end ? result : nothing;
 }
@@ -330,7 +392,7 @@ intersect(KafkaInterval a, KafkaInterval b)
 static KafkaInterval
 surround(KafkaInterval a, KafkaInterval b)
 {
-	KafkaInterval result = {Min(a.from, b.from), Max(a.end, b.end)};
+	KafkaInterval result = {Min(a.from, b.from), Max(a.end, b.end), Min(a.since, b.since)};
 
 	if (a.from >= a.end)
 		return b;
@@ -368,16 +430,28 @@ admitted(int strategy, int64 value)
 	return intersect(result, everything);
 }
 
-/* What a comparison of the offset admits. */
+/* The times that compare so with a value. */
 static KafkaInterval
-offset_interval(const KafkaBounds *bounds)
+admitted_times(const KafkaBounds *bounds, int64 value)
+{
+	KafkaInterval result = everything;
+
+	if (bounds->strategy >= BTEqualStrategyNumber)
+		result.since = Max(value - bounds->slack, 0);
+	return result;
+}
+
+/* What a comparison of the offset or the time admits. */
+static KafkaInterval
+record_interval(const KafkaBounds *bounds)
 {
 	KafkaInterval result = nothing;
 
 	if (bounds->strategy == NOT_EQUAL_STRATEGY)
 		return bounds->has_null ? nothing : everything;
 	for (int i = 0; i < bounds->nvalues; i++)
-		result = surround(result, admitted(bounds->strategy, bounds->values[i]));
+		result = surround(result, bounds->kind == BOUND_TIME ? admitted_times(bounds, bounds->values[i]) :
+						  admitted(bounds->strategy, bounds->values[i]));
 	return result;
 }
 
@@ -402,20 +476,20 @@ admits_partition(const KafkaBounds *bounds, int32 partition)
 	return false;
 }
 
-/* The offsets of a partition that the conditions admit; any_offset: as if none were on the offset. */
+/* The records of a partition that the conditions admit. */
 static KafkaInterval
-admitted_offsets(const KafkaBounds *bounds, int32 partition, bool any_offset)
+admitted_records(const KafkaBounds *bounds, int32 partition, KafkaBoundsQuestion question)
 {
 	KafkaInterval result = bounds->kind == BOUND_AND ? everything : nothing;
 
 	check_stack_depth();
 	if (bounds->kind == BOUND_PARTITION)
 		return admits_partition(bounds, partition) ? everything : nothing;
-	if (bounds->kind == BOUND_OFFSET)
-		return any_offset ? everything : offset_interval(bounds);
+	if (bounds->kind == BOUND_OFFSET || bounds->kind == BOUND_TIME)
+		return question == ADMITTED_PARTITION ? everything : record_interval(bounds);
 	for (int i = 0; i < bounds->nchildren; i++)
 	{
-		KafkaInterval arm = admitted_offsets(bounds->children[i], partition, any_offset);
+		KafkaInterval arm = admitted_records(bounds->children[i], partition, question);
 
 		result = bounds->kind == BOUND_AND ? intersect(result, arm) : surround(result, arm);
 	}
@@ -425,17 +499,18 @@ admitted_offsets(const KafkaBounds *bounds, int32 partition, bool any_offset)
 bool
 kfdw_bounds_narrow(const KafkaBounds *bounds, KafkaSlice *slice)
 {
-	KafkaInterval interval = admitted_offsets(bounds, slice->partition, false);
+	KafkaInterval interval = admitted_records(bounds, slice->partition, ADMITTED_RECORDS);
 
 	slice->from = Max(slice->from, interval.from);
 	slice->end = Min(slice->end, interval.end);
+	slice->since = interval.since;
 	return slice->from < slice->end;
 }
 
 bool
 kfdw_bounds_admit(const KafkaBounds *bounds, int32 partition)
 {
-	KafkaInterval interval = admitted_offsets(bounds, partition, true);
+	KafkaInterval interval = admitted_records(bounds, partition, ADMITTED_PARTITION);
 
 	return interval.from < interval.end;
 }

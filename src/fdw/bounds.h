@@ -1,6 +1,6 @@
 /*
  * bounds.h
- *	  Conditions on the partition and offset columns decide what is fetched.
+ *	  Conditions on the partition, offset and timestamp columns decide what is fetched.
  *
  * They only ever leave out records that the conditions, which the executor checks
  * as well, would filter.

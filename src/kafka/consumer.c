@@ -156,6 +156,13 @@ kfdw_consumer_topic_state(KafkaConsumer *consumer)
 	return state;
 }
 
+int64 *
+kfdw_consumer_first_since(KafkaConsumer *consumer, const int64 *times, int npartitions)
+{
+	connect_consumer(consumer);
+	return kfdw_outlook_times(consumer->client, consumer->topic_name, times, npartitions);
+}
+
 /* Remembers the slices; those that are empty are done before they start. */
 static void
 set_readers(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)

@@ -17,6 +17,8 @@ typedef struct KafkaSlice
 	int32		partition;
 	int64		from;
 	int64		end;			/* PG_INT64_MAX: never ends */
+	int64		since;			/* only what stands behind the first record of this time, in
+								 * milliseconds since 1970, or later is wanted */
 } KafkaSlice;
 
 /*
@@ -34,6 +36,9 @@ extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *stat
 
 /* Both for all partitions. */
 extern KafkaTopicState *kfdw_consumer_topic_state(KafkaConsumer *consumer);
+
+/* See kfdw_outlook_times(). */
+extern int64 *kfdw_consumer_first_since(KafkaConsumer *consumer, const int64 *times, int npartitions);
 
 extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
 extern void kfdw_consumer_stop(KafkaConsumer *consumer);

@@ -18,16 +18,25 @@ take_answer(KafkaTopicState *state, int32 partition, const KafkaPartitionAnswer 
 	state->trouble[partition] = answer->end < 0 ? rd_kafka_err2str(answer->error) : NULL;
 }
 
+/* Room for what is known of partitions. */
+static KafkaTopicState *
+make_state(int npartitions)
+{
+	KafkaTopicState *state = palloc0(sizeof(KafkaTopicState));
+
+	state->npartitions = npartitions;
+	state->low = palloc(npartitions * sizeof(int64));
+	state->end = palloc(npartitions * sizeof(int64));
+	state->trouble = palloc(npartitions * sizeof(char *));
+	return state;
+}
+
 KafkaTopicState *
 kfdw_outlook_take(KafkaClient *client, const char *topic)
 {
 	KafkaTopicCall *call = kfdw_topic_offsets(client, topic, NULL, 0);
-	KafkaTopicState *state = palloc0(sizeof(KafkaTopicState));
+	KafkaTopicState *state = make_state(call->npartitions);
 
-	state->npartitions = call->npartitions;
-	state->low = palloc(call->npartitions * sizeof(int64));
-	state->end = palloc(call->npartitions * sizeof(int64));
-	state->trouble = palloc(call->npartitions * sizeof(char *));
 	for (int p = 0; p < state->npartitions; p++)
 		take_answer(state, p, &call->partitions[p]);
 	if (call->cluster_id != NULL)
@@ -59,11 +68,10 @@ take_required(KafkaTopicState *state, const KafkaTopicCall *call, rd_kafka_resp_
 	return -1;
 }
 
-/* Asks for these partitions, and waits. */
+/* Takes over what a call says of the partitions that it requires; that one is missing is an error. */
 static void
-ask_required(KafkaClient *client, const char *topic, KafkaTopicState *state, const bool *required)
+take_all(KafkaClient *client, const char *topic, KafkaTopicState *state, KafkaTopicCall *call)
 {
-	KafkaTopicCall *call = kfdw_topic_offsets(client, topic, required, state->npartitions);
 	rd_kafka_resp_err_t error;
 	int32		missing = take_required(state, call, &error);
 	bool		unknown = missing >= call->npartitions;
@@ -90,6 +98,19 @@ kfdw_outlook_require(KafkaClient *client, const char *topic, KafkaTopicState *st
 		missing += required[p];
 	}
 	if (missing > 0)
-		ask_required(client, topic, state, required);
+		take_all(client, topic, state, kfdw_topic_offsets(client, topic, required, state->npartitions));
 	pfree(required);
+}
+
+int64 *
+kfdw_outlook_times(KafkaClient *client, const char *topic, const int64 *times, int npartitions)
+{
+	KafkaTopicState *found = make_state(npartitions);
+	int64	   *first = found->end;
+
+	take_all(client, topic, found, kfdw_topic_times(client, topic, times, npartitions));
+	pfree(found->low);
+	pfree(found->trouble);
+	pfree(found);
+	return first;
 }

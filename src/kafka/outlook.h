@@ -38,4 +38,11 @@ extern KafkaTopicState *kfdw_outlook_take(struct KafkaClient *client, const char
 extern void kfdw_outlook_require(struct KafkaClient *client, const char *topic, KafkaTopicState *state,
 								 const KafkaPartitionFilter *filter);
 
+/*
+ * By partition, the first offset of these times, in milliseconds since 1970, or later;
+ * PG_INT64_MAX where there is none.  Partitions with a time of 0 are not asked for.
+ */
+extern int64 *kfdw_outlook_times(struct KafkaClient *client, const char *topic,
+								 const int64 *times, int npartitions);
+
 #endif							/* KFDW_OUTLOOK_H */

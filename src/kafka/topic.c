@@ -27,6 +27,9 @@
 #define TIMESTAMP_END	(-1)
 #define TIMESTAMP_FIRST (-2)
 
+/* Stands for the times of a call. */
+#define TIMESTAMP_GIVEN	0
+
 /* Milliseconds of a clock that only ascends; usable on any thread. */
 static int64
 now_ms(void)
@@ -137,6 +140,12 @@ static void
 take_offset(KafkaPartitionAnswer *answer, const rd_kafka_topic_partition_t *partition, int64 which)
 {
 	answer->error = partition->err;
+	if (!answer->error && which == TIMESTAMP_GIVEN)
+	{
+		answer->end = partition->offset < 0 ? PG_INT64_MAX : partition->offset;
+		answer->low = 0;
+		return;
+	}
 	if (!answer->error && partition->offset < 0)
 		answer->error = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
 	if (answer->error)
@@ -156,8 +165,9 @@ ask_offsets(KafkaTopicCall *query, int32 leader, int64 which, const bool *wanted
 
 	for (int p = 0; p < query->npartitions; p++)
 		if (wanted[p] && query->partitions[p].leader == leader &&
-			(which == TIMESTAMP_END || query->partitions[p].end >= 0))
-			rd_kafka_topic_partition_list_add(list, query->topic, p)->offset = which;
+			(which != TIMESTAMP_FIRST || query->partitions[p].end >= 0))
+			rd_kafka_topic_partition_list_add(list, query->topic, p)->offset =
+				which == TIMESTAMP_GIVEN ? query->times[p] : which;
 	error = list->cnt == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR :
 		rd_kafka_offsets_for_times(query->client->rk, list, timeout_ms);
 	for (int i = 0; i < list->cnt; i++)
@@ -173,12 +183,15 @@ ask_offsets(KafkaTopicCall *query, int32 leader, int64 which, const bool *wanted
 	return error;
 }
 
-/* Asks a leader for both; the ends first: what is removed in between then shows as an empty range. */
+/* Asks a leader for the times, or for both offsets; the ends first: what is removed in between then shows as an empty range. */
 static rd_kafka_resp_err_t
 ask_leader(KafkaTopicCall *query, int32 leader, const bool *wanted, int timeout_ms)
 {
-	rd_kafka_resp_err_t error = ask_offsets(query, leader, TIMESTAMP_END, wanted, timeout_ms);
+	rd_kafka_resp_err_t error;
 
+	if (query->times != NULL)
+		return ask_offsets(query, leader, TIMESTAMP_GIVEN, wanted, timeout_ms);
+	error = ask_offsets(query, leader, TIMESTAMP_END, wanted, timeout_ms);
 	if (!error)
 		error = ask_offsets(query, leader, TIMESTAMP_FIRST, wanted, timeout_ms);
 	for (int p = 0; p < query->npartitions; p++)
@@ -313,6 +326,7 @@ release_query(KafkaCall *call)
 
 	free(query->topic);
 	free(query->required);
+	free(query->times);
 	free(query->partitions);
 	free(query->cluster_id);
 	free(query);
@@ -393,6 +407,24 @@ kfdw_topic_offsets(KafkaClient *client, const char *topic, const bool *required,
 
 	if (required != NULL)
 		memcpy(query->required, required, nrequired * sizeof(bool));
+	return run(query);
+}
+
+KafkaTopicCall *
+kfdw_topic_times(KafkaClient *client, const char *topic, const int64 *times, int ntimes)
+{
+	KafkaTopicCall *query = make_query(client, topic, ntimes);
+
+	query->times = calloc(ntimes, sizeof(int64));
+	if (query->times == NULL)
+	{
+		release_query(&query->call);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+	memcpy(query->times, times, ntimes * sizeof(int64));
+	for (int p = 0; p < ntimes; p++)
+		query->required[p] = times[p] > 0;
 	return run(query);
 }
 

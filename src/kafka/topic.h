@@ -25,6 +25,7 @@ typedef struct KafkaTopicCall
 	bool		count_only;
 	int			nrequired;
 	bool	   *required;		/* by partition; NULL: whatever answers */
+	int64	   *times;			/* by partition; NULL: the first and the end offsets are asked for */
 
 	rd_kafka_resp_err_t error;	/* of the topic */
 	int			nbrokers;		/* that the client knows, those that it started from included */
@@ -43,6 +44,14 @@ extern KafkaTopicCall *kfdw_topic_count(KafkaClient *client, const char *topic);
  */
 extern KafkaTopicCall *kfdw_topic_offsets(KafkaClient *client, const char *topic,
 										  const bool *required, int nrequired);
+
+/*
+ * Asks for the first offsets of these times, in milliseconds since 1970, or later; of
+ * partitions with a time of 0 for none.  They come as the ends; PG_INT64_MAX: there is
+ * no such record.
+ */
+extern KafkaTopicCall *kfdw_topic_times(KafkaClient *client, const char *topic,
+										const int64 *times, int ntimes);
 
 extern void kfdw_topic_done(KafkaTopicCall *query);
 

@@ -98,6 +98,38 @@ open_topic(KafkaTopicSource *source)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Moves the start of each slice to its first record of the time that is wanted, or later;
+ * slices without one are left out.  Returns how many are left.
+ */
+static int
+skip_to_times(KafkaConsumer *consumer, KafkaSlice *slices, int nslices, int npartitions)
+{
+	int64	   *times = palloc0((npartitions + 1) * sizeof(int64));
+	int64	   *first = NULL;
+	int			left = 0;
+
+	for (int i = 0; i < nslices; i++)
+		times[slices[i].partition] = slices[i].since;
+	for (int p = 0; p < npartitions && first == NULL; p++)
+		if (times[p] > 0)
+			first = kfdw_consumer_first_since(consumer, times, npartitions);
+	pfree(times);
+	if (first == NULL)
+		return nslices;
+	for (int i = 0; i < nslices; i++)
+	{
+		KafkaSlice	slice = slices[i];
+
+		if (slice.since > 0)
+			slice.from = Max(slice.from, first[slice.partition]);
+		if (slice.from < slice.end)
+			slices[left++] = slice;
+	}
+	pfree(first);
+	return left;
+}
+
 /* Reads every partition from its first offset to its end, as far as is wanted. */
 static void
 read_topic(KafkaSource *base, const KafkaSourceFilter *filter)
@@ -115,6 +147,7 @@ read_topic(KafkaSource *base, const KafkaSourceFilter *filter)
 		if (filter == NULL || filter->narrow(filter->partitions.argument, &slice))
 			source->slices[nslices++] = slice;
 	}
+	nslices = skip_to_times(source->fetch.consumer, source->slices, nslices, source->topic->npartitions);
 	base->partitions = nslices;
 	kfdw_fetch_start(&source->fetch, source->slices, nslices);
 }
