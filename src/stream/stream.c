@@ -15,6 +15,7 @@
 
 #include "source/batch.h"
 #include "source/claim.h"
+#include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/stream.h"
 #include "stream/task.h"
@@ -145,13 +146,16 @@ run_batch(StreamWork *work)
 		.bytes_in = kfdw_buffer_bytes(task->buffer),
 		.newest_record = kfdw_task_newest_timestamp(task),
 	};
+	int			session;
 
 	kfdw_frame_run(kfdw_task_lag(task));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(task))
 		return false;
+	session = kfdw_session_begin();
 	kfdw_batch_bind(stream->source, (KafkaBatch) {task->buffer, 0, kfdw_buffer_count(task->buffer)});
 	batch.records_out = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
+	kfdw_session_end(session);
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
 	kfdw_buffer_clear(task->buffer);

@@ -55,6 +55,34 @@ $node->safe_psql('postgres', "SELECT kafka.resume_stream('copy')");
 $produced++;
 a_batch_arrives('mended, it goes on');
 
+# A procedure that leaves things behind says what it finds of the batch before.
+$node->safe_psql('postgres', <<~"EOF");
+	SELECT kafka.drop_stream('copy');
+	TRUNCATE copied;
+	CREATE ROLE other;
+	CREATE SEQUENCE numbers;
+	CREATE TABLE found (what text);
+	GRANT INSERT ON found, copied TO PUBLIC;
+	CREATE OR REPLACE PROCEDURE copy() LANGUAGE plpgsql AS \$\$
+	BEGIN
+		INSERT INTO copied SELECT id FROM ids;
+		INSERT INTO found SELECT current_user || ' ' || current_setting('work_mem') || ' ' || coalesce(current_setting('my.setting', true), '');
+		INSERT INTO found SELECT 'temporary ' || relname FROM pg_class WHERE relname = 'leftover';
+		INSERT INTO found SELECT 'prepared ' || name FROM pg_prepared_statements;
+		CREATE TEMP TABLE leftover (id int);
+		PERFORM nextval('numbers');
+		PERFORM set_config('work_mem', '3MB', false), set_config('my.setting', 'mine', false);
+		EXECUTE 'PREPARE leftover AS SELECT 1';
+		SET ROLE other;
+	END \$\$;
+	SELECT kafka.create_stream('copy', 'CALL copy()', source => 'ids');
+	EOF
+becomes($node, 'postgres', 'SELECT count(*) > 0 FROM found', 't', 'a procedure leaves things behind');
+a_batch_arrives('it runs again');
+a_batch_arrives('and again');
+is($node->safe_psql('postgres', "SELECT DISTINCT what FROM found"),
+	$node->safe_psql('postgres', "SELECT current_user || ' ' || current_setting('work_mem') || ' '"), 'and finds nothing of it');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 

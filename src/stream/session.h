@@ -1,0 +1,14 @@
+/*
+ * session.h
+ *	  Each batch starts from the same state of its worker's session.
+ */
+#ifndef KFDW_SESSION_H
+#define KFDW_SESSION_H
+
+/* Before the statement of a batch, in its transaction; tells what the end is to take back. */
+extern int	kfdw_session_begin(void);
+
+/* After it, in the same transaction: forgets what the statement left behind. */
+extern void kfdw_session_end(int level);
+
+#endif							/* KFDW_SESSION_H */
