@@ -346,7 +346,7 @@ sub _cursor_answers
 	%answers = $self->_answers($cursor->{table}, $cursor->{partitions}) if !$cursor->{slices};
 	$answers{errs} = 1 if $cursor->{state} =~ /broken|failed/;
 	$answers{errs} = undef
-	  if $cursor->{state} eq 'doubtful' || ($cursor->{state} eq 'broken' && ($is_past_end || $self->{is_lenient}));
+	  if $cursor->{state} eq 'doubtful' || ($cursor->{state} eq 'broken' && $is_past_end);
 	$answers{idle} = undef if $cursor->{state} ne 'good' || (!$cursor->{slices} && $self->{consumer}->moved_since($cursor));
 	$answers{failed} = sub { $self->{consumer}->fail_cursor($cursor) };
 	return %answers;
@@ -376,7 +376,7 @@ sub _fetch
 				# rows that it had before may come again where it is not known whether any were taken back
 				my %read = map { $_->[0] => 1 } $cursor->{state} eq 'doubtful' ? grep { defined } @{ $cursor->{read} } : ();
 				my @new = grep { !$read{ $_->[0] } } @rows;
-				return @new && !$self->{is_lenient} ? 'rows after records were taken back' : ();
+				return @new ? 'rows after records were taken back' : ();
 			}
 			return $is_back ? $consumer->fetch_backward($name, $count, \@rows) : $consumer->fetch($name, $count, \@rows);
 		});

@@ -129,7 +129,7 @@ sub finish
 my $model = ConsumerModel->new;
 my @tables = (make_topic($model, 'single', 1), make_topic($model, 'several', 3));
 my %options = (node => $node, model => $model, tables => \@tables, control => $control, log => \@log);
-my @randoms = map { RandomConsumer->new(%options, number => $_, sends => 1, is_lenient => $ENV{LENIENT}) } 1 .. 3;
+my @randoms = map { RandomConsumer->new(%options, number => $_, sends => 1) } 1 .. 3;
 my $end = time() + $seconds;
 my $steps = 0;
 while (time() < $end)
