@@ -38,7 +38,7 @@ pass_on_streams(Oid old_owner, Oid new_owner)
 
 		if (stream->owner != old_owner)
 			continue;
-		kfdw_streams_lock_to_change(stream->name);
+		kfdw_stream_lock_to_change(stream->name);
 		stream = kfdw_streams_get(stream->name);
 		if (stream == NULL || stream->owner != old_owner)
 			continue;

@@ -26,6 +26,7 @@
 #include "option/options.h"
 #include "stream/statement.h"
 #include "worker/shared.h"
+#include "worker/slots.h"
 
 PG_FUNCTION_INFO_V1(kfdw_create_stream);
 PG_FUNCTION_INFO_V1(kfdw_drop_stream);
@@ -186,13 +187,25 @@ get_own_stream(const char *name)
 	return stream;
 }
 
+/*
+ * A batch that waits for a lock of ours, which we hold on a table that it uses, would
+ * wait for us, and we for it.
+ */
+void
+kfdw_stream_lock_to_change(const char *name)
+{
+	if (kfdw_shared != NULL)
+		kfdw_slot_step_back(MyDatabaseId, KAFKA_JOB_STREAM, name);
+	kfdw_streams_lock_to_change(name);
+}
+
 /* A stream that the user owns, locked until the end of the transaction. */
 static KafkaStream *
 lock_own_stream(const char *name)
 {
 	/* only who owns it may lock it; until it is locked it may change */
 	(void) get_own_stream(name);
-	kfdw_streams_lock_to_change(name);
+	kfdw_stream_lock_to_change(name);
 	return get_own_stream(name);
 }
 

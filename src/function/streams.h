@@ -10,4 +10,7 @@
 /* Gives a locked stream to a role that may own one; an error if it may not. */
 extern void kfdw_stream_set_owner(const KafkaStream *stream, Oid role);
 
+/* Locks a stream until the end of the transaction; batches that wait for locks step back. */
+extern void kfdw_stream_lock_to_change(const char *name);
+
 #endif							/* KFDW_FUNCTION_STREAMS_H */

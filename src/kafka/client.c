@@ -72,7 +72,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "message.max.bytes", "1000"},
 	{CONSUMERS, "queued.min.messages", "100000"},
 	{SCANS, "fetch.wait.max.ms", "10"},
-	{STREAMS, "fetch.wait.max.ms", "100"},
+	{STREAMS, "fetch.wait.max.ms", "500"},
 	{PRODUCERS, "queue.buffering.max.messages", "1000000"},
 	{PRODUCERS, "retry.backoff.ms", "10"},
 };

@@ -21,7 +21,10 @@
  */
 #define CLAIM_LOCK_CLASS 0x6b66
 
-/* The lock that stands for a partition of a group in this database. */
+/* Stands for all partitions of a topic. */
+#define WHOLE_TOPIC (-1)
+
+/* The lock that stands for a partition of a group in this database, or for the whole topic. */
 static void
 make_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
 {
@@ -32,55 +35,75 @@ make_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
 	pfree(name);
 }
 
-bool
-kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition)
+/* Takes a lock until the end of the transaction, if it is free: also when a savepoint is rolled back. */
+static bool
+try_lock(const KafkaPositionKey *key, int32 partition, LOCKMODE mode)
 {
 	ResourceOwner save = CurrentResourceOwner;
 	LockAcquireResult result;
 	LOCKTAG		tag;
 
 	make_tag(&tag, key, partition);
-
-	/* it stays when a savepoint is rolled back */
 	CurrentResourceOwner = TopTransactionResourceOwner;
-	result = LockAcquire(&tag, ExclusiveLock, false, true);
+	result = LockAcquire(&tag, mode, false, true);
 	CurrentResourceOwner = save;
 	return result != LOCKACQUIRE_NOT_AVAIL;
 }
 
-void
-kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition)
+static void
+unlock(const KafkaPositionKey *key, int32 partition, LOCKMODE mode)
 {
 	ResourceOwner save = CurrentResourceOwner;
 	LOCKTAG		tag;
 
 	make_tag(&tag, key, partition);
 	CurrentResourceOwner = TopTransactionResourceOwner;
-	(void) LockRelease(&tag, ExclusiveLock, false);
+	(void) LockRelease(&tag, mode, false);
 	CurrentResourceOwner = save;
 }
 
+bool
+kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition)
+{
+	if (!try_lock(key, WHOLE_TOPIC, ShareLock))
+		return false;
+	if (try_lock(key, partition, ExclusiveLock))
+		return true;
+	unlock(key, WHOLE_TOPIC, ShareLock);
+	return false;
+}
+
+void
+kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition)
+{
+	unlock(key, partition, ExclusiveLock);
+	unlock(key, WHOLE_TOPIC, ShareLock);
+}
+
 /*
+ * One lock for a worker, however many partitions it reads: which of them are its own is
+ * settled by the slots of workers and by the stream's revision, which no batch outlives.
+ *
  * What a session holds is an advisory lock like a user's: a trigger that calls
  * pg_advisory_unlock_all() drops it.  Another consumer may then read the same
  * records, but one of the two finds the position moved and rolls back.
  */
 bool
-kfdw_claim_for_session(const KafkaPositionKey *key, int32 partition)
+kfdw_claim_topic(const KafkaPositionKey *key)
 {
 	LOCKTAG		tag;
 
-	make_tag(&tag, key, partition);
-	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	make_tag(&tag, key, WHOLE_TOPIC);
+	return LockAcquire(&tag, RowExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
-kfdw_claim_release(const KafkaPositionKey *key, int32 partition)
+kfdw_claim_release_topic(const KafkaPositionKey *key)
 {
 	LOCKTAG		tag;
 
-	make_tag(&tag, key, partition);
-	(void) LockRelease(&tag, ExclusiveLock, true);
+	make_tag(&tag, key, WHOLE_TOPIC);
+	(void) LockRelease(&tag, RowExclusiveLock, true);
 }
 
 /* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */

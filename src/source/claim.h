@@ -8,12 +8,16 @@
 #include "catalog/offsets.h"
 
 /*
- * Each tries to claim a partition and never waits: false when another consumer of
- * the group holds it.  A claim lasts until the end of the transaction, or beyond it,
- * until it is released or the session ends.
+ * Tries to claim a partition until the end of the transaction, and never waits: false
+ * when another consumer of the group holds it.
  */
 extern bool kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition);
-extern bool kfdw_claim_for_session(const KafkaPositionKey *key, int32 partition);
+
+/*
+ * Tries to claim a topic for the workers of a stream, which share it among themselves,
+ * until it is released or the session ends; false when a transaction holds a part of it.
+ */
+extern bool kfdw_claim_topic(const KafkaPositionKey *key);
 
 /* Gives a claim back that was just made for the transaction. */
 extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
@@ -24,7 +28,7 @@ extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
  */
 extern void kfdw_claim_server(Oid serverid);
 
-/* Releases a claim that a session holds beyond its transactions, if it still does. */
-extern void kfdw_claim_release(const KafkaPositionKey *key, int32 partition);
+/* Releases a topic, if the session still holds it. */
+extern void kfdw_claim_release_topic(const KafkaPositionKey *key);
 
 #endif							/* KFDW_CLAIM_H */

@@ -158,6 +158,9 @@ run_batch(StreamWork *work)
 	kfdw_session_end(session);
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
+
+	/* also in a long backlog, so that autovacuum sees what is done */
+	(void) pgstat_report_stat(false);
 	kfdw_buffer_clear(task->buffer);
 	return true;
 }

@@ -43,30 +43,27 @@ read_definition(KafkaTask *task, const char *name)
 	return task->stream != NULL && task->stream->enabled;
 }
 
-/* Claims a partition for this session; who held it before may need a moment to let go. */
+/* Claims the topic for this session; who held a part of it before may need a moment to let go. */
 static void
-claim_partition(KafkaTask *task, int32 partition)
+claim_topic(KafkaTask *task)
 {
 	const KafkaPositionKey *key = &task->positions->key;
 
-	if (!kfdw_claim_for_session(key, partition))
+	if (!kfdw_claim_topic(key))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("partition %d of topic \"%s\" is held by another consumer of group \"%s\"",
-						partition, key->topic, key->group_id)));
-	task->positions->partitions[partition].claim = KAFKA_CLAIM_TAKEN;
-	task->npartitions++;
+				 errmsg("topic \"%s\" is held by another consumer of group \"%s\"", key->topic, key->group_id)));
+	task->claimed = true;
 }
 
-/* The memory context goes away, and with it the claims. */
+/* The memory context goes away, and with it the claim. */
 static void
-release_claims(void *argument)
+release_claim(void *argument)
 {
 	KafkaTask  *task = argument;
 
-	for (int p = 0; task->positions != NULL && p < task->positions->topic->npartitions; p++)
-		if (task->positions->partitions[p].claim >= KAFKA_CLAIM_TAKEN)
-			kfdw_claim_release(&task->positions->key, p);
+	if (task->claimed)
+		kfdw_claim_release_topic(&task->positions->key);
 }
 
 bool
@@ -94,12 +91,16 @@ place_positions(KafkaTask *task)
 	kfdw_positions_confirm(task->positions);
 }
 
-/* Claims this worker's partitions, then reads their positions. */
+/* Takes this worker's partitions, then reads their positions. */
 static void
 take_partitions(KafkaTask *task)
 {
+	claim_topic(task);
 	for (int32 p = task->worker; p < task->positions->topic->npartitions; p += task->stream->workers)
-		claim_partition(task, p);
+	{
+		task->positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
+		task->npartitions++;
+	}
 	kfdw_positions_read(task->positions);
 	if (task->positions->placing)
 		place_positions(task);
@@ -132,7 +133,7 @@ kfdw_task_open(const char *name, int worker)
 
 	task->context = CurrentMemoryContext;
 	task->worker = worker;
-	task->callback.func = release_claims;
+	task->callback.func = release_claim;
 	task->callback.arg = task;
 	MemoryContextRegisterResetCallback(task->context, &task->callback);
 

@@ -23,7 +23,8 @@ typedef struct KafkaTask
 
 	KafkaConsumer *consumer;
 	KafkaPositions *positions;	/* with the topic as it was when the task was opened */
-	int			npartitions;	/* of them claimed */
+	bool		claimed;		/* the topic */
+	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
 	KafkaBuffer *buffer;
 } KafkaTask;

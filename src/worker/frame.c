@@ -38,6 +38,9 @@ static const char *const passing_faults[] = {
 	"58",						/* system error */
 };
 
+/* In a deadlock with a session the worker gives way, as it tries again by itself: it finds out first. */
+#define DEADLOCK_TIMEOUT "10ms"
+
 static const KafkaWorkerKey *key;
 static const KafkaJob *job;
 static void *work = NULL;		/* NULL: to be opened */
@@ -346,6 +349,7 @@ connect_as(Oid owner)
 	emit_log_hook = previous_log_hook;
 	snprintf(activity, sizeof(activity), "%s %s", job->noun, key->name);
 	SetConfigOption("application_name", activity, PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("deadlock_timeout", DEADLOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 void

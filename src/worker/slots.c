@@ -9,7 +9,10 @@
 #include "access/transam.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -17,6 +20,9 @@
 /* Pauses between attempts double from the one to the other. */
 #define MIN_BACKOFF_MS 100
 #define MAX_BACKOFF_MS 10000
+
+/* The class of a wait event. */
+#define WAIT_CLASS_MASK 0xFF000000U
 
 /* A worker that is paused or has failed does nothing before it is wanted anew. */
 static inline bool
@@ -260,6 +266,30 @@ kfdw_slot_set_wants(Oid database, List *wants)
 		strlcpy(key.name, want->name, NAMEDATALEN);
 		for (key.worker = 0; want->enabled && key.worker < want->workers; key.worker++)
 			start_wanting(&key, want);
+	}
+	LWLockRelease(kfdw_shared->lock);
+}
+
+/* True when a process waits for a heavyweight lock. */
+static bool
+waits_for_lock(pid_t pid)
+{
+	const PGPROC *process = BackendPidGetProc(pid);
+
+	return process != NULL && (process->wait_event_info & WAIT_CLASS_MASK) == PG_WAIT_LOCK;
+}
+
+void
+kfdw_slot_step_back(Oid database, KafkaJobKind kind, const char *name)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		const KafkaSlot *slot = &kfdw_shared->slots[i];
+
+		if (slot->in_use && slot->key.database == database && slot->key.kind == kind &&
+			strcmp(slot->key.name, name) == 0 && slot->pid != 0 && waits_for_lock(slot->pid))
+			kill(slot->pid, SIGINT);
 	}
 	LWLockRelease(kfdw_shared->lock);
 }

@@ -38,6 +38,12 @@ extern bool kfdw_slot_copy(const KafkaWorkerKey *key, KafkaSlot *copy);
 extern void kfdw_slot_set_wants(Oid database, List *wants);
 
 /*
+ * Lets workers step back that wait for a lock: somebody who changes what they do may
+ * hold it, and is about to wait for them.
+ */
+extern void kfdw_slot_step_back(Oid database, KafkaJobKind kind, const char *name);
+
+/*
  * Ends the processes of a database at once, and wants none until a scout has looked
  * again; false when there were none.
  */

@@ -82,19 +82,6 @@ becomes("SELECT state, last_error ~ 'position 10 .* is out of range' AND last_er
 	'failed|t', 'lost records are an error');
 becomes('SELECT count(*), max(id) FROM lenient', '15|19', 'or skipped, if so wanted');
 
-# A worker whose partition somebody else holds waits for it.
-my $held = new_topic(1);
-my $session = $node->background_psql('postgres');
-$session->query_safe("CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$held', group_id 'held')");
-$session->query_safe('BEGIN; SELECT count(*) FROM feed');
-create_stream('held', $held, '', '');
-produce($held, "{\"id\":1}\n");
-becomes("SELECT state, last_error ~ 'partition 0 .* is held by another consumer' FROM kafka.stat_streams WHERE stream = 'held'", 'stalled|t',
-	'a partition that is being consumed is waited for');
-$session->query_safe('COMMIT');
-becomes('SELECT count(*) FROM held', 1, 'and taken when it is free');
-$session->quit;
-
 becomes("SELECT array_agg(partitions ORDER BY worker) FROM kafka.stat_streams WHERE stream = 'shared'", '{3,3,2}', 'new partitions are shared too');
 becomes('SELECT count(*), count(DISTINCT (p, o)) FROM shared', '8|8', 'and read from their beginning, once');
 
