@@ -11,6 +11,8 @@
 #include "catalog/namespace.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "nodes/parsenodes.h"
 #include "utils/guc.h"
 
 #include "stream/session.h"
@@ -24,6 +26,11 @@ kfdw_session_begin(void)
 void
 kfdw_session_end(int level)
 {
+	ConstraintsSetStmt all_immediate = {.type = T_ConstraintsSetStmt};
+
+	/* deferred triggers would run after this */
+	AfterTriggerSetState(&all_immediate);
+
 	/* as if they had been rolled back, also those that are not local */
 	AtEOXact_GUC(false, level);
 	ResetTempTableNamespace();
