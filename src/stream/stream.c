@@ -15,10 +15,10 @@
 
 #include "source/batch.h"
 #include "source/claim.h"
+#include "stream/assignment.h"
 #include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/stream.h"
-#include "stream/task.h"
 #include "worker/frame.h"
 
 /* How often the number of the topic's partitions is asked for, in trouble and else. */
@@ -38,7 +38,7 @@ typedef enum StreamPhase
 
 typedef struct StreamWork
 {
-	KafkaTask  *task;
+	KafkaAssignment *assignment;
 	StreamPhase phase;
 	TimestampTz markers_written;
 } StreamWork;
@@ -72,12 +72,12 @@ open_stream(const KafkaWorkerKey *key)
 {
 	StreamWork *work = palloc0(sizeof(StreamWork));
 
-	work->task = kfdw_task_open(key->name, key->worker);
-	if (work->task == NULL)
+	work->assignment = kfdw_assignment_open(key->name, key->worker);
+	if (work->assignment == NULL)
 		return NULL;
 	ereport(LOG,
 			(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
-					key->name, key->worker, work->task->npartitions, work->task->options->topic)));
+					key->name, key->worker, work->assignment->npartitions, work->assignment->options->topic)));
 	return work;
 }
 
@@ -86,21 +86,24 @@ close_stream(void *argument)
 {
 	StreamWork *work = argument;
 
-	kfdw_task_close(work->task);
+	kfdw_assignment_close(work->assignment);
 }
 
-/* Begins a transaction in which neither stream nor source nor the server's name can be changed; false when one has been. */
+/*
+ * Begins a transaction in which neither stream nor source nor the server's name can be
+ * changed; false when one has been.
+ */
 static bool
-begin_transaction(const KafkaTask *task)
+begin_transaction(const KafkaAssignment *assignment)
 {
-	const KafkaStream *stream = task->stream;
+	const KafkaStream *stream = assignment->stream;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	kfdw_streams_lock_to_consume(stream->name);
 	LockRelationOid(stream->source, AccessShareLock);
-	kfdw_claim_server(task->options->serverid);
-	if (kfdw_streams_is_current(stream->name, stream->revision) && !kfdw_task_is_outdated(task))
+	kfdw_claim_server(assignment->options->serverid);
+	if (kfdw_streams_is_current(stream->name, stream->revision) && !kfdw_assignment_is_outdated(assignment))
 		return true;
 	CommitTransactionCommand();
 	return false;
@@ -110,18 +113,18 @@ begin_transaction(const KafkaTask *task)
 static void
 commit(StreamWork *work, KafkaWorkerStats *done)
 {
-	KafkaTask  *task = work->task;
+	KafkaAssignment *assignment = work->assignment;
 	MemoryContext context = CurrentMemoryContext;
 
 	work->phase = PHASE_POSITIONS;
-	kfdw_positions_write(task->positions);
+	kfdw_positions_write(assignment->positions);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	kfdw_positions_confirm(task->positions);
+	kfdw_positions_confirm(assignment->positions);
 	work->phase = PHASE_FETCHING;
 
-	done->partitions = task->npartitions;
-	done->lag = kfdw_task_lag(task);
+	done->partitions = assignment->npartitions;
+	done->lag = kfdw_assignment_lag(assignment);
 	done->last_commit_at = GetCurrentTimestamp();
 	kfdw_frame_record(done);
 }
@@ -130,30 +133,30 @@ commit(StreamWork *work, KafkaWorkerStats *done)
 static void
 describe_batch(void *argument)
 {
-	kfdw_task_describe_batch(argument);
+	kfdw_assignment_describe_batch(argument);
 }
 
 /* Runs the statement for the records in the buffer; false when the stream was changed. */
 static bool
 run_batch(StreamWork *work)
 {
-	KafkaTask  *task = work->task;
-	const KafkaStream *stream = task->stream;
+	KafkaAssignment *assignment = work->assignment;
+	const KafkaStream *stream = assignment->stream;
 	TimestampTz began = GetCurrentTimestamp();
 	KafkaWorkerStats batch = {
 		.batches = 1,
-		.records_in = kfdw_buffer_count(task->buffer),
-		.bytes_in = kfdw_buffer_bytes(task->buffer),
-		.newest_record = kfdw_task_newest_timestamp(task),
+		.records_in = kfdw_buffer_count(assignment->buffer),
+		.bytes_in = kfdw_buffer_bytes(assignment->buffer),
+		.newest_record = kfdw_assignment_newest_timestamp(assignment),
 	};
 	int			session;
 
-	kfdw_frame_run(kfdw_task_lag(task));
+	kfdw_frame_run(kfdw_assignment_lag(assignment));
 	work->phase = PHASE_STATEMENT;
-	if (!begin_transaction(task))
+	if (!begin_transaction(assignment))
 		return false;
 	session = kfdw_session_begin();
-	kfdw_batch_bind(stream->source, (KafkaBatch) {task->buffer, 0, kfdw_buffer_count(task->buffer)});
+	kfdw_batch_bind(stream->source, (KafkaBatch) {assignment->buffer, 0, kfdw_buffer_count(assignment->buffer)});
 	batch.records_out = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
 	kfdw_session_end(session);
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
@@ -161,7 +164,7 @@ run_batch(StreamWork *work)
 
 	/* also in a long backlog, so that autovacuum sees what is done */
 	(void) pgstat_report_stat(false);
-	kfdw_buffer_clear(task->buffer);
+	kfdw_buffer_clear(assignment->buffer);
 	return true;
 }
 
@@ -169,7 +172,7 @@ run_batch(StreamWork *work)
 static KafkaStep
 run_described_batch(StreamWork *work)
 {
-	ErrorContextCallback context = {error_context_stack, describe_batch, work->task};
+	ErrorContextCallback context = {error_context_stack, describe_batch, work->assignment};
 	bool		done;
 
 	error_context_stack = &context;
@@ -177,7 +180,7 @@ run_described_batch(StreamWork *work)
 	error_context_stack = context.previous;
 	if (done)
 		return KAFKA_STEP_DONE;
-	return kfdw_task_is_outdated(work->task) ? KAFKA_STEP_REOPEN : KAFKA_STEP_CHANGED;
+	return kfdw_assignment_is_outdated(work->assignment) ? KAFKA_STEP_REOPEN : KAFKA_STEP_CHANGED;
 }
 
 /* Moves positions past what is no record: transaction markers, compacted gaps. */
@@ -188,15 +191,15 @@ write_markers(StreamWork *work)
 
 	work->markers_written = GetCurrentTimestamp();
 	work->phase = PHASE_POSITIONS;
-	if (begin_transaction(work->task))
+	if (begin_transaction(work->assignment))
 		commit(work, &markers);
 }
 
 /* Shows that the worker waits, and whether its brokers answer. */
 static void
-enter_wait(const KafkaTask *task)
+enter_wait(const KafkaAssignment *assignment)
 {
-	const char *trouble = kfdw_task_trouble(task);
+	const char *trouble = kfdw_assignment_trouble(assignment);
 	KafkaWorkerStats idle = {.newest_record = -1};
 
 	if (trouble != NULL)
@@ -205,8 +208,8 @@ enter_wait(const KafkaTask *task)
 		return;
 	}
 	kfdw_frame_enter(KAFKA_STATE_IDLE);
-	idle.partitions = task->npartitions;
-	idle.lag = kfdw_task_lag(task);
+	idle.partitions = assignment->npartitions;
+	idle.lag = kfdw_assignment_lag(assignment);
 	kfdw_frame_record(&idle);
 }
 
@@ -217,17 +220,17 @@ await_records(StreamWork *work)
 	long		timeout_ms = TROUBLE_CHECK_MS;
 	long		flush_ms;
 
-	if (kfdw_positions_have_moved(work->task->positions) &&
+	if (kfdw_positions_have_moved(work->assignment->positions) &&
 		TimestampDifferenceExceeds(work->markers_written, GetCurrentTimestamp(), MARKERS_MS))
 	{
 		write_markers(work);
 		return;
 	}
-	enter_wait(work->task);
+	enter_wait(work->assignment);
 	flush_ms = pgstat_report_stat(false);
 	if (flush_ms > 0)
 		timeout_ms = Min(timeout_ms, flush_ms);
-	kfdw_consumer_wait(work->task->consumer, timeout_ms);
+	kfdw_consumer_wait(work->assignment->consumer, timeout_ms);
 }
 
 /* One batch, or one wait. */
@@ -235,13 +238,13 @@ static KafkaStep
 step(void *argument)
 {
 	StreamWork *work = argument;
-	KafkaTask  *task = work->task;
-	int			check_ms = kfdw_task_trouble(task) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
+	KafkaAssignment *assignment = work->assignment;
+	int			check_ms = kfdw_assignment_trouble(assignment) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
 
 	work->phase = PHASE_FETCHING;
-	if (kfdw_task_is_outdated(task))
+	if (kfdw_assignment_is_outdated(assignment))
 		return KAFKA_STEP_REOPEN;
-	if (kfdw_task_gather(task) > 0)
+	if (kfdw_assignment_gather(assignment) > 0)
 	{
 		KafkaStep	result = run_described_batch(work);
 
@@ -251,8 +254,8 @@ step(void *argument)
 	}
 	else
 		await_records(work);
-	if (TimestampDifferenceExceeds(task->topic_checked, GetCurrentTimestamp(), check_ms) &&
-		kfdw_task_has_more_to_read(task))
+	if (TimestampDifferenceExceeds(assignment->topic_checked, GetCurrentTimestamp(), check_ms) &&
+		kfdw_assignment_has_more_to_read(assignment))
 		return KAFKA_STEP_REOPEN;
 	return KAFKA_STEP_DONE;
 }

@@ -1,0 +1,267 @@
+/*
+ * assignment.c
+ *	  What a worker is assigned of its stream: the partitions it reads, from where, and the
+ *	  batch in hand.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "kafka/config.h"
+#include "source/claim.h"
+#include "stream/assignment.h"
+
+/* A batch ends at this size; its records stay in the client's memory until it is done. */
+#define MAX_POLL_BYTES (32 * 1024 * 1024)
+
+/* A message names the offsets of this many partitions. */
+#define MAX_DESCRIBED 4
+
+/* Reads the stream and the options of its source. */
+static bool
+read_definition(KafkaAssignment *assignment, const char *name)
+{
+	MemoryContext old = MemoryContextSwitchTo(assignment->context);
+
+	assignment->stream = kfdw_streams_get(name);
+	if (assignment->stream != NULL && assignment->stream->enabled)
+	{
+		if (!kfdw_options_is_topic_table(assignment->stream->source))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("the source of stream \"%s\" does not exist any more", name)));
+		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
+		assignment->options->group_id = assignment->stream->name;
+		assignment->options->consumer.kind = KAFKA_CLIENT_STREAM;
+	}
+	MemoryContextSwitchTo(old);
+	return assignment->stream != NULL && assignment->stream->enabled;
+}
+
+/* Claims the topic for this session; who held a part of it before may need a moment to let go. */
+static void
+claim_topic(KafkaAssignment *assignment)
+{
+	const KafkaPositionKey *key = &assignment->positions->key;
+
+	if (!kfdw_claim_topic(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("topic \"%s\" is held by another consumer of group \"%s\"", key->topic, key->group_id)));
+	assignment->claimed = true;
+}
+
+/* The memory context goes away, and with it the claim. */
+static void
+release_claim(void *argument)
+{
+	KafkaAssignment *assignment = argument;
+
+	if (assignment->claimed)
+		kfdw_claim_release_topic(&assignment->positions->key);
+}
+
+bool
+kfdw_assignment_is_outdated(const KafkaAssignment *assignment)
+{
+	AcceptInvalidationMessages();
+	return !kfdw_options_are_current(assignment->options);
+}
+
+/* A group that begins at the ends is placed there once, in all partitions at the same moment. */
+static void
+place_positions(KafkaAssignment *assignment)
+{
+	kfdw_streams_lock_to_change(assignment->stream->name);
+	kfdw_claim_server(assignment->options->serverid);
+	if (!kfdw_streams_is_current(assignment->stream->name, assignment->stream->revision) ||
+		kfdw_assignment_is_outdated(assignment))
+		return;					/* it was dropped, with its positions, or they have another name */
+
+	/* another worker may have been first */
+	kfdw_positions_read(assignment->positions);
+	if (!assignment->positions->placing)
+		return;
+	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_NEED_ALL);
+	kfdw_positions_write(assignment->positions);
+	kfdw_positions_confirm(assignment->positions);
+}
+
+/* Takes this worker's partitions, then reads their positions. */
+static void
+take_partitions(KafkaAssignment *assignment)
+{
+	claim_topic(assignment);
+	for (int32 p = assignment->worker; p < assignment->positions->topic->npartitions; p += assignment->stream->workers)
+	{
+		assignment->positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
+		assignment->npartitions++;
+	}
+	kfdw_positions_read(assignment->positions);
+	if (assignment->positions->placing)
+		place_positions(assignment);
+}
+
+/* Starts to read what is claimed. */
+static void
+start_consumer(KafkaAssignment *assignment)
+{
+	KafkaSlice *slices = palloc((assignment->npartitions + 1) * sizeof(KafkaSlice));
+	int			nslices = 0;
+
+	for (int p = 0; p < assignment->positions->topic->npartitions; p++)
+	{
+		const KafkaPartitionPosition *partition = &assignment->positions->partitions[p];
+		KafkaSlice	slice = {p, partition->from, PG_INT64_MAX};
+
+		if (partition->claim == KAFKA_CLAIM_HELD)
+			slices[nslices++] = slice;
+	}
+	kfdw_consumer_start(assignment->consumer, slices, nslices);
+}
+
+/* The broker is asked outside of transactions: nobody waits for it while he holds something. */
+KafkaAssignment *
+kfdw_assignment_open(const char *name, int worker)
+{
+	KafkaAssignment *assignment = palloc0(sizeof(KafkaAssignment));
+	bool		found;
+
+	assignment->context = CurrentMemoryContext;
+	assignment->worker = worker;
+	assignment->callback.func = release_claim;
+	assignment->callback.arg = assignment;
+	MemoryContextRegisterResetCallback(assignment->context, &assignment->callback);
+
+	StartTransactionCommand();
+	found = read_definition(assignment, name);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(assignment->context);
+	if (!found)
+		return NULL;
+
+	assignment->buffer = kfdw_buffer_create(assignment->stream->max_poll_records, MAX_POLL_BYTES);
+	assignment->consumer = kfdw_consumer_open(&assignment->options->consumer, assignment->options->topic);
+	assignment->positions = kfdw_positions_create(assignment->options,
+												  kfdw_consumer_topic_outlook(assignment->consumer));
+	assignment->topic_checked = GetCurrentTimestamp();
+
+	StartTransactionCommand();
+	take_partitions(assignment);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(assignment->context);
+	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_TAKE_WHAT_ANSWERS);
+	start_consumer(assignment);
+	return assignment;
+}
+
+void
+kfdw_assignment_close(KafkaAssignment *assignment)
+{
+	kfdw_consumer_close(assignment->consumer);
+}
+
+int
+kfdw_assignment_gather(KafkaAssignment *assignment)
+{
+	KafkaPositions *positions = assignment->positions;
+
+	/* a batch that failed is tried again as it was */
+	if (kfdw_buffer_count(assignment->buffer) > 0)
+		return kfdw_buffer_count(assignment->buffer);
+	(void) kfdw_consumer_fill(assignment->consumer, assignment->buffer);
+	kfdw_buffer_sort(assignment->buffer);
+	for (int p = 0; p < positions->topic->npartitions; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD)
+			positions->partitions[p].next = kfdw_consumer_position(assignment->consumer, p);
+	return kfdw_buffer_count(assignment->buffer);
+}
+
+bool
+kfdw_assignment_has_more_to_read(KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+	KafkaTopicState *now = kfdw_consumer_topic_outlook(assignment->consumer);
+
+	assignment->topic_checked = GetCurrentTimestamp();
+	if (now->npartitions != positions->topic->npartitions)
+		return true;
+	for (int p = 0; p < now->npartitions; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN && now->end[p] >= 0)
+			return true;
+	return false;
+}
+
+const char *
+kfdw_assignment_trouble(const KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+	const char *trouble = kfdw_consumer_trouble(assignment->consumer);
+
+	for (int p = 0; p < positions->topic->npartitions && trouble == NULL; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN)
+			trouble = psprintf("could not reach the leader of topic \"%s\", partition %d: %s",
+							   positions->key.topic, p, positions->topic->trouble[p]);
+	return trouble;
+}
+
+/* Records between the positions and what the broker last said of the ends. */
+int64
+kfdw_assignment_lag(const KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+	int64		lag = 0;
+
+	for (int p = 0; p < positions->topic->npartitions; p++)
+	{
+		const KafkaPartitionPosition *partition = &positions->partitions[p];
+		int64		end;
+
+		if (partition->claim != KAFKA_CLAIM_HELD)
+			continue;
+		end = Max(kfdw_consumer_cached_end(assignment->consumer, p), positions->topic->end[p]);
+		lag += Max(end - kfdw_positions_committed(partition), 0);
+	}
+	return lag;
+}
+
+/* The newest timestamp in the batch, -1 when there is none. */
+int64
+kfdw_assignment_newest_timestamp(const KafkaAssignment *assignment)
+{
+	int64		newest = -1;
+
+	for (int i = 0; i < kfdw_buffer_count(assignment->buffer); i++)
+		newest = Max(newest, kfdw_buffer_get(assignment->buffer, i)->timestamp);
+	return newest;
+}
+
+/* Adds to an error which records were being worked on. */
+void
+kfdw_assignment_describe_batch(const KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+	StringInfoData where;
+	int			described = 0;
+
+	initStringInfo(&where);
+	for (int p = 0; p < positions->topic->npartitions && described <= MAX_DESCRIBED; p++)
+	{
+		const KafkaPartitionPosition *partition = &positions->partitions[p];
+
+		if (partition->next <= partition->from)
+			continue;
+		if (++described > MAX_DESCRIBED)
+			appendStringInfoString(&where, ", ...");
+		else
+			appendStringInfo(&where, "%spartition %d offsets " INT64_FORMAT " to " INT64_FORMAT,
+							 described > 1 ? ", " : "", p, partition->from, partition->next - 1);
+	}
+	errcontext("stream \"%s\", batch of %d records of topic \"%s\": %s", assignment->stream->name,
+			   kfdw_buffer_count(assignment->buffer), positions->key.topic, where.data);
+}

@@ -1,0 +1,60 @@
+/*
+ * assignment.h
+ *	  What a worker is assigned of its stream: the partitions it reads, from where, and the
+ *	  batch in hand.
+ */
+#ifndef KFDW_ASSIGNMENT_H
+#define KFDW_ASSIGNMENT_H
+
+#include "catalog/streams.h"
+#include "datatype/timestamp.h"
+#include "kafka/consumer.h"
+#include "option/options.h"
+#include "source/positions.h"
+
+/* Everything lives in one memory context; deleting it closes the consumer and releases the claims. */
+typedef struct KafkaAssignment
+{
+	MemoryContext context;
+	MemoryContextCallback callback;
+	KafkaStream *stream;
+	int			worker;			/* reads the partitions p with p % workers = worker */
+	KafkaTableOptions *options;
+
+	KafkaConsumer *consumer;
+	KafkaPositions *positions;	/* with the topic as it was when the assignment was opened */
+	bool		claimed;		/* the topic */
+	int			npartitions;	/* that this worker reads */
+	TimestampTz topic_checked;
+	KafkaBuffer *buffer;
+} KafkaAssignment;
+
+/*
+ * Opens a worker's assignment of a stream in the current memory context, outside any
+ * transaction; NULL when no such stream is enabled.
+ */
+extern KafkaAssignment *kfdw_assignment_open(const char *name, int worker);
+
+/* Gives the client of an assignment that is in order back; its memory context is deleted next. */
+extern void kfdw_assignment_close(KafkaAssignment *assignment);
+
+/* Fetches what is here without waiting; returns the number of records in the batch. */
+extern int	kfdw_assignment_gather(KafkaAssignment *assignment);
+
+/*
+ * True when the topic has another number of partitions than when the assignment was opened, or
+ * the leader of one answers that did not then.
+ */
+extern bool kfdw_assignment_has_more_to_read(KafkaAssignment *assignment);
+
+/* Why some or all partitions are not read now; NULL: all are.  In the current memory context. */
+extern const char *kfdw_assignment_trouble(const KafkaAssignment *assignment);
+
+/* True when the options of the source have changed since it was opened. */
+extern bool kfdw_assignment_is_outdated(const KafkaAssignment *assignment);
+
+extern int64 kfdw_assignment_lag(const KafkaAssignment *assignment);
+extern int64 kfdw_assignment_newest_timestamp(const KafkaAssignment *assignment);
+extern void kfdw_assignment_describe_batch(const KafkaAssignment *assignment);
+
+#endif							/* KFDW_ASSIGNMENT_H */
