@@ -11,15 +11,15 @@
 #include "catalog/spi.h"
 
 static KafkaStatement read_statement = {
-	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id, o.xmin FROM kafka.offsets o "
+	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id, o.updated_at, o.xmin FROM kafka.offsets o "
 	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
 	"AND o.topic OPERATOR(pg_catalog.=) $3",
 	3, {TEXTOID, TEXTOID, TEXTOID}
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset, cluster_id, topic_id) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+	"INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset, cluster_id, topic_id, updated_at) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING",
 	7, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID}
 };
 
@@ -81,7 +81,8 @@ read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
 	position->generation = row_int64(row, 3);
 	position->cluster_id = row_text(row, 4);
 	position->topic_id = row_text(row, 5);
-	position->writer = DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 6, &isnull));
+	position->updated_at = row_int64(row, 6);
+	position->writer = DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &isnull));
 	MemoryContextSwitchTo(old);
 }
 

@@ -8,6 +8,7 @@
 #ifndef KFDW_OFFSETS_H
 #define KFDW_OFFSETS_H
 
+#include "datatype/timestamp.h"
 #include "utils/snapshot.h"
 
 typedef struct KafkaPositionKey
@@ -25,6 +26,7 @@ typedef struct KafkaPosition
 	int64		generation;		/* how often it was moved by something else than reading */
 	char	   *cluster_id;		/* NULL: unknown */
 	char	   *topic_id;		/* NULL: unknown */
+	TimestampTz updated_at;		/* when it was read last */
 	TransactionId writer;		/* that made the row as it is */
 } KafkaPosition;
 

@@ -14,7 +14,8 @@
 typedef enum KafkaScanPrivate
 {
 	KAFKA_SCAN_ATTRIBUTES,		/* integer list: the attributes that the query uses */
-	KAFKA_SCAN_BOUNDS			/* what kfdw_bounds_plan() made of the conditions */
+	KAFKA_SCAN_BOUNDS,			/* what kfdw_bounds_plan() made of the conditions */
+	KAFKA_SCAN_LIMITED			/* Boolean: the query may stop before the end of the scan */
 } KafkaScanPrivate;
 
 /* plan.c */

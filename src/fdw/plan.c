@@ -78,6 +78,17 @@ list_attributes(RelOptInfo *baserel, Oid relid)
 	return attributes;
 }
 
+/* True when a LIMIT, or something like it, stands over the scan and nothing in between that needs all rows. */
+static bool
+is_limited(const PlannerInfo *root)
+{
+	const Query *query = root->parse;
+
+	return (query->limitCount != NULL || root->tuple_fraction >= 1.0) &&
+		query->sortClause == NIL && query->groupClause == NIL && query->groupingSets == NIL &&
+		query->distinctClause == NIL && !query->hasAggs && !query->hasWindowFuncs;
+}
+
 ForeignScan *
 kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 					ForeignPath *path, List *tlist, List *clauses, Plan *outer)
@@ -86,6 +97,6 @@ kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 	List	   *bounds = kfdw_bounds_plan(baserel, relid, &exprs);
 
 	return make_foreignscan(tlist, extract_actual_clauses(clauses, false), baserel->relid,
-							exprs, list_make2(list_attributes(baserel, relid), bounds),
+							exprs, list_make3(list_attributes(baserel, relid), bounds, makeBoolean(is_limited(root))),
 							NIL, NIL, outer);
 }

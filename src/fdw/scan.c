@@ -55,6 +55,7 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	scan = palloc0(sizeof(KafkaScanState));
+	request.limited = boolVal(list_nth(plan->fdw_private, KAFKA_SCAN_LIMITED));
 	request.options = kfdw_options_table(RelationGetRelid(relation), request.userid);
 	scan->natts = RelationGetNumberOfAttributes(relation);
 	columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation),

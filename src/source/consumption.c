@@ -32,45 +32,6 @@
 #include "source/permit.h"
 #include "xact.h"
 
-/* How far each partition was read when a subtransaction first read records. */
-typedef struct KafkaProgressMark
-{
-	int			level;
-	int64	   *next;
-	struct KafkaProgressMark *outer;
-} KafkaProgressMark;
-
-/* Lives in a memory context of the transaction, as positions may be written after its statement. */
-struct KafkaConsumption
-{
-	dlist_node	node;
-	MemoryContext context;
-	const EState *statement;	/* the executor state stands for it */
-	Oid			relid;
-	KafkaPositions *positions;
-	int64	   *ends;			/* by partition: where reading ends in what is claimed */
-
-	bool		recorded;		/* whose the group and the database are */
-
-	dlist_head	scans;			/* that are open */
-	int			level;			/* the nest level it was begun in */
-	int			written_level;	/* the one its positions were written in, 0: not yet */
-	bool		rolled_back;	/* a subtransaction took records back: no more reading */
-	bool		undone;			/* it was begun in what was rolled back */
-	bool		uneven;			/* scans of one statement did not read the same */
-	KafkaProgressMark *marks;	/* the innermost first */
-};
-
-struct KafkaConsumingScan
-{
-	dlist_node	node;
-	KafkaConsumption *consumption;	/* NULL after its end */
-	KafkaSlice *slices;			/* what it reads */
-	int			nslices;
-	int64	   *next;			/* how far it read, by partition; -1: not at all */
-	MemoryContextCallback callback;
-};
-
 static dlist_head consumptions = DLIST_STATIC_INIT(consumptions);
 static ExecutorRun_hook_type previous_run_hook = NULL;
 
@@ -83,7 +44,7 @@ forget(KafkaConsumption *consumption)
 }
 
 /* A consumption of other scans in this transaction that still reads a partition. */
-static KafkaConsumption *
+static const KafkaConsumption *
 find_reader(const KafkaPositionKey *key, int32 partition)
 {
 	dlist_iter	iter;
@@ -101,9 +62,8 @@ find_reader(const KafkaPositionKey *key, int32 partition)
 	return NULL;
 }
 
-/* Tries to claim a partition; never waits. */
-static KafkaClaim
-claim_partition(const KafkaPositionKey *key, int32 partition)
+void
+kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 partition)
 {
 	if (find_reader(key, partition) != NULL)
 		ereport(ERROR,
@@ -111,72 +71,30 @@ claim_partition(const KafkaPositionKey *key, int32 partition)
 				 errmsg("partition %d of topic \"%s\" is being consumed by another query of this transaction",
 						partition, key->topic),
 				 errhint("Close the cursor that reads it, or read the topic once, in a MATERIALIZED common table expression.")));
-	return kfdw_claim_for_transaction(key, partition) ? KAFKA_CLAIM_TAKEN : KAFKA_CLAIM_MISSED;
-}
-
-/* Claims the partitions that a scan wants and none of its statement wanted before; returns how many it got. */
-static int
-claim_wanted(KafkaPositions *positions, const KafkaPartitionFilter *filter)
-{
-	/* the first use of a group that starts at the ends places all partitions there */
-	bool		places_all = positions->auto_offset_reset == KAFKA_RESET_LATEST;
-	int			taken = 0;
-
-	for (int p = 0; p < positions->topic->npartitions; p++)
-	{
-		KafkaPartitionPosition *partition = &positions->partitions[p];
-
-		if (partition->claim != KAFKA_CLAIM_UNTRIED ||
-			(filter && !places_all && !filter->admits(filter->argument, p)))
-			continue;
-		partition->claim = claim_partition(&positions->key, p);
-		taken += partition->claim == KAFKA_CLAIM_TAKEN;
-	}
-	return taken;
 }
 
 /* Sets the end of a partition that was just started. */
 static void
-set_end(KafkaConsumption *consumption, int32 partition)
+add_held(KafkaConsumption *consumption, int32 partition)
 {
 	int64		from = consumption->positions->partitions[partition].from;
 
 	consumption->ends[partition] = Max(consumption->positions->topic->end[partition], from);
+	consumption->order[consumption->nheld++] = partition;
 	for (KafkaProgressMark *mark = consumption->marks; mark != NULL; mark = mark->outer)
 		mark->next[partition] = from;
 }
 
-/* Claims what a scan wants, and decides where it begins and ends. */
-static void
-take_partitions(KafkaConsumption *consumption, KafkaConsumer *consumer, const KafkaPartitionFilter *filter)
+bool
+kfdw_consumption_add_held(KafkaConsumption *consumption)
 {
-	KafkaPositions *positions = consumption->positions;
-	int			npartitions = positions->topic->npartitions;
-	int			taken = claim_wanted(positions, filter);
-	bool	   *is_new;
+	const KafkaPositions *positions = consumption->positions;
+	int			before = consumption->nheld;
 
-	if (taken == 0)
-		return;
-	kfdw_positions_read(positions);
-
-	/* at higher isolation levels a position that moved is a serialization failure */
-	if (!IsolationUsesXactSnapshot())
-		kfdw_positions_give_up_moved(positions, consumption->statement->es_snapshot);
-	if (positions->placing && taken < npartitions)
-	{
-		/* another consumer is placing them, or gives up and leaves it to the next one */
-		for (int p = 0; p < npartitions; p++)
-			positions->partitions[p].claim = KAFKA_CLAIM_MISSED;
-		positions->placing = false;
-		return;
-	}
-	is_new = palloc(npartitions * sizeof(bool));
-	for (int p = 0; p < npartitions; p++)
-		is_new[p] = positions->partitions[p].claim == KAFKA_CLAIM_TAKEN;
-	kfdw_positions_start(positions, consumer, KAFKA_NEED_ALL);
-	for (int p = 0; p < npartitions; p++)
-		if (is_new[p])
-			set_end(consumption, p);
+	for (int p = 0; p < positions->topic->npartitions; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD && consumption->ends[p] < 0)
+			add_held(consumption, p);
+	return consumption->nheld > before;
 }
 
 /* Begins to consume a topic in a statement; nothing is claimed yet. */
@@ -188,6 +106,7 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 	MemoryContext old = MemoryContextSwitchTo(context);
 	KafkaConsumption *consumption = palloc0(sizeof(KafkaConsumption));
 	KafkaTableOptions current = *options;
+	int			npartitions;
 
 	kfdw_claim_server(options->serverid);
 	current.server = GetForeignServer(options->serverid)->servername;
@@ -197,7 +116,10 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 	consumption->relid = options->relid;
 	consumption->level = GetCurrentTransactionNestLevel();
 	consumption->positions = kfdw_positions_create(&current, kfdw_consumer_topic_outlook(consumer));
-	consumption->ends = palloc0(Max(consumption->positions->topic->npartitions, 1) * sizeof(int64));
+	npartitions = consumption->positions->topic->npartitions;
+	consumption->ends = palloc(Max(npartitions, 1) * sizeof(int64));
+	memset(consumption->ends, -1, npartitions * sizeof(int64));
+	consumption->order = palloc(Max(npartitions, 1) * sizeof(int32));
 	dlist_push_tail(&consumptions, &consumption->node);
 	MemoryContextSwitchTo(old);
 	return consumption;
@@ -241,55 +163,6 @@ abandon_scan(void *argument)
 		leave(scan);
 }
 
-/* Says so when a scan wanted partitions and others hold them all. */
-static void
-report_idle(const KafkaConsumption *consumption, const KafkaPartitionFilter *filter)
-{
-	const KafkaPositions *positions = consumption->positions;
-	int			missed = 0;
-
-	for (int p = 0; p < positions->topic->npartitions; p++)
-		missed += positions->partitions[p].claim == KAFKA_CLAIM_MISSED &&
-			(!filter || filter->admits(filter->argument, p));
-	if (missed > 0)
-		ereport(NOTICE,
-				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->key.topic),
-				 errdetail("Other consumers of group \"%s\" hold all %d of them.",
-						   positions->key.group_id, missed)));
-}
-
-/* Takes a scan's part of what its statement claimed. */
-static void
-set_scan_slices(KafkaConsumingScan *scan, const KafkaPartitionFilter *filter)
-{
-	const KafkaConsumption *consumption = scan->consumption;
-
-	scan->nslices = 0;
-	for (int p = 0; p < consumption->positions->topic->npartitions; p++)
-	{
-		const KafkaPartitionPosition *partition = &consumption->positions->partitions[p];
-		KafkaSlice	slice = {p, partition->from, consumption->ends[p]};
-
-		if (partition->claim != KAFKA_CLAIM_HELD || (filter && !filter->admits(filter->argument, p)))
-			continue;
-		scan->slices[scan->nslices++] = slice;
-		if (scan->next[p] < 0)
-			scan->next[p] = slice.from;
-	}
-	if (scan->nslices == 0)
-		report_idle(consumption, filter);
-}
-
-void
-kfdw_consumption_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer, const KafkaPartitionFilter *filter)
-{
-	MemoryContext old = MemoryContextSwitchTo(scan->consumption->context);
-
-	take_partitions(scan->consumption, consumer, filter);
-	MemoryContextSwitchTo(old);
-	set_scan_slices(scan, filter);
-}
-
 KafkaConsumingScan *
 kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
@@ -307,6 +180,7 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 		consumption->recorded = recorded;
 	}
 	npartitions = consumption->positions->topic->npartitions;
+	scan->wanted = palloc0(npartitions * sizeof(bool));
 	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
 	scan->next = palloc(npartitions * sizeof(int64));
 	memset(scan->next, -1, npartitions * sizeof(int64));
@@ -316,13 +190,6 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 	scan->consumption = consumption;
 	dlist_push_tail(&consumption->scans, &scan->node);
 	return scan;
-}
-
-const KafkaSlice *
-kfdw_consumption_slices(const KafkaConsumingScan *scan, int *nslices)
-{
-	*nslices = scan->nslices;
-	return scan->slices;
 }
 
 /* Saves how far was read before the current subtransaction reads its first record. */
@@ -367,13 +234,6 @@ kfdw_consumption_finished(KafkaConsumingScan *scan)
 	}
 }
 
-void
-kfdw_consumption_repeat(KafkaConsumingScan *scan)
-{
-	for (int i = 0; i < scan->nslices; i++)
-		scan->slices[i].end = scan->next[scan->slices[i].partition];
-}
-
 /* Writes the positions that moved. */
 static void
 write_positions(KafkaConsumption *consumption)
@@ -383,6 +243,24 @@ write_positions(KafkaConsumption *consumption)
 	consumption->written_level = GetCurrentTransactionNestLevel();
 	if (kfdw_positions_write(consumption->positions) && !consumption->recorded)
 		kfdw_permit_record(consumption->relid, key->server, key->group_id);
+}
+
+/* Notes when a scan did not read what others of its statement read of the partitions that it wanted. */
+static void
+compare(const KafkaConsumingScan *scan)
+{
+	KafkaConsumption *consumption = scan->consumption;
+
+	for (int i = 0; i < consumption->nheld; i++)
+	{
+		int32		p = consumption->order[i];
+		const KafkaPartitionPosition *partition = &consumption->positions->partitions[p];
+
+		if (scan->next[p] >= 0)
+			consumption->uneven |= scan->next[p] != partition->next;
+		else
+			consumption->uneven |= scan->wanted[p] && partition->next != partition->from;
+	}
 }
 
 /* All scans of a statement must have read the same records. */
@@ -409,8 +287,8 @@ kfdw_consumption_end(KafkaConsumingScan *scan)
 		leave(scan);
 		return;
 	}
-	for (int p = 0; p < consumption->positions->topic->npartitions && !consumption->rolled_back; p++)
-		consumption->uneven |= scan->next[p] >= 0 && scan->next[p] != consumption->positions->partitions[p].next;
+	if (!consumption->rolled_back)
+		compare(scan);
 	leave(scan);
 	if (!dlist_is_empty(&consumption->scans))
 		return;

@@ -11,38 +11,69 @@
 #ifndef KFDW_CONSUMPTION_H
 #define KFDW_CONSUMPTION_H
 
+#include "lib/ilist.h"
 #include "nodes/execnodes.h"
 
 #include "kafka/consumer.h"
 #include "option/options.h"
 #include "source/positions.h"
 
-typedef struct KafkaConsumption KafkaConsumption;
-typedef struct KafkaConsumingScan KafkaConsumingScan;
+/* How far each partition was read when a subtransaction first read records. */
+typedef struct KafkaProgressMark
+{
+	int			level;
+	int64	   *next;
+	struct KafkaProgressMark *outer;
+} KafkaProgressMark;
 
+/* Lives in a memory context of the transaction, as positions may be written after its statement. */
+typedef struct KafkaConsumption
+{
+	dlist_node	node;
+	MemoryContext context;
+	const EState *statement;	/* the executor state stands for it */
+	Oid			relid;
+	KafkaPositions *positions;
+	int64	   *ends;			/* by partition: where reading ends in what is claimed, else -1 */
+	int32	   *order;			/* what is claimed, as it was */
+	int			nheld;			/* so many of them */
+
+	bool		recorded;		/* whose the group and the database are */
+
+	dlist_head	scans;			/* that are open */
+	int			level;			/* the nest level it was begun in */
+	int			written_level;	/* the one its positions were written in, 0: not yet */
+	bool		rolled_back;	/* a subtransaction took records back: no more reading */
+	bool		undone;			/* it was begun in what was rolled back */
+	bool		uneven;			/* scans of one statement did not read the same */
+	KafkaProgressMark *marks;	/* the innermost first */
+} KafkaConsumption;
+
+typedef struct KafkaConsumingScan
+{
+	dlist_node	node;
+	KafkaConsumption *consumption;	/* NULL after its end */
+	bool	   *wanted;			/* by partition: it may read it */
+	KafkaSlice *slices;			/* what it reads */
+	int			nslices;
+	int64	   *next;			/* how far it read, by partition; -1: not at all */
+	MemoryContextCallback callback;
+} KafkaConsumingScan;
 /* Begins a scan of a consuming table in a statement.  The scan belongs to the current memory context. */
 extern KafkaConsumingScan *kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options,
 												  KafkaConsumer *consumer);
 
-/*
- * Chooses what the scan reads.  The partitions that it wants and that are free are
- * claimed, and their positions read, unless a scan of the same statement did so
- * before.  A rescan may choose anew.
- */
-extern void kfdw_consumption_choose(KafkaConsumingScan *scan, KafkaConsumer *consumer,
-									const KafkaPartitionFilter *filter);
+/* Raises an error where another query of the transaction reads a partition that is to be claimed. */
+extern void kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 partition);
 
-/* What the scan is to read: an entry for each partition that it wants and that was claimed. */
-extern const KafkaSlice *kfdw_consumption_slices(const KafkaConsumingScan *scan, int *nslices);
+/* Partitions may have been taken: decides where their reading ends.  True when there were some. */
+extern bool kfdw_consumption_add_held(KafkaConsumption *consumption);
 
 /* A record was handed to the executor. */
 extern void kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset);
 
 /* The scan handed out everything up to the ends of its slices. */
 extern void kfdw_consumption_finished(KafkaConsumingScan *scan);
-
-/* A scan that stopped before those ends is to read just the same records again. */
-extern void kfdw_consumption_repeat(KafkaConsumingScan *scan);
 
 /* Ends a scan; the last one of a statement writes the positions. */
 extern void kfdw_consumption_end(KafkaConsumingScan *scan);

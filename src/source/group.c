@@ -12,6 +12,7 @@
 #include "utils/portal.h"
 #include "utils/rel.h"
 
+#include "source/choice.h"
 #include "source/consumption.h"
 #include "source/fetch.h"
 #include "source/source.h"
@@ -22,6 +23,7 @@ typedef struct KafkaGroupSource
 	KafkaScanRequest request;
 	KafkaFetch	fetch;
 	KafkaConsumingScan *scan;	/* NULL: not open */
+	KafkaGreed	greed;
 	int64		returned;		/* since reading began */
 } KafkaGroupSource;
 
@@ -63,6 +65,7 @@ begin_group(const KafkaScanRequest *request)
 	kfdw_consumption_write_pending();
 	source = palloc0(sizeof(KafkaGroupSource));
 	source->request = *request;
+	source->greed = request->limited || request->options->max_poll_records > 0 ? KAFKA_TAKE_ONE : KAFKA_TAKE_ALL;
 	return &source->source;
 }
 
@@ -92,16 +95,16 @@ static void
 read_group(KafkaSource *base, const KafkaSourceFilter *filter)
 {
 	KafkaGroupSource *source = (KafkaGroupSource *) base;
-	const KafkaSlice *slices;
 
 	if (source->scan == NULL)
 		open_group(source);
 	if (is_poll_full(source))
-		kfdw_consumption_repeat(source->scan);
+		kfdw_choice_repeat(source->scan);
 	else
-		kfdw_consumption_choose(source->scan, source->fetch.consumer, filter ? &filter->partitions : NULL);
-	slices = kfdw_consumption_slices(source->scan, &base->partitions);
-	kfdw_fetch_start(&source->fetch, slices, base->partitions);
+		kfdw_choice_make(source->scan, source->fetch.consumer, filter ? &filter->partitions : NULL,
+						 source->greed);
+	base->partitions = source->scan->nslices;
+	kfdw_fetch_start(&source->fetch, source->scan->slices, base->partitions);
 	source->returned = 0;
 }
 
@@ -120,6 +123,18 @@ refuse_holding(const KafkaScanRequest *request)
 				 errhint("Read a bounded batch first, with \"max_poll_records\" or LIMIT, and commit after it.")));
 }
 
+/* Goes on with one partition more, where they are taken one by one; false at the end of all. */
+static bool
+read_next_partition(KafkaGroupSource *source)
+{
+	kfdw_consumption_finished(source->scan);
+	if (source->greed == KAFKA_TAKE_ALL || !kfdw_choice_extend(source->scan, source->fetch.consumer))
+		return false;
+	source->source.partitions = source->scan->nslices;
+	kfdw_fetch_start(&source->fetch, &source->scan->slices[source->scan->nslices - 1], 1);
+	return true;
+}
+
 static KafkaRecord *
 next_record(KafkaSource *base)
 {
@@ -130,11 +145,10 @@ next_record(KafkaSource *base)
 	if (is_poll_full(source))
 		return NULL;
 	record = kfdw_fetch_next(&source->fetch);
+	while (record == NULL && read_next_partition(source))
+		record = kfdw_fetch_next(&source->fetch);
 	if (record == NULL)
-	{
-		kfdw_consumption_finished(source->scan);
 		return NULL;
-	}
 	kfdw_consumption_delivered(source->scan, record->partition, record->offset);
 	source->returned++;
 	return record;

@@ -28,19 +28,33 @@ kfdw_positions_create(const KafkaTableOptions *options, KafkaTopicState *topic)
 	return positions;
 }
 
+/* Takes a row over; of a partition that is not ours nobody needs to know the cluster. */
+static void
+keep_row(KafkaPartitionPosition *partition, const KafkaPosition *row)
+{
+	bool		ours = partition->claim == KAFKA_CLAIM_TAKEN;
+
+	partition->stored = *row;
+	partition->stored.cluster_id = ours && row->cluster_id ? pstrdup(row->cluster_id) : NULL;
+	partition->stored.topic_id = ours && row->topic_id ? pstrdup(row->topic_id) : NULL;
+}
+
 void
 kfdw_positions_read(KafkaPositions *positions)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw positions", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	int			npartitions = positions->topic->npartitions;
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(positions));
 	int			nrows;
 	KafkaPosition *rows = kfdw_offsets_read(&positions->key, npartitions, &nrows);
 
-	MemoryContextSwitchTo(old);
 	positions->placing = nrows == 0 && positions->auto_offset_reset == KAFKA_RESET_LATEST;
+	MemoryContextSwitchTo(GetMemoryChunkContext(positions));
 	for (int p = 0; p < npartitions; p++)
-		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN)
-			positions->partitions[p].stored = rows[p];
+		if (positions->partitions[p].claim != KAFKA_CLAIM_HELD)
+			keep_row(&positions->partitions[p], &rows[p]);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 /* True when no transaction has ended since a snapshot was taken. */

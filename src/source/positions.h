@@ -43,7 +43,7 @@ typedef struct KafkaPositions
 /* Of the options' group in a topic; nothing is claimed yet.  Belongs to the current memory context. */
 extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, KafkaTopicState *topic);
 
-/* Reads the rows of the partitions that were claimed and not started yet; tells whether they are to be placed. */
+/* Reads the rows of the partitions that are not started yet; tells whether they are to be placed. */
 extern void kfdw_positions_read(KafkaPositions *positions);
 
 /*

@@ -20,6 +20,7 @@ typedef struct KafkaScanRequest
 	EState	   *estate;			/* of the statement */
 	Relation	relation;
 	Oid			userid;			/* whose rights count */
+	bool		limited;		/* it may stop before it has everything */
 	const KafkaTableOptions *options;
 } KafkaScanRequest;
 

@@ -1,0 +1,119 @@
+/*
+ * choice.c
+ *	  What a scan reads of the partitions that its statement takes for its group.
+ */
+#include "postgres.h"
+
+#include "source/choice.h"
+#include "source/take.h"
+
+/* Says so when a scan wanted partitions and others hold them all. */
+static void
+report_idle(const KafkaConsumingScan *scan)
+{
+	const KafkaPositions *positions = scan->consumption->positions;
+	int			missed = 0;
+
+	for (int p = 0; p < positions->topic->npartitions; p++)
+		missed += positions->partitions[p].claim == KAFKA_CLAIM_MISSED && scan->wanted[p];
+	if (missed > 0)
+		ereport(NOTICE,
+				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->key.topic),
+				 errdetail("Other consumers of group \"%s\" hold all %d of them.",
+						   positions->key.group_id, missed)));
+}
+
+/* For filters: the partitions that a scan wants. */
+static bool
+is_wanted(const void *argument, int32 partition)
+{
+	return ((const KafkaConsumingScan *) argument)->wanted[partition];
+}
+
+/* Takes one or all of the partitions that a scan wants; true when that were some. */
+static bool
+take_partitions(KafkaConsumingScan *scan, KafkaConsumer *consumer, KafkaGreed greed)
+{
+	KafkaConsumption *consumption = scan->consumption;
+	KafkaTaker	taker = {
+		.positions = consumption->positions,
+		.consumer = consumer,
+		.snapshot = consumption->statement->es_snapshot,
+		.wanted = {is_wanted, scan},
+		.check = kfdw_consumption_check_unread,
+	};
+
+	if (greed == KAFKA_TAKE_ALL)
+		kfdw_take_all(&taker);
+	else
+		(void) kfdw_take_one(&taker);
+	return kfdw_consumption_add_held(consumption);
+}
+
+/* True when a scan is to read a partition already. */
+static bool
+has_slice(const KafkaConsumingScan *scan, int32 partition)
+{
+	for (int i = 0; i < scan->nslices; i++)
+		if (scan->slices[i].partition == partition)
+			return true;
+	return false;
+}
+
+/* Adds what was claimed and a scan wants to what it reads, in the order of the claims; at most so many. */
+static void
+add_slices(KafkaConsumingScan *scan, int count)
+{
+	const KafkaConsumption *consumption = scan->consumption;
+
+	for (int i = 0; i < consumption->nheld && count > 0; i++)
+	{
+		int32		p = consumption->order[i];
+		KafkaSlice	slice = {p, consumption->positions->partitions[p].from, consumption->ends[p]};
+
+		if (!scan->wanted[p] || has_slice(scan, p))
+			continue;
+		scan->slices[scan->nslices++] = slice;
+		if (scan->next[p] < 0)
+			scan->next[p] = slice.from;
+		count--;
+	}
+}
+
+bool
+kfdw_choice_extend(KafkaConsumingScan *scan, KafkaConsumer *consumer)
+{
+	int			before = scan->nslices;
+
+	add_slices(scan, 1);
+	if (scan->nslices == before && take_partitions(scan, consumer, KAFKA_TAKE_ONE))
+		add_slices(scan, 1);
+	return scan->nslices > before;
+}
+
+void
+kfdw_choice_make(KafkaConsumingScan *scan, KafkaConsumer *consumer, const KafkaPartitionFilter *filter,
+				 KafkaGreed greed)
+{
+	int			npartitions = scan->consumption->positions->topic->npartitions;
+
+	for (int p = 0; p < npartitions; p++)
+		scan->wanted[p] = filter == NULL || filter->admits(filter->argument, p);
+	scan->nslices = 0;
+	if (greed == KAFKA_TAKE_ALL)
+	{
+		(void) take_partitions(scan, consumer, greed);
+		add_slices(scan, npartitions);
+	}
+	else
+		(void) kfdw_choice_extend(scan, consumer);
+	if (scan->nslices == 0)
+		report_idle(scan);
+}
+
+void
+kfdw_choice_repeat(KafkaConsumingScan *scan)
+{
+	for (int i = 0; i < scan->nslices; i++)
+		scan->slices[i].end = scan->next[scan->slices[i].partition];
+}
