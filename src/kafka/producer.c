@@ -23,6 +23,9 @@
 /* What is known of a topic is believed for less than it takes to delete and create it. */
 #define TOPIC_AGE_MS	20
 
+/* How long sending waits at most until that is renewed. */
+#define RENEWAL_MS		1000
+
 /* Producers that a backend keeps open between transactions. */
 #define MAX_PRODUCERS	8
 
@@ -56,6 +59,7 @@ struct KafkaProducer
 
 	bool		broken;			/* something failed: not to be used again */
 	int			delivery_timeout_ms;
+	bool		silent;			/* the last question had no answer: ask no more while sending */
 	bool		purged;			/* what is reported as purged was too late */
 
 	KafkaRecord *sent_now;		/* the report on it is kept in it; NULL: none */
@@ -215,30 +219,58 @@ kfdw_producer_topic(const KafkaConfig *config, const char *name)
 	return topic;
 }
 
-/*
- * Asks the brokers for the topic, which also renews what the library knows of it: it
- * refuses records for a topic that was created again until it learns of that.
- */
+/* What the brokers have said of the topic. */
+static void
+take_answer(KafkaProducerTopic *topic, KafkaTopicCall *call)
+{
+	if (!call->error)
+	{
+		topic->npartitions = call->npartitions;
+		topic->known_at = GetCurrentTimestamp();
+	}
+	topic->producer->silent = call->error != RD_KAFKA_RESP_ERR_NO_ERROR;
+	kfdw_topic_done(call);
+}
+
+/* Asks the brokers for the topic, with the patience of a statement. */
 static void
 ask_topic(KafkaProducerTopic *topic)
 {
-	KafkaProducer *producer = topic->producer;
-	KafkaTopicCall *call;
-
-	/* a thread may go on using the client after an error */
 	PG_TRY();
 	{
-		call = kfdw_topic_count(producer->client, topic->name);
+		take_answer(topic, kfdw_topic_count(topic->producer->client, topic->name));
 	}
 	PG_CATCH();
 	{
-		producer->broken = true;
+		/* a thread may go on using the client */
+		topic->producer->broken = true;
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	topic->npartitions = call->npartitions;
-	topic->known_at = GetCurrentTimestamp();
-	kfdw_topic_done(call);
+}
+
+/*
+ * Renews what the library knows of the topic before records are sent: it refuses them
+ * for a topic that was created again until it learns of that.  Where nobody answers
+ * soon, sending tells.
+ */
+static void
+renew_topic(KafkaProducerTopic *topic)
+{
+	int			timeout_ms = Min(RENEWAL_MS, Max(topic->producer->delivery_timeout_ms / 4, 1));
+
+	if (topic->producer->silent)
+		return;
+	PG_TRY();
+	{
+		take_answer(topic, kfdw_topic_renew(topic->producer->client, topic->name, timeout_ms));
+	}
+	PG_CATCH();
+	{
+		topic->producer->broken = true;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 /* True when the topic may be another one by now. */
@@ -360,7 +392,7 @@ kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *record)
 	rd_kafka_resp_err_t error;
 
 	if (!topic->in_use && is_outdated(topic))
-		ask_topic(topic);
+		renew_topic(topic);
 	topic->in_use = true;
 	while ((error = produce(topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{
@@ -418,6 +450,7 @@ kfdw_producer_flush(KafkaProducerTopic *topic)
 	}
 	check_reports(producer);
 	confirm_topics(producer);
+	producer->silent = false;
 	producer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

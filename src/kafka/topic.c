@@ -284,7 +284,7 @@ static void
 ask(KafkaTopicCall *query, rd_kafka_topic_t *topic)
 {
 	int64		began = now_ms();
-	int64		deadline = began + query->client->request_timeout_ms;
+	int64		deadline = began + query->timeout_ms;
 	int			slice = FIRST_SLICE_MS;
 
 	for (;;)
@@ -366,6 +366,7 @@ make_query(KafkaClient *client, const char *topic, int nrequired)
 	query->call.release = release_query;
 	query->call.look = look_for_refusal;
 	query->client = client;
+	query->timeout_ms = client->request_timeout_ms;
 	query->nrequired = nrequired;
 	return query;
 }
@@ -382,7 +383,7 @@ run(KafkaTopicCall *query)
 	kfdw_call_run(&query->call);
 	kfdw_client_account(client, query->nbrokers);
 	error = query->error;
-	if (!error || query->required != NULL)
+	if (!error || query->required != NULL || (query->may_be_silent && is_passing(error)))
 		return query;
 	topic = pstrdup(query->topic);
 	release_query(&query->call);
@@ -397,6 +398,17 @@ kfdw_topic_count(KafkaClient *client, const char *topic)
 	KafkaTopicCall *query = make_query(client, topic, 0);
 
 	query->count_only = true;
+	return run(query);
+}
+
+KafkaTopicCall *
+kfdw_topic_renew(KafkaClient *client, const char *topic, int timeout_ms)
+{
+	KafkaTopicCall *query = make_query(client, topic, 0);
+
+	query->count_only = true;
+	query->may_be_silent = true;
+	query->timeout_ms = timeout_ms;
 	return run(query);
 }
 

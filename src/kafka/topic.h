@@ -22,7 +22,9 @@ typedef struct KafkaTopicCall
 	KafkaCall	call;
 	KafkaClient *client;
 	char	   *topic;
+	int			timeout_ms;
 	bool		count_only;
+	bool		may_be_silent;	/* then no answer in that time is no error */
 	int			nrequired;
 	bool	   *required;		/* by partition; NULL: whatever answers */
 	int64	   *times;			/* by partition; NULL: the first and the end offsets are asked for */
@@ -36,6 +38,9 @@ typedef struct KafkaTopicCall
 
 /* Asks for the number of partitions, to write to them; a topic that was just created may take a moment. */
 extern KafkaTopicCall *kfdw_topic_count(KafkaClient *client, const char *topic);
+
+/* The same in a time of its own; brokers that do not answer in it are no error, but in "error". */
+extern KafkaTopicCall *kfdw_topic_renew(KafkaClient *client, const char *topic, int timeout_ms);
 
 /*
  * Asks for the first and the end offsets, either of the required partitions, until
