@@ -12,11 +12,16 @@ static void
 report_idle(const KafkaConsumingScan *scan)
 {
 	const KafkaPositions *positions = scan->consumption->positions;
+	int			wanted = 0;
 	int			missed = 0;
 
+	/* one that was left as it has nothing to read is free */
 	for (int p = 0; p < positions->topic->npartitions; p++)
+	{
+		wanted += scan->wanted[p];
 		missed += positions->partitions[p].claim == KAFKA_CLAIM_MISSED && scan->wanted[p];
-	if (missed > 0)
+	}
+	if (missed > 0 && missed == wanted)
 		ereport(NOTICE,
 				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->key.topic),
 				 errdetail("Other consumers of group \"%s\" hold all %d of them.",

@@ -366,7 +366,7 @@ sub open_cursor
 	# a query of this transaction may have moved it too, past what is no record
 	$cursor->{slices}{$_}{standing} = $self->{touched}{ $cursor->{key} }{$_} ? 'maybe' : 'held'
 	  foreach $self->moved_since($cursor);
-	return if !$limited || @{ $cursor->{partitions} } == 1;
+	return if !$limited;
 	$_->{standing} =~ s/free|own/maybe/ foreach values %{ $cursor->{slices} };
 	return;
 }

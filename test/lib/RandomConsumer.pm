@@ -204,22 +204,26 @@ sub _autocommit
 	return $self->_read;
 }
 
-# What a query of a table may answer: whether it meets a cursor of its own, whether it is idle
+# What a query of a table may answer: whether it meets a cursor of its own, whether it is idle. A limited one claims only
+# partitions that have something to read, and no more than it needs: whether it meets or misses one is not laid down.
 sub _answers
 {
-	my ($self, $table, $partitions) = @_;
+	my ($self, $table, $partitions, $limit) = @_;
+	my $is_limited = defined $limit || defined $self->_poll($table);
 	my $consumer = $self->{consumer};
 	my $key = $self->{model}{tables}{$table}{key};
-	my $has_moved;
+	my ($has_moved, $meets, $is_idle);
 
 	$consumer->take_snapshot;
 	$has_moved = grep { $consumer->standing($key, $_) eq 'moved' } @$partitions;
 	$consumer->touch($table, $partitions);
 	$self->{has_moved} ||= $has_moved || $self->{model}{concurrent};
+	$meets = $consumer->meets_cursor($table, $partitions);
+	$is_idle = $consumer->is_idle($table, $partitions);
 	return (
-		errs => $consumer->meets_cursor($table, $partitions),
+		errs => $meets && $is_limited ? undef : $meets,
 		error => qr/is being consumed by another query/,
-		idle => $consumer->is_idle($table, $partitions));
+		idle => $is_idle && $is_limited ? undef : $is_idle);
 }
 
 # Rows by partition and offset, where their order is not promised
@@ -251,7 +255,7 @@ sub _read
 		$read{filter} = sub { $_[0] % 3 == 0 };
 	}
 	$order = $shape =~ /ordered|join/ ? \&_sorted : sub { @_ };
-	return $self->_send($sql, $self->_answers($table, \@partitions),
+	return $self->_send($sql, $self->_answers($table, \@partitions, $limit),
 		judge => sub { $self->{consumer}->read($table, %read, rows => [ $order->(@_) ]) });
 }
 
@@ -296,7 +300,7 @@ sub _loop
 	return $self->_send(
 		"DO \$\$ DECLARE r record; BEGIN $body END \$\$; "
 		  . "DELETE FROM got WHERE session = $self->{number} RETURNING id, p, o",
-		$self->_answers($table, \@partitions),
+		$self->_answers($table, \@partitions, $read{limit}),
 		idle => undef,
 		judge => sub { $self->_judge_rounds($table, \%read, _sorted(@_)) });
 }
