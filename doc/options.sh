@@ -14,7 +14,7 @@ options() {
 		UNION ALL
 		SELECT '|---|' || CASE WHEN :set_on THEN '---|' ELSE '' END || '---|---|---|---|';
 		SELECT format('| \`%s\` |', option) || CASE WHEN :set_on THEN format(' %s |', allowed) ELSE '' END ||
-		       format(' %s | %s | %s | %s |', valid_values, '\`' || default_value || '\`',
+		       format(' %s | %s | %s | %s |', valid_values, '\`' || nullif(default_value, '') || '\`',
 		              '\`' || nullif(kafka_default, '') || '\`', replace(description, '|', '\|'))
 		FROM kafka.options() WHERE $condition;
 	SQL

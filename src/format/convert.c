@@ -32,13 +32,33 @@ kfdw_text_to_utf8(const char *string, size_t *len)
 	return bytes;
 }
 
-/* By the type's input function, but for text, which is so common. */
+/* In place where something has to be converted. */
+void
+kfdw_text_all_to_utf8(StringInfo text)
+{
+	size_t		len = text->len;
+	const char *bytes = kfdw_text_to_utf8(text->data, &len);
+
+	if (bytes == text->data)
+		return;
+	resetStringInfo(text);
+	appendBinaryStringInfo(text, bytes, (int) len);
+}
+
+/* By the type's input function. */
+Datum
+kfdw_column_from_string(KafkaColumn *column, char *string)
+{
+	return InputFunctionCall(&column->input, string, column->typioparam, column->typmod);
+}
+
+/* Text, which is so common, needs no copy that ends in NUL. */
 Datum
 kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
 {
 	if (column->type == TEXTOID)
 		return PointerGetDatum(cstring_to_text_with_len(string, (int) len));
-	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
+	return kfdw_column_from_string(column, pnstrdup(string, len));
 }
 
 /* A domain over bytea is checked as its input function would. */

@@ -6,6 +6,7 @@
 #define KFDW_CONVERT_H
 
 #include "format/columns.h"
+#include "lib/stringinfo.h"
 
 /*
  * UTF-8 to and from the database's encoding.  The input is returned where nothing
@@ -13,9 +14,11 @@
  */
 extern const char *kfdw_text_from_utf8(const char *bytes, size_t *len);
 extern const char *kfdw_text_to_utf8(const char *string, size_t *len);
+extern void kfdw_text_all_to_utf8(StringInfo text);
 
-/* A value from text in the database's encoding, which need not end in NUL. */
+/* A value from text in the database's encoding, which need not end in NUL, or does. */
 extern Datum kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len);
+extern Datum kfdw_column_from_string(KafkaColumn *column, char *string);
 
 /* From and to UTF-8, or the bytes themselves for bytea.  The bytes are never NULL. */
 extern Datum kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len);

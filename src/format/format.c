@@ -7,7 +7,7 @@
 #include "format/format.h"
 
 static const KafkaFormat *const formats[] = {
-	&kfdw_format_json, &kfdw_format_text, &kfdw_format_raw,
+	&kfdw_format_json, &kfdw_format_csv, &kfdw_format_text, &kfdw_format_raw,
 };
 
 /* The format of a name. */
@@ -20,4 +20,15 @@ kfdw_format_lookup(const char *name)
 			return formats[i];
 	}
 	return NULL;
+}
+
+/* Member by member: between members there may be anything. */
+bool
+kfdw_format_options_equal(const KafkaFormatOptions *left, const KafkaFormatOptions *right)
+{
+	return left->value == right->value &&
+		left->csv.delimiter == right->csv.delimiter &&
+		left->csv.quote == right->csv.quote &&
+		left->csv.escape == right->csv.escape &&
+		strcmp(left->csv.null, right->csv.null) == 0;
 }

@@ -11,10 +11,20 @@
 #include "format/columns.h"
 #include "lib/stringinfo.h"
 
+/* Options of the format "csv". */
+typedef struct KafkaCsvOptions
+{
+	char		delimiter;
+	char		quote;
+	char		escape;
+	const char *null;
+} KafkaCsvOptions;
+
 /* How the records of a table are written: what the table's options say. */
 typedef struct KafkaFormatOptions
 {
 	const struct KafkaFormat *value;	/* option "format" */
+	KafkaCsvOptions csv;
 } KafkaFormatOptions;
 
 /* A column as one of the fields that a format reads and writes. */
@@ -57,10 +67,13 @@ typedef struct KafkaFormat
 } KafkaFormat;
 
 extern const KafkaFormat kfdw_format_json;
+extern const KafkaFormat kfdw_format_csv;
 extern const KafkaFormat kfdw_format_text;
 extern const KafkaFormat kfdw_format_raw;
 
 /* NULL when there is no such format. */
 extern const KafkaFormat *kfdw_format_lookup(const char *name);
+
+extern bool kfdw_format_options_equal(const KafkaFormatOptions *left, const KafkaFormatOptions *right);
 
 #endif							/* KFDW_FORMAT_H */

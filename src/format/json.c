@@ -372,19 +372,10 @@ static void
 encode_json(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 {
 	JsonState  *state = arg;
-	size_t		len;
-	const char *utf8;
 
 	kfdw_json_fields_check_writable(state->fields);
 	write_object(state, &state->fields->root, values, nulls, out);
-
-	len = out->len;
-	utf8 = kfdw_text_to_utf8(out->data, &len);
-	if (utf8 != out->data)
-	{
-		resetStringInfo(out);
-		appendBinaryStringInfo(out, utf8, (int) len);
-	}
+	kfdw_text_all_to_utf8(out);
 }
 
 const KafkaFormat kfdw_format_json = {

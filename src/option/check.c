@@ -109,6 +109,55 @@ check_order(const KafkaOptionSetting *settings, KafkaOptionId lower, KafkaOption
 			 errdetail("They are %d and %d.", low->number, high->number)));
 }
 
+/* The value of an option that was set here, else its default. */
+static const char *
+text_of(const KafkaOptionSetting *settings, KafkaOptionId id)
+{
+	return settings[id].text != NULL ? settings[id].text : kfdw_option_table[id].def;
+}
+
+/* Fails when the character of an option is another one's too, or in its value. */
+static void
+check_apart(const KafkaOptionSetting *settings, KafkaOptionId first, KafkaOptionId second)
+{
+	const char *character = text_of(settings, first);
+	const char *text = text_of(settings, second);
+
+	if (text == NULL || strstr(text, character) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("option \"%s\" conflicts with option \"%s\"",
+					kfdw_option_table[first].name, kfdw_option_table[second].name),
+			 errdetail("The character %s is in the values of both.", character)));
+}
+
+/* The rules of COPY for the options of CSV; other formats have none of them. */
+static void
+check_csv(const KafkaOptionSetting *settings)
+{
+	const char *format = settings[KAFKA_OPT_FORMAT].text;
+	const char *null = text_of(settings, KAFKA_OPT_NULL);
+
+	if (format == NULL || strcmp(format, "csv") != 0)
+	{
+		for (KafkaOptionId id = KAFKA_OPT_DELIMITER; id <= KAFKA_OPT_NULL; id++)
+			if (settings[id].given)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+						 errmsg("option \"%s\" is for the format \"csv\" only", kfdw_option_table[id].name)));
+		return;
+	}
+	check_apart(settings, KAFKA_OPT_DELIMITER, KAFKA_OPT_QUOTE);
+	check_apart(settings, KAFKA_OPT_DELIMITER, KAFKA_OPT_ESCAPE);
+	check_apart(settings, KAFKA_OPT_DELIMITER, KAFKA_OPT_NULL);
+	check_apart(settings, KAFKA_OPT_QUOTE, KAFKA_OPT_NULL);
+	if (strpbrk(null, "\r\n") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("the value of option \"null\" cannot have a line end")));
+}
+
 void
 kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
 {
@@ -121,6 +170,7 @@ kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
 				 errmsg("option \"enable_idempotence\" conflicts with acks \"%s\"", acks->text),
 				 errhint("Set \"acks\" to \"all\", or leave out \"enable_idempotence\".")));
 
+	check_csv(settings);
 	check_order(settings, KAFKA_OPT_LINGER_MS, KAFKA_OPT_DELIVERY_TIMEOUT_MS, MUST_DIFFER);
 	check_order(settings, KAFKA_OPT_MAX_REQUEST_SIZE, KAFKA_OPT_BUFFER_MEMORY, MAY_BE_EQUAL);
 	check_order(settings, KAFKA_OPT_RECONNECT_BACKOFF_MS, KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS, MAY_BE_EQUAL);

@@ -231,6 +231,22 @@ begin_watch(KafkaTableOptions *options, Oid serverid)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &options->callback);
 }
 
+/* How the records of a table are written. */
+static void
+read_format(KafkaFormatOptions *format, const KafkaOptionSetting *settings)
+{
+	const char *escape = settings[KAFKA_OPT_ESCAPE].text;
+
+	format->value = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
+	if (format->value == NULL)
+		elog(ERROR, "format \"%s\" is missing", settings[KAFKA_OPT_FORMAT].text);
+
+	format->csv.delimiter = settings[KAFKA_OPT_DELIMITER].text[0];
+	format->csv.quote = settings[KAFKA_OPT_QUOTE].text[0];
+	format->csv.escape = escape == NULL ? format->csv.quote : escape[0];
+	format->csv.null = settings[KAFKA_OPT_NULL].text;
+}
+
 KafkaTableOptions *
 kfdw_options_table(Oid relid, Oid userid)
 {
@@ -249,9 +265,7 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	result->server = server->servername;
 	result->topic = settings[KAFKA_OPT_TOPIC].text;
-	result->format.value = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
-	if (result->format.value == NULL)
-		elog(ERROR, "format \"%s\" is missing", settings[KAFKA_OPT_FORMAT].text);
+	read_format(&result->format, settings);
 
 	result->group_id = settings[KAFKA_OPT_GROUP_ID].text;
 	result->auto_offset_reset = settings[KAFKA_OPT_AUTO_OFFSET_RESET].number;
@@ -312,7 +326,7 @@ static bool
 are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 {
 	return strcmp(left->server, right->server) == 0 && strcmp(left->topic, right->topic) == 0 &&
-		left->format.value == right->format.value &&
+		kfdw_format_options_equal(&left->format, &right->format) &&
 		left->auto_offset_reset == right->auto_offset_reset &&
 		left->on_offset_out_of_range == right->on_offset_out_of_range &&
 		left->max_poll_records == right->max_poll_records &&

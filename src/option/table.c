@@ -35,8 +35,7 @@ static const KafkaOptionValue address_families[] = {
 };
 
 static const KafkaOptionValue formats[] = {
-	{"json"}, {"text"}, {"raw"},
-	{"csv", .unsupported = true},
+	{"json"}, {"csv"}, {"text"}, {"raw"},
 	{"avro", .unsupported = true},
 	{"protobuf", .unsupported = true},
 	{NULL}
@@ -280,6 +279,28 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.values = formats,
 		.def = "json",
 		.help = "how the value of a record holds the columns"
+	},
+	[KAFKA_OPT_DELIMITER] = {
+		"delimiter", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_character,
+		.def = ",",
+		.help = "csv: what separates fields"
+	},
+	[KAFKA_OPT_QUOTE] = {
+		"quote", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_character,
+		.def = "\"",
+		.help = "csv: what stands around a field with special characters"
+	},
+	[KAFKA_OPT_ESCAPE] = {
+		"escape", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_character,
+		.help = "csv: what stands before a quote in a quoted field; by default, the quote"
+	},
+	[KAFKA_OPT_NULL] = {
+		"null", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING, KAFKA_OPTION_MAY_BE_EMPTY,
+		.def = "",
+		.help = "csv: what stands without quotes for NULL; by default, nothing"
 	},
 
 	/* table: reading */

@@ -43,6 +43,10 @@ typedef enum KafkaOptionId
 	/* table: both directions */
 	KAFKA_OPT_TOPIC,
 	KAFKA_OPT_FORMAT,
+	KAFKA_OPT_DELIMITER,
+	KAFKA_OPT_QUOTE,
+	KAFKA_OPT_ESCAPE,
+	KAFKA_OPT_NULL,
 
 	/* table: reading */
 	KAFKA_OPT_GROUP_ID,

@@ -109,7 +109,7 @@ kfdw_option_parse(const KafkaOption *option, const char *value)
 	switch (option->type)
 	{
 		case KAFKA_TYPE_STRING:
-			if (value[0] == '\0')
+			if (value[0] == '\0' && (option->flags & KAFKA_OPTION_MAY_BE_EMPTY) == 0)
 				report_invalid_value(option, value, "The value must not be empty.");
 			setting.text = value;
 			break;
@@ -195,6 +195,13 @@ kfdw_option_check_name(const KafkaOption *option, const char *value)
 			report_invalid_value(option, value, "A name has no control characters.");
 	if (strlen(value) > MAX_NAME_LENGTH)
 		report_invalid_value(option, value, psprintf("A name has at most %d bytes.", MAX_NAME_LENGTH));
+}
+
+void
+kfdw_option_check_character(const KafkaOption *option, const char *value)
+{
+	if (strlen(value) != 1 || *value == '\n' || *value == '\r')
+		report_invalid_value(option, value, "The value must be a single one-byte character, and no line end.");
 }
 
 /* The rules of Kafka for the names of topics. */

@@ -30,6 +30,7 @@ typedef enum KafkaOptionType
 #define KAFKA_OPTION_SECRET		0x04	/* its value appears nowhere */
 #define KAFKA_OPTION_SASL		0x08	/* only where security_protocol says SASL */
 #define KAFKA_OPTION_SSL		0x10	/* only where security_protocol says SSL */
+#define KAFKA_OPTION_MAY_BE_EMPTY	0x20	/* the empty string is a value */
 
 /* A value of an enumeration. */
 typedef struct KafkaOptionValue
@@ -82,6 +83,7 @@ extern const char *kfdw_option_valid_values(const KafkaOption *option);
 /* Checks that the table names: brokers, names that brokers keep or log, topics, kinds of columns. */
 extern void kfdw_option_check_servers(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_name(const KafkaOption *option, const char *value);
+extern void kfdw_option_check_character(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_topic(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_metadata(const KafkaOption *option, const char *value);
 
