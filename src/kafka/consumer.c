@@ -16,6 +16,7 @@
 #include "kafka/consumer.h"
 #include "kafka/error.h"
 #include "kafka/fault.h"
+#include "kafka/lag.h"
 
 #define FETCH_BATCH 1000
 
@@ -60,6 +61,7 @@ struct KafkaConsumer
 	TimestampTz last_progress;
 	TimestampTz last_wait;
 	KafkaBuffer *buffer;		/* holds messages of ours */
+	KafkaLagMeter *lag_meter;	/* NULL: nobody measures */
 
 	MemoryContext context;
 	MemoryContextCallback callback;
@@ -79,6 +81,8 @@ static void
 drop_library_objects(KafkaConsumer *consumer)
 {
 	drop_fetched(consumer);
+	kfdw_lag_stop(consumer->lag_meter);
+	consumer->lag_meter = NULL;
 	if (consumer->buffer != NULL)
 		kfdw_buffer_detach(consumer->buffer);
 	if (consumer->queue != NULL)
@@ -249,6 +253,31 @@ stop_fetching(KafkaConsumer *consumer)
 	consumer->queue = NULL;
 }
 
+/* The partitions that are not done, as the library takes them. */
+static rd_kafka_topic_partition_list_t *
+list_active(const KafkaConsumer *consumer)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(consumer->nreaders);
+
+	for (int i = 0; i < consumer->nreaders; i++)
+		if (!consumer->readers[i].done)
+			rd_kafka_topic_partition_list_add(list, consumer->topic_name, consumer->readers[i].partition);
+	return list;
+}
+
+void
+kfdw_consumer_show_lag(KafkaConsumer *consumer, volatile int64 *lag)
+{
+	kfdw_lag_stop(consumer->lag_meter);
+	consumer->lag_meter = kfdw_lag_start(consumer->client, list_active(consumer), lag);
+}
+
+void
+kfdw_consumer_is_busy(KafkaConsumer *consumer, int64 done)
+{
+	kfdw_lag_measure(consumer->lag_meter, done);
+}
+
 void
 kfdw_consumer_stop(KafkaConsumer *consumer)
 {
@@ -258,8 +287,8 @@ kfdw_consumer_stop(KafkaConsumer *consumer)
 }
 
 /* Gives the client of a consumer that is in order back: it serves others. */
-static void
-disconnect_consumer(KafkaConsumer *consumer)
+void
+kfdw_consumer_close(KafkaConsumer *consumer)
 {
 	KafkaClient *client = consumer->client;
 
@@ -269,12 +298,6 @@ disconnect_consumer(KafkaConsumer *consumer)
 	drop_library_objects(consumer);
 	consumer->client = NULL;
 	kfdw_client_release(client);
-}
-
-void
-kfdw_consumer_close(KafkaConsumer *consumer)
-{
-	disconnect_consumer(consumer);
 }
 
 bool
@@ -462,11 +485,9 @@ kick(KafkaConsumer *consumer)
 	consumer->since_kick = 0;
 	if (!consumer->client->needs_kick || consumer->active == 0)
 		return;
-	list = rd_kafka_topic_partition_list_new(consumer->nreaders);
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (!consumer->readers[i].done)
-			rd_kafka_topic_partition_list_add(list, consumer->topic_name,
-											  consumer->readers[i].partition)->offset = 0;
+	list = list_active(consumer);
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = 0;
 	(void) rd_kafka_offsets_for_times(consumer->client->rk, list, KICK_TIMEOUT_MS);
 	rd_kafka_topic_partition_list_destroy(list);
 }
@@ -501,9 +522,10 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 	if (consumer->active == 0 && consumer->next_fetched == consumer->nfetched &&
 		kfdw_buffer_count(buffer) == 0)
 	{
-		disconnect_consumer(consumer);
+		kfdw_consumer_close(consumer);
 		return 0;
 	}
+	kfdw_lag_rest(consumer->lag_meter);
 	kfdw_buffer_attach(buffer, &consumer->buffer);
 	while (!kfdw_buffer_full(buffer))
 	{
@@ -518,11 +540,8 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 static void
 look_at_positions(KafkaConsumer *consumer)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(consumer->nreaders);
+	rd_kafka_topic_partition_list_t *list = list_active(consumer);
 
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (!consumer->readers[i].done)
-			rd_kafka_topic_partition_list_add(list, consumer->topic_name, consumer->readers[i].partition);
 	if (rd_kafka_position(consumer->client->rk, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		for (int i = 0; i < list->cnt; i++)
 		{

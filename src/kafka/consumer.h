@@ -54,6 +54,14 @@ extern int64 kfdw_consumer_position(KafkaConsumer *consumer, int32 partition);
 extern int64 kfdw_consumer_cached_end(KafkaConsumer *consumer, int32 partition);
 
 /*
+ * From now on *lag tells, while the process is busy and until it fills a buffer again, how
+ * many records the started partitions have beyond those that are done ("done": the sum of
+ * the offsets up to which they are).  It is to stay valid as long as the consumer is started.
+ */
+extern void kfdw_consumer_show_lag(KafkaConsumer *consumer, volatile int64 *lag);
+extern void kfdw_consumer_is_busy(KafkaConsumer *consumer, int64 done);
+
+/*
  * Waits until records can be fetched into a buffer, the latch is set or the
  * timeout passes.  Serves interrupts; an error of the client is raised.
  */

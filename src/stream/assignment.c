@@ -230,6 +230,18 @@ kfdw_assignment_lag(const KafkaAssignment *assignment)
 	return lag;
 }
 
+int64
+kfdw_assignment_done(const KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+	int64		done = 0;
+
+	for (int p = 0; p < positions->topic->npartitions; p++)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD)
+			done += kfdw_positions_committed(&positions->partitions[p]);
+	return done;
+}
+
 /* The newest timestamp in the batch, -1 when there is none. */
 int64
 kfdw_assignment_newest_timestamp(const KafkaAssignment *assignment)

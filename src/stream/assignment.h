@@ -54,6 +54,9 @@ extern const char *kfdw_assignment_trouble(const KafkaAssignment *assignment);
 extern bool kfdw_assignment_is_outdated(const KafkaAssignment *assignment);
 
 extern int64 kfdw_assignment_lag(const KafkaAssignment *assignment);
+
+/* The sum of the offsets up to which records are done. */
+extern int64 kfdw_assignment_done(const KafkaAssignment *assignment);
 extern int64 kfdw_assignment_newest_timestamp(const KafkaAssignment *assignment);
 extern void kfdw_assignment_describe_batch(const KafkaAssignment *assignment);
 

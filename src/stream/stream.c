@@ -75,6 +75,7 @@ open_stream(const KafkaWorkerKey *key)
 	work->assignment = kfdw_assignment_open(key->name, key->worker);
 	if (work->assignment == NULL)
 		return NULL;
+	kfdw_consumer_show_lag(work->assignment->consumer, kfdw_frame_lag());
 	ereport(LOG,
 			(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
 					key->name, key->worker, work->assignment->npartitions, work->assignment->options->topic)));
@@ -152,6 +153,7 @@ run_batch(StreamWork *work)
 	int			session;
 
 	kfdw_frame_run(kfdw_assignment_lag(assignment));
+	kfdw_consumer_is_busy(assignment->consumer, kfdw_assignment_done(assignment));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(assignment))
 		return false;

@@ -75,6 +75,12 @@ kfdw_frame_run(int64 lag)
 	pgstat_report_activity(STATE_RUNNING, activity);
 }
 
+volatile int64 *
+kfdw_frame_lag(void)
+{
+	return kfdw_own_slot_lag();
+}
+
 void
 kfdw_frame_record(const KafkaWorkerStats *done)
 {

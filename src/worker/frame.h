@@ -13,6 +13,9 @@ extern void kfdw_frame_enter(KafkaWorkerState state);
 /* Shows that a piece of work begins, and how many records the worker is behind until it is done. */
 extern void kfdw_frame_run(int64 lag);
 
+/* Where the lag is shown, for a job that has it measured while a step runs. */
+extern volatile int64 *kfdw_frame_lag(void);
+
 /* Adds what was done: whatever trouble there was is over. */
 extern void kfdw_frame_record(const KafkaWorkerStats *done);
 

@@ -139,3 +139,9 @@ kfdw_own_slot_record(const KafkaWorkerStats *done)
 		stats->last_commit_at = done->last_commit_at;
 	LWLockRelease(kfdw_shared->lock);
 }
+
+volatile int64 *
+kfdw_own_slot_lag(void)
+{
+	return my_slot == NULL ? NULL : &my_slot->stats.lag;
+}

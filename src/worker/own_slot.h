@@ -35,4 +35,7 @@ extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message);
 /* Adds what was done; nothing fails any more. */
 extern void kfdw_own_slot_record(const KafkaWorkerStats *done);
 
+/* Where a thread of this process may tell how far behind it is; NULL before it has a slot. */
+extern volatile int64 *kfdw_own_slot_lag(void);
+
 #endif							/* KFDW_OWN_SLOT_H */

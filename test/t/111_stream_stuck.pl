@@ -23,6 +23,8 @@ $session->run('BEGIN; LOCK TABLE copied');
 produce($topic, join('', map { "{\"id\":$_}\n" } 2 .. 11));
 becomes($node, 'postgres', 'SELECT state, lag > 0, lag_seconds > 0, batch_since < clock_timestamp(), wait_event FROM kafka.stat_streams',
 	'running|t|t|t|Lock: relation', 'a batch that waits for a lock is behind');
+produce($topic, join('', map { "{\"id\":$_}\n" } 12 .. 511));
+becomes($node, 'postgres', 'SELECT state, lag FROM kafka.stat_streams', 'running|510', 'also by what arrives while it waits');
 is($node->safe_psql('postgres', "SELECT extract(epoch FROM clock_timestamp() - batch_since) < 100 FROM kafka.stat_streams"), 't', 'since it waits');
 $node->safe_psql('postgres', 'CREATE ROLE other');
 is($node->safe_psql('postgres', 'SET ROLE other; SELECT count(wait_event) FROM kafka.stat_streams'), '0', 'what for is for the owner only');
