@@ -189,11 +189,12 @@ sub threads
 	return scalar @entries;
 }
 
+# The open files of a process, but for those of tables, which PostgreSQL keeps open as it likes
 sub fds
 {
 	my ($pid) = @_;
-	my @entries = glob("/proc/$pid/fd/*");
-	return scalar @entries;
+	my @entries = map { readlink($_) // () } glob("/proc/$pid/fd/*");
+	return scalar grep { !m{/(?:base|global|pg_tblspc|pg_xact)/} } @entries;
 }
 
 # kill -9, and waits until the process is gone
