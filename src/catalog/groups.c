@@ -71,24 +71,13 @@ kfdw_groups_get(const char *server, const char *group_id)
 	return group;
 }
 
-/* Runs a statement that writes. */
-static void
-run(KafkaStatement *statement, Datum *values)
-{
-	KafkaCatalogScope scope;
-
-	kfdw_catalog_begin(&scope);
-	(void) kfdw_catalog_write(statement, values, NULL);
-	kfdw_catalog_end(&scope);
-}
-
 void
 kfdw_groups_place(const char *server, const char *group_id, Oid owner)
 {
 	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id), ObjectIdGetDatum(owner)};
 
 	if (kfdw_catalog_try_alone(psprintf("group\n%s\n%s", server, group_id)))
-		run(&insert_statement, values);
+		(void) kfdw_catalog_change(&insert_statement, values);
 }
 
 void
@@ -96,7 +85,7 @@ kfdw_groups_set_owner(const char *server, const char *group_id, Oid owner)
 {
 	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id), ObjectIdGetDatum(owner)};
 
-	run(&owner_statement, values);
+	(void) kfdw_catalog_change(&owner_statement, values);
 }
 
 void
@@ -104,7 +93,7 @@ kfdw_groups_reassign(Oid old_owner, Oid new_owner)
 {
 	Datum		values[] = {ObjectIdGetDatum(old_owner), ObjectIdGetDatum(new_owner)};
 
-	run(&reassign_statement, values);
+	(void) kfdw_catalog_change(&reassign_statement, values);
 }
 
 void
@@ -112,7 +101,7 @@ kfdw_groups_delete_owned(Oid owner)
 {
 	Datum		values[] = {ObjectIdGetDatum(owner)};
 
-	run(&delete_owned_statement, values);
+	(void) kfdw_catalog_change(&delete_owned_statement, values);
 }
 
 /* Rows of the new name are of a server that was dropped: the name was free. */
@@ -121,6 +110,6 @@ kfdw_groups_rename_server(const char *old_name, const char *new_name)
 {
 	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
 
-	run(&delete_server_statement, values);
-	run(&rename_server_statement, values);
+	(void) kfdw_catalog_change(&delete_server_statement, values);
+	(void) kfdw_catalog_change(&rename_server_statement, values);
 }

@@ -100,13 +100,10 @@ kfdw_instance_check(void)
 static void
 insert_row(void)
 {
-	KafkaCatalogScope scope;
 	Datum		values[2];
 
-	kfdw_catalog_begin(&scope);
 	fill_identity(values);
-	kfdw_catalog_write(&insert_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&insert_statement, values);
 }
 
 void
@@ -128,13 +125,10 @@ kfdw_instance_ensure(void)
 void
 kfdw_instance_adopt(bool new_id)
 {
-	KafkaCatalogScope scope;
 	Datum		values[3];
 
-	kfdw_catalog_begin(&scope);
 	fill_identity(values);
 	values[2] = BoolGetDatum(new_id);
-	kfdw_catalog_write(&adopt_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&adopt_statement, values);
 	kfdw_roles_renew();
 }

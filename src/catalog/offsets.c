@@ -169,41 +169,25 @@ kfdw_offsets_write(const KafkaPositionKey *key, const KafkaPosition *was, int64 
 bool
 kfdw_offsets_has_group(const char *group_id)
 {
-	KafkaCatalogScope scope;
-	Datum		values[1];
-	uint64		rows;
+	Datum		values[] = {CStringGetTextDatum(group_id)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(group_id);
-	rows = kfdw_catalog_read(&group_statement, values, NULL);
-	kfdw_catalog_end(&scope);
-	return rows > 0;
+	return kfdw_catalog_has_row(&group_statement, values);
 }
 
 void
 kfdw_offsets_delete_group(const char *group_id)
 {
-	KafkaCatalogScope scope;
-	Datum		values[1];
+	Datum		values[] = {CStringGetTextDatum(group_id)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(group_id);
-	kfdw_catalog_write(&delete_group_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&delete_group_statement, values);
 }
 
 void
 kfdw_offsets_rename_server(const char *old_name, const char *new_name)
 {
-	KafkaCatalogScope scope;
-	Datum		values[2];
-
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(new_name);
-	values[1] = CStringGetTextDatum(old_name);
+	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
 
 	/* rows of the new name are of a server that was dropped: the name was free */
-	kfdw_catalog_write_newest(&delete_server_statement, values, NULL);
-	kfdw_catalog_write_newest(&rename_server_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&delete_server_statement, values);
+	(void) kfdw_catalog_change(&rename_server_statement, values);
 }

@@ -92,12 +92,8 @@ kfdw_roles_existing(Oid role)
 void
 kfdw_roles_renew(void)
 {
-	KafkaCatalogScope scope;
-
-	kfdw_catalog_begin(&scope);
 	for (int i = 0; i < lengthof(renew_statements); i++)
-		(void) kfdw_catalog_write(&renew_statements[i], NULL, NULL);
-	kfdw_catalog_end(&scope);
+		(void) kfdw_catalog_change(&renew_statements[i], NULL);
 }
 
 void

@@ -188,12 +188,6 @@ kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
 }
 
 uint64
-kfdw_catalog_write_newest(KafkaStatement *statement, Datum *values, const char *nulls)
-{
-	return write_under(GetLatestSnapshot(), statement, values, nulls);
-}
-
-uint64
 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls)
 {
 	/*
@@ -219,4 +213,28 @@ kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, const char *nu
 	if (result < 0)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+uint64
+kfdw_catalog_change(KafkaStatement *statement, Datum *values)
+{
+	KafkaCatalogScope scope;
+	uint64		changed;
+
+	kfdw_catalog_begin(&scope);
+	changed = write_under(GetLatestSnapshot(), statement, values, NULL);
+	kfdw_catalog_end(&scope);
+	return changed;
+}
+
+bool
+kfdw_catalog_has_row(KafkaStatement *statement, Datum *values)
+{
+	KafkaCatalogScope scope;
+	bool		has_row;
+
+	kfdw_catalog_begin(&scope);
+	has_row = kfdw_catalog_read(statement, values, NULL) > 0;
+	kfdw_catalog_end(&scope);
+	return has_row;
 }

@@ -45,11 +45,8 @@ extern Oid	kfdw_catalog_table(const char *name);
 extern bool kfdw_catalog_try_alone(const char *name);
 extern void kfdw_catalog_be_alone(const char *name);
 
-/* Runs a statement that writes; returns the number of rows. */
+/* Runs a statement that writes under the transaction's snapshot; returns the number of rows. */
 extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls);
-
-/* The same under the newest snapshot, whatever the isolation level, for what must miss no row. */
-extern uint64 kfdw_catalog_write_newest(KafkaStatement *statement, Datum *values, const char *nulls);
 
 /* Runs a query under the newest snapshot, whatever the isolation level; the rows are in SPI_tuptable. */
 extern uint64 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls);
@@ -57,5 +54,13 @@ extern uint64 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const 
 /* The same under another snapshot. */
 extern uint64 kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, const char *nulls,
 									  Snapshot snapshot);
+
+/*
+ * The whole of it, from begin to end.  A change is made to the rows as they are now: also at
+ * REPEATABLE READ it misses none that is younger than the transaction's snapshot.  Returns
+ * the number of rows.
+ */
+extern uint64 kfdw_catalog_change(KafkaStatement *statement, Datum *values);
+extern bool kfdw_catalog_has_row(KafkaStatement *statement, Datum *values);
 
 #endif							/* KFDW_SPI_H */

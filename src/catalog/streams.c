@@ -134,11 +134,8 @@ kfdw_streams_list(void)
 void
 kfdw_streams_insert(const KafkaStream *stream)
 {
-	KafkaCatalogScope scope;
 	Datum		values[7];
-	uint64		written;
 
-	kfdw_catalog_begin(&scope);
 	values[0] = CStringGetTextDatum(stream->name);
 	values[1] = ObjectIdGetDatum(stream->owner);
 	values[2] = CStringGetTextDatum(stream->statement);
@@ -146,10 +143,7 @@ kfdw_streams_insert(const KafkaStream *stream)
 	values[4] = ObjectIdGetDatum(stream->source);
 	values[5] = Int32GetDatum(stream->workers);
 	values[6] = Int32GetDatum(stream->max_poll_records);
-	written = kfdw_catalog_write(&insert_statement, values, NULL);
-	kfdw_catalog_end(&scope);
-
-	if (written != 1)
+	if (kfdw_catalog_change(&insert_statement, values) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("stream \"%s\" already exists", stream->name)));
@@ -158,39 +152,25 @@ kfdw_streams_insert(const KafkaStream *stream)
 void
 kfdw_streams_set_enabled(const char *name, bool enabled)
 {
-	KafkaCatalogScope scope;
-	Datum		values[2];
+	Datum		values[] = {CStringGetTextDatum(name), BoolGetDatum(enabled)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(name);
-	values[1] = BoolGetDatum(enabled);
-	kfdw_catalog_write(&enable_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&enable_statement, values);
 }
 
 void
 kfdw_streams_set_owner(const char *name, Oid owner)
 {
-	KafkaCatalogScope scope;
-	Datum		values[2];
+	Datum		values[] = {CStringGetTextDatum(name), ObjectIdGetDatum(owner)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(name);
-	values[1] = ObjectIdGetDatum(owner);
-	kfdw_catalog_write(&owner_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&owner_statement, values);
 }
 
 void
 kfdw_streams_delete(const char *name)
 {
-	KafkaCatalogScope scope;
-	Datum		values[1];
+	Datum		values[] = {CStringGetTextDatum(name)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(name);
-	kfdw_catalog_write(&delete_statement, values, NULL);
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(&delete_statement, values);
 	kfdw_offsets_delete_group(name);
 }
 
@@ -220,14 +200,7 @@ kfdw_streams_lock_to_change(const char *name)
 bool
 kfdw_streams_is_current(const char *name, TransactionId revision)
 {
-	KafkaCatalogScope scope;
-	Datum		values[2];
-	uint64		rows;
+	Datum		values[] = {CStringGetTextDatum(name), TransactionIdGetDatum(revision)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(name);
-	values[1] = TransactionIdGetDatum(revision);
-	rows = kfdw_catalog_read(&current_statement, values, NULL);
-	kfdw_catalog_end(&scope);
-	return rows > 0;
+	return kfdw_catalog_has_row(&current_statement, values);
 }
