@@ -7,7 +7,7 @@
 #include "source/choice.h"
 #include "source/take.h"
 
-/* Says so when a scan wanted partitions and others hold them all. */
+/* Says so when a scan wanted partitions and all of them are others'. */
 static void
 report_idle(const KafkaConsumingScan *scan)
 {
@@ -24,7 +24,7 @@ report_idle(const KafkaConsumingScan *scan)
 	if (missed > 0 && missed == wanted)
 		ereport(NOTICE,
 				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->key.topic),
-				 errdetail("Other consumers of group \"%s\" hold all %d of them.",
+				 errdetail("Other consumers of group \"%s\" hold all %d of them, or moved them since the query began.",
 						   positions->key.group_id, missed)));
 }
 
