@@ -50,7 +50,7 @@ typedef enum KafkaStep
 typedef enum KafkaRemedy
 {
 	KAFKA_REMEDY_RETRY,			/* passes: the same step is tried again, later */
-	KAFKA_REMEDY_REOPEN,			/* passes: opened anew, later */
+	KAFKA_REMEDY_REOPEN,		/* passes: opened anew, later */
 	KAFKA_REMEDY_NONE			/* waits for somebody to change something */
 } KafkaRemedy;
 
