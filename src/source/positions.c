@@ -6,7 +6,6 @@
 
 #include "access/xact.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "source/claim.h"
 #include "source/positions.h"
@@ -57,22 +56,11 @@ kfdw_positions_read(KafkaPositions *positions)
 	MemoryContextDelete(context);
 }
 
-/* True when no transaction has ended since a snapshot was taken. */
-static bool
-is_newest(Snapshot snapshot)
-{
-	return snapshot->snapXactCompletionCount != 0 &&
-		snapshot->snapXactCompletionCount == GetCatalogSnapshot(InvalidOid)->snapXactCompletionCount;
-}
-
 void
 kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 {
-	KafkaPosition *before;
+	KafkaPosition *before = kfdw_offsets_read_as_of(&positions->key, positions->topic->npartitions, snapshot);
 
-	if (is_newest(snapshot))
-		return;
-	before = kfdw_offsets_read_as_of(&positions->key, positions->topic->npartitions, snapshot);
 	for (int p = 0; p < positions->topic->npartitions; p++)
 	{
 		KafkaPartitionPosition *partition = &positions->partitions[p];
