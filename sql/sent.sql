@@ -56,11 +56,15 @@ CREATE VIEW sent_view AS SELECT id, _partition AS p FROM sent_rows;
 INSERT INTO sent_view VALUES (53, 1) RETURNING p;
 DROP FUNCTION sent_tell CASCADE;
 
--- The broker's own timestamp; no acknowledgement, no offset.
+-- The broker's own timestamp; the first and the last one; no acknowledgement, no offset.
 \! kafka_tool create-topic --replace sent_stamped 1 message.timestamp.type=LogAppendTime
 CREATE FOREIGN TABLE sent_stamped (v text, _timestamp timestamptz OPTIONS (metadata 'timestamp'), _kind text OPTIONS (metadata 'timestamp_type'))
   SERVER sent_test OPTIONS (topic 'sent_stamped', format 'text');
 INSERT INTO sent_stamped VALUES ('x', '2001-01-01') RETURNING _timestamp > '2020-01-01' AS stamped, _kind;
+\! kafka_tool create-topic --replace sent_stamped 1 message.timestamp.after.max.ms=9223372036854775807
+INSERT INTO sent_stamped VALUES ('last', '294276-12-31 23:59:59.9999+00'), ('first', '1970-01-01 00:00:00.001+00'),
+  ('before 2000', '1999-12-31 23:59:59.9999+00') RETURNING v, _timestamp AT TIME ZONE 'UTC' AS stamped, _kind;
+INSERT INTO sent_stamped VALUES ('none', '1970-01-01 00:00:00.0009+00');
 CREATE FOREIGN TABLE sent_blind (v text, _partition int OPTIONS (metadata 'partition'), _offset bigint OPTIONS (metadata 'offset'))
   SERVER sent_test OPTIONS (topic 'sent', format 'text', acks '0');
 INSERT INTO sent_blind VALUES ('x', 1) RETURNING _partition, _offset;

@@ -21,7 +21,7 @@ timestamp_from_kafka(int64 milliseconds)
 {
 	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (SECS_PER_DAY * INT64CONST(1000));
 
-	if (milliseconds < MIN_TIMESTAMP / 1000 || milliseconds - epoch >= END_TIMESTAMP / 1000)
+	if (milliseconds < MIN_TIMESTAMP / 1000 + epoch || milliseconds - epoch >= END_TIMESTAMP / 1000)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("record timestamp out of range"),
@@ -30,7 +30,7 @@ timestamp_from_kafka(int64 milliseconds)
 	return (milliseconds - epoch) * 1000;
 }
 
-/* A timestamp as milliseconds since 1970, rounded down; negative where Kafka has none. */
+/* A timestamp as milliseconds since 1970, rounded down; negative where it has none. */
 static int64
 timestamp_to_kafka(TimestampTz timestamp)
 {
@@ -38,7 +38,9 @@ timestamp_to_kafka(TimestampTz timestamp)
 
 	if (TIMESTAMP_NOT_FINITE(timestamp) || timestamp < epoch)
 		return -1;
-	return (timestamp - epoch) / 1000;
+
+	/* the last timestamps are too late for a difference in microseconds */
+	return timestamp / 1000 - epoch / 1000 - (timestamp % 1000 < 0);
 }
 
 /* The timestamp column: NULL for a record without one. */
@@ -211,11 +213,12 @@ encode_timestamp(const KafkaColumn *column, Datum value)
 	else
 		milliseconds = timestamp_to_kafka(DatumGetTimestampTz(value));
 
-	if (milliseconds < 0)
+	/* for the client library 0 is none */
+	if (milliseconds < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("record timestamp out of range"),
-				 errdetail("Kafka keeps milliseconds since 1970, which are finite and not negative.")));
+				 errdetail("Kafka takes times after 1970-01-01 00:00:00 UTC that are finite.")));
 	return milliseconds;
 }
 
