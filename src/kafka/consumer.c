@@ -151,15 +151,6 @@ kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state, const Kaf
 	kfdw_outlook_require(consumer->client, consumer->topic_name, state, filter);
 }
 
-KafkaTopicState *
-kfdw_consumer_topic_state(KafkaConsumer *consumer)
-{
-	KafkaTopicState *state = kfdw_consumer_topic_outlook(consumer);
-
-	kfdw_consumer_require(consumer, state, NULL);
-	return state;
-}
-
 int64 *
 kfdw_consumer_first_since(KafkaConsumer *consumer, const int64 *times, int npartitions)
 {
@@ -211,24 +202,6 @@ start_reader(KafkaConsumer *consumer, KafkaPartitionReader *reader)
 	reader->started = true;
 }
 
-/* Starts reading the slices, at most one for a partition, on a fresh queue. */
-void
-kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
-{
-	static const uint64 one = 1;
-
-	kfdw_consumer_stop(consumer);
-	connect_consumer(consumer);
-	set_readers(consumer, slices, nslices);
-	consumer->queue = rd_kafka_queue_new(consumer->client->rk);
-	rd_kafka_queue_io_event_enable(consumer->queue, consumer->client->wake_fd, &one, sizeof(one));
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (!consumer->readers[i].done)
-			start_reader(consumer, &consumer->readers[i]);
-	consumer->since_kick = 0;
-	consumer->last_progress = GetCurrentTimestamp();
-}
-
 /* Stops fetching a partition; local to the library, it waits for no broker. */
 static void
 stop_reader(KafkaConsumer *consumer, KafkaPartitionReader *reader)
@@ -251,6 +224,24 @@ stop_fetching(KafkaConsumer *consumer)
 		rd_kafka_queue_destroy(consumer->queue);
 	}
 	consumer->queue = NULL;
+}
+
+/* Starts reading the slices, at most one for a partition, on a fresh queue. */
+void
+kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
+{
+	static const uint64 one = 1;
+
+	stop_fetching(consumer);
+	connect_consumer(consumer);
+	set_readers(consumer, slices, nslices);
+	consumer->queue = rd_kafka_queue_new(consumer->client->rk);
+	rd_kafka_queue_io_event_enable(consumer->queue, consumer->client->wake_fd, &one, sizeof(one));
+	for (int i = 0; i < consumer->nreaders; i++)
+		if (!consumer->readers[i].done)
+			start_reader(consumer, &consumer->readers[i]);
+	consumer->since_kick = 0;
+	consumer->last_progress = GetCurrentTimestamp();
 }
 
 /* The partitions that are not done, as the library takes them. */
@@ -276,14 +267,6 @@ void
 kfdw_consumer_is_busy(KafkaConsumer *consumer, int64 done)
 {
 	kfdw_lag_measure(consumer->lag_meter, done);
-}
-
-void
-kfdw_consumer_stop(KafkaConsumer *consumer)
-{
-	stop_fetching(consumer);
-	consumer->nreaders = 0;
-	consumer->active = 0;
 }
 
 /* Gives the client of a consumer that is in order back: it serves others. */

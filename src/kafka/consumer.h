@@ -34,14 +34,10 @@ extern KafkaTopicState *kfdw_consumer_topic_outlook(KafkaConsumer *consumer);
 extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state,
 								  const KafkaPartitionFilter *filter);
 
-/* Both for all partitions. */
-extern KafkaTopicState *kfdw_consumer_topic_state(KafkaConsumer *consumer);
-
 /* See kfdw_outlook_times(). */
 extern int64 *kfdw_consumer_first_since(KafkaConsumer *consumer, const int64 *times, int npartitions);
 
 extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
-extern void kfdw_consumer_stop(KafkaConsumer *consumer);
 extern void kfdw_consumer_close(KafkaConsumer *consumer);
 
 /* True when every slice was fetched to its end (its records may still be in the buffer). */
