@@ -73,9 +73,9 @@ kfdw_assignment_is_outdated(const KafkaAssignment *assignment)
 	return !kfdw_options_are_current(assignment->options);
 }
 
-/* A group that begins at the ends is placed there once, in all partitions at the same moment. */
+/* In a transaction: gives all partitions of a group that has no position one at its end. */
 static void
-place_positions(KafkaAssignment *assignment)
+write_first_positions(KafkaAssignment *assignment)
 {
 	kfdw_streams_lock_to_change(assignment->stream->name);
 	kfdw_claim_server(assignment->options->serverid);
@@ -92,10 +92,22 @@ place_positions(KafkaAssignment *assignment)
 	kfdw_positions_confirm(assignment->positions);
 }
 
+/* A group that begins at the ends is placed there once, in all partitions, whose ends are asked for before. */
+static void
+place_positions(KafkaAssignment *assignment)
+{
+	kfdw_consumer_require(assignment->consumer, assignment->positions->topic, NULL);
+	StartTransactionCommand();
+	write_first_positions(assignment);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(assignment->context);
+}
+
 /* Takes this worker's partitions, then reads their positions. */
 static void
 take_partitions(KafkaAssignment *assignment)
 {
+	StartTransactionCommand();
 	claim_topic(assignment);
 	for (int32 p = assignment->worker; p < assignment->positions->topic->npartitions; p += assignment->stream->workers)
 	{
@@ -103,8 +115,8 @@ take_partitions(KafkaAssignment *assignment)
 		assignment->npartitions++;
 	}
 	kfdw_positions_read(assignment->positions);
-	if (assignment->positions->placing)
-		place_positions(assignment);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(assignment->context);
 }
 
 /* Starts to read what is claimed. */
@@ -151,10 +163,9 @@ kfdw_assignment_open(const char *name, int worker)
 												  kfdw_consumer_topic_outlook(assignment->consumer));
 	assignment->topic_checked = GetCurrentTimestamp();
 
-	StartTransactionCommand();
 	take_partitions(assignment);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(assignment->context);
+	if (assignment->positions->placing)
+		place_positions(assignment);
 	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_TAKE_WHAT_ANSWERS);
 	start_consumer(assignment);
 	return assignment;
