@@ -35,7 +35,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   new_cluster bootstrap need_own_broker kafka_tool kafka_tool_fails produce new_topic start_generator stop_generator
-  poll_until becomes backend_pid threads fds kill9 crashed
+  poll_until becomes stream_fails backend_pid threads fds kill9 crashed
 );
 
 my $topics = 0;
@@ -172,6 +172,19 @@ sub becomes
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok($node->poll_query_until($database, $query, $expected), $name)
 	  or diag($node->safe_psql($database, $query), $node->safe_psql($database, 'TABLE kafka.stat_streams'));
+	return;
+}
+
+# A stream with this statement, which reads the table "src", fails with this error, and takes no record; then it is dropped.
+sub stream_fails
+{
+	my ($node, $name, $statement, $error, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$node->safe_psql('postgres', "SELECT kafka.create_stream('$name', \$\$$statement\$\$, source => 'src')");
+	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$name'", 'failed', $what);
+	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$name'"), $error, "$what: why");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = '$name'"), 0, "$what: no position moved");
+	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
 	return;
 }
 

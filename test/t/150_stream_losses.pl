@@ -9,18 +9,6 @@ use Test::More;
 my $node = new_cluster('main');
 my $topic = new_topic(1);
 
-# The stream fails with this error; then it is dropped.
-sub fails
-{
-	my ($name, $statement, $error, $what) = @_;
-	$node->safe_psql('postgres', "SELECT kafka.create_stream('$name', \$\$$statement\$\$, source => 'src')");
-	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$name'", 'failed', $what);
-	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$name'"), $error, "$what: why");
-	is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = '$name'"), 0, "$what: no position moved");
-	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
-	return;
-}
-
 produce($topic, join('', map { "{\"id\":" . ($_ % 10) . ",\"n\":$_}\n" } 1 .. 100));
 $node->safe_psql('postgres', <<~"EOF");
 	CREATE FOREIGN TABLE src (id int, n int) SERVER k OPTIONS (topic '$topic');
@@ -31,13 +19,13 @@ $node->safe_psql('postgres', <<~"EOF");
 
 # Records that meet in one row of the table
 my $hint = qr/a second time.*HINT:  Let one row of the batch meet each row of the table/s;
-fails('upsert', 'INSERT INTO target SELECT id, n FROM src ON CONFLICT (id) DO UPDATE SET n = target.n + 1',
+stream_fails($node, 'upsert', 'INSERT INTO target SELECT id, n FROM src ON CONFLICT (id) DO UPDATE SET n = target.n + 1',
 	qr/ON CONFLICT DO UPDATE command cannot affect row $hint/, 'ON CONFLICT');
-fails('merge', 'MERGE INTO target t USING src s ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = t.n + 1',
+stream_fails($node, 'merge', 'MERGE INTO target t USING src s ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = t.n + 1',
 	qr/MERGE command cannot affect row $hint/, 'MERGE');
-fails('update', 'UPDATE target t SET n = t.n + s.n FROM (SELECT id, n % 3, count(*) AS n FROM src GROUP BY 1, 2) s WHERE s.id = t.id',
+stream_fails($node, 'update', 'UPDATE target t SET n = t.n + s.n FROM (SELECT id, n % 3, count(*) AS n FROM src GROUP BY 1, 2) s WHERE s.id = t.id',
 	qr/updates a row of table "target" $hint/, 'UPDATE by another key than the aggregate\'s');
-fails('rows', 'INSERT INTO target SELECT id, (SELECT o.n FROM copied c RIGHT JOIN target o ON true) FROM src',
+stream_fails($node, 'rows', 'INSERT INTO target SELECT id, (SELECT o.n FROM copied c RIGHT JOIN target o ON true) FROM src',
 	qr/more than one row returned by a subquery(?!.*Let one row of the batch)/s, 'a sub-select with several rows');
 $node->safe_psql('postgres', q(SELECT kafka.create_stream('sums',
 	'UPDATE target t SET n = t.n + s.n FROM (SELECT id, count(*) AS n FROM src GROUP BY id) s WHERE s.id = t.id')));

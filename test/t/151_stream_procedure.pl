@@ -9,18 +9,6 @@ use Test::More;
 my $node = new_cluster('main');
 my $topic = new_topic(1);
 
-# The stream fails with this error; then it is dropped.
-sub fails
-{
-	my ($name, $statement, $error, $what) = @_;
-	$node->safe_psql('postgres', "SELECT kafka.create_stream('$name', \$\$$statement\$\$, source => 'src')");
-	becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$name'", 'failed', $what);
-	like($node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_streams WHERE stream = '$name'"), $error, "$what: why");
-	is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = '$name'"), 0, "$what: no position moved");
-	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
-	return;
-}
-
 produce($topic, join('', map { "{\"id\":" . ($_ % 10) . ",\"n\":$_}\n" } 1 .. 100));
 $node->safe_psql('postgres', <<~"EOF");
 	CREATE FOREIGN TABLE src (id int, n int) SERVER k OPTIONS (topic '$topic');
@@ -39,11 +27,11 @@ foreach my $left (@left)
 {
 	my ($name, $language, $body) = @$left;
 	$node->safe_psql('postgres', "CREATE PROCEDURE $name() LANGUAGE $language AS \$body\$ $body \$body\$");
-	fails($name, "CALL $name()", qr/procedure "$name" has not used the whole batch/, "a procedure ($name)");
+	stream_fails($node, $name, "CALL $name()", qr/procedure "$name" has not used the whole batch/, "a procedure ($name)");
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), 0, 'and none of them wrote anything');
 $node->safe_psql('postgres', 'CREATE PROCEDURE counts() LANGUAGE plpgsql AS $$ BEGIN UPDATE target SET n = target.n + 1 FROM src WHERE src.id = target.id; END $$');
-fails('counts', 'CALL counts()', qr/cannot update table "target" from records/, 'a procedure that counts one record of a key');
+stream_fails($node, 'counts', 'CALL counts()', qr/cannot update table "target" from records/, 'a procedure that counts one record of a key');
 
 my @all = (
 	[ 'by_loop', 'plpgsql', 'DECLARE r record; BEGIN FOR r IN SELECT * FROM src LOOP INSERT INTO copied VALUES (r.id, r.n); END LOOP; END' ],
