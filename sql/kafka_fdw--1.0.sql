@@ -75,6 +75,17 @@ AS 'MODULE_PATHNAME', 'kfdw_options' LANGUAGE C STABLE ROWS 60;
 CREATE FUNCTION guard_rows() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
 
+-- Reading -------------------------------------------------------------------
+
+-- The scans that run now.  Others' are seen as in pg_stat_activity.
+CREATE FUNCTION stat_scans(OUT pid int, OUT leader_pid int, OUT role regrole, OUT "table" regclass,
+  OUT records bigint, OUT bytes bigint, OUT share_done float8, OUT wait_event text, OUT started_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_scans' LANGUAGE C VOLATILE STRICT;
+
+CREATE VIEW stat_scans AS SELECT * FROM stat_scans();
+GRANT SELECT ON stat_scans TO PUBLIC;
+
 -- Writing -------------------------------------------------------------------
 
 -- Sends one record at once and waits until it is acknowledged; a value of NULL makes a

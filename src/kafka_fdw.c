@@ -14,6 +14,8 @@
 #include "option/options.h"
 #include "source/batch.h"
 #include "source/consumption.h"
+#include "stat/activity.h"
+#include "stat/counts.h"
 #include "stream/stream.h"
 #include "worker/worker.h"
 #include "xact.h"
@@ -29,6 +31,8 @@ _PG_init(void)
 {
 	kfdw_xact_init();
 	kfdw_option_init();
+	kfdw_counts_init();
+	kfdw_activity_init();
 
 	kfdw_consumption_init();
 	kfdw_batch_init();

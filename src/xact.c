@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "storage/predicate.h"
 
+#include "stat/counts.h"
 #include "xact.h"
 
 #define MAX_PARTICIPANTS 8
@@ -78,6 +79,7 @@ end(bool committed)
 	for (int i = 0; i < nparticipants; i++)
 		if (participants[i]->end != NULL)
 			participants[i]->end(committed);
+	kfdw_counts_flush();
 }
 
 static void
@@ -98,8 +100,12 @@ end_transaction(XactEvent event, void *argument)
 		case XACT_EVENT_ABORT:
 			end(false);
 			break;
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			kfdw_counts_flush();	/* otherwise parallel workers take no part */
+			break;
 		default:
-			break;				/* parallel workers take no part */
+			break;
 	}
 }
 

@@ -36,6 +36,7 @@ typedef struct KafkaScanCounts
 	int64		records;
 	int64		bytes;
 	int			partitions;
+	int64		waited_us;		/* microseconds, for brokers */
 } KafkaScanCounts;
 
 extern bool kfdw_scan_counts(ForeignScanState *node, KafkaScanCounts *counts);

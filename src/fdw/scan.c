@@ -13,6 +13,8 @@
 #include "fdw/fdw.h"
 #include "format/codec.h"
 #include "source/source.h"
+#include "stat/counts.h"
+#include "stat/wait.h"
 
 /* Records to a block of the synthetic ctid that tells their order in a batch. */
 #define RECORDS_PER_BLOCK	1024
@@ -29,6 +31,8 @@ typedef struct KafkaScanState
 
 	int64		returned;		/* since the last rescan */
 	KafkaScanCounts counts;
+	KafkaActivity *activity;	/* from the first fetch to the last */
+	int64	   *table_counts;	/* KafkaReadingCount */
 } KafkaScanState;
 
 /* The attributes that the plan lists, as kfdw_columns_create() takes them. */
@@ -65,7 +69,9 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 									 &node->ss.ps);
 	scan->bounds_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw bounds",
 												 ALLOCSET_SMALL_SIZES);
-	scan->source = kfdw_source_begin(&request);
+	scan->activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, RelationGetRelid(relation));
+	scan->table_counts = kfdw_counts_get(KAFKA_COUNTS_READING, RelationGetRelid(relation));
+	scan->source = kfdw_source_begin(&request, scan->activity);
 	node->fdw_state = scan;
 }
 
@@ -83,11 +89,22 @@ narrow_slice(const void *argument, KafkaSlice *slice)
 	return kfdw_bounds_narrow(argument, slice);
 }
 
+/* Counts what was waited since. */
+static void
+count_wait(KafkaScanState *scan, int64 since_us)
+{
+	int64		waited_us = kfdw_wait_total_us() - since_us;
+
+	scan->counts.waited_us += waited_us;
+	scan->table_counts[KAFKA_READING_WAIT_US] += waited_us;
+}
+
 /* Decides what to read, from the conditions' present values, and starts to. */
 static void
 start_reading(ForeignScanState *node, KafkaScanState *scan)
 {
 	KafkaSourceFilter filter = {{admits_partition, scan->bounds}, narrow_slice};
+	int64		waited_us = kfdw_wait_total_us();
 
 	if (scan->bounds != NULL)
 	{
@@ -97,10 +114,46 @@ start_reading(ForeignScanState *node, KafkaScanState *scan)
 		kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
 		MemoryContextSwitchTo(old);
 	}
+	kfdw_activity_end(scan->activity);
+	kfdw_activity_begin(scan->activity);
 	scan->source->kind->read(scan->source, scan->bounds ? &filter : NULL);
+	count_wait(scan, waited_us);
 	scan->counts.partitions = scan->source->partitions;
+	scan->table_counts[KAFKA_READING_SCANS]++;
 	scan->reading = true;
 	scan->returned = 0;
+}
+
+/* Counts a record that was read. */
+static void
+count_record(KafkaScanState *scan, const KafkaRecord *record)
+{
+	int64		bytes = record->key_len + record->value_len;
+
+	scan->returned++;
+	scan->counts.records++;
+	scan->counts.bytes += bytes;
+	scan->table_counts[KAFKA_READING_RECORDS]++;
+	scan->table_counts[KAFKA_READING_BYTES] += bytes;
+	kfdw_activity_add(scan->activity, KAFKA_PROGRESS_RECORDS, 1);
+	kfdw_activity_add(scan->activity, KAFKA_PROGRESS_BYTES, bytes);
+}
+
+/* The next record, NULL at the end. */
+static KafkaRecord *
+next_record(ForeignScanState *node, KafkaScanState *scan)
+{
+	int64		waited_us;
+	KafkaRecord *record;
+
+	if (!scan->reading)
+		start_reading(node, scan);
+	waited_us = kfdw_wait_total_us();
+	record = scan->source->kind->next(scan->source);
+	count_wait(scan, waited_us);
+	if (record == NULL)
+		kfdw_activity_end(scan->activity);
+	return record;
 }
 
 TupleTableSlot *
@@ -108,11 +161,8 @@ kafkaIterateForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	KafkaRecord *record;
+	KafkaRecord *record = next_record(node, scan);
 
-	if (!scan->reading)
-		start_reading(node, scan);
-	record = scan->source->kind->next(scan->source);
 	ExecClearTuple(slot);
 	if (record == NULL)
 		return slot;
@@ -121,9 +171,7 @@ kafkaIterateForeignScan(ForeignScanState *node)
 	ExecStoreVirtualTuple(slot);
 	ItemPointerSet(&slot->tts_tid, scan->returned / RECORDS_PER_BLOCK,
 				   scan->returned % RECORDS_PER_BLOCK + 1);
-	scan->returned++;
-	scan->counts.records++;
-	scan->counts.bytes += record->key_len + record->value_len;
+	count_record(scan, record);
 	return slot;
 }
 
@@ -141,8 +189,11 @@ kafkaEndForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 
-	if (scan != NULL)
-		scan->source->kind->end(scan->source);
+	if (scan == NULL)
+		return;
+	scan->source->kind->end(scan->source);
+	kfdw_activity_end(scan->activity);
+	kfdw_counts_flush();
 }
 
 bool

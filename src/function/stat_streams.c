@@ -9,15 +9,14 @@
 #include "funcapi.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "storage/proc.h"
-#include "storage/procarray.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "catalog/instance.h"
 #include "catalog/streams.h"
+#include "function/column.h"
+#include "stat/wait.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
 
@@ -123,24 +122,6 @@ lag_seconds(const KafkaWorkerStats *stats)
 	return Max(now_ms - stats->newest_record, 0) / 1000.0;
 }
 
-/* What a process waits for, NULL when that is nothing. */
-static const char *
-wait_event(int pid)
-{
-	const PGPROC *process = pid == 0 ? NULL : BackendPidGetProc(pid);
-	uint32		info = process == NULL ? 0 : process->wait_event_info;
-
-	return info == 0 ? NULL : psprintf("%s: %s", pgstat_get_wait_event_type(info), pgstat_get_wait_event(info));
-}
-
-/* Sets a column, to NULL where there is nothing to tell. */
-static void
-set_column(Datum *values, bool *nulls, int column, Datum value, bool known)
-{
-	values[column] = value;
-	nulls[column] = !known;
-}
-
 /* Sets all columns of a worker's row. */
 static void
 fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *values, bool *nulls)
@@ -148,31 +129,31 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 	const KafkaWorkerStats *stats = &slot->stats;
 	double		seconds = lag_seconds(stats);
 	bool		runs = slot->state == KAFKA_STATE_RUNNING && slot->running_since != 0;
-	const char *waits_for = runs ? wait_event(slot->pid) : NULL;
+	const char *waits_for = runs ? kfdw_wait_describe(slot->pid, KAFKA_WAIT_NONE) : NULL;
 	bool		may_read = has_privs_of_role(GetUserId(), stream->owner) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 
-	set_column(values, nulls, STAT_STREAM, CStringGetTextDatum(stream->name), true);
-	set_column(values, nulls, STAT_WORKER, Int32GetDatum(worker), true);
-	set_column(values, nulls, STAT_STATE, CStringGetTextDatum(kfdw_slot_state_name(slot->state)), true);
-	set_column(values, nulls, STAT_PID, Int32GetDatum(slot->pid), slot->pid != 0);
-	set_column(values, nulls, STAT_PARTITIONS, Int32GetDatum(stats->partitions), true);
-	set_column(values, nulls, STAT_BATCHES, Int64GetDatum(stats->batches), true);
-	set_column(values, nulls, STAT_RECORDS_IN, Int64GetDatum(stats->records_in), true);
-	set_column(values, nulls, STAT_RECORDS_OUT, Int64GetDatum(stats->records_out), true);
-	set_column(values, nulls, STAT_PARKED, Int64GetDatum(stats->parked), true);
-	set_column(values, nulls, STAT_DEAD_LETTERS, Int64GetDatum(stats->dead_letters), true);
-	set_column(values, nulls, STAT_BYTES_IN, Int64GetDatum(stats->bytes_in), true);
-	set_column(values, nulls, STAT_LAG, Int64GetDatum(stats->lag), stats->lag >= 0);
-	set_column(values, nulls, STAT_LAG_SECONDS, Float8GetDatum(seconds), seconds >= 0);
-	set_column(values, nulls, STAT_LAST_BATCH_MS, Float8GetDatum(stats->last_batch_ms), stats->batches > 0);
-	set_column(values, nulls, STAT_LAST_COMMIT_AT, TimestampTzGetDatum(stats->last_commit_at), stats->last_commit_at != 0);
-	set_column(values, nulls, STAT_RESTARTS, Int64GetDatum(stats->restarts), true);
-	set_column(values, nulls, STAT_LAST_ERROR, CStringGetTextDatum(stats->last_error),
+	kfdw_set_column(values, nulls, STAT_STREAM, CStringGetTextDatum(stream->name), true);
+	kfdw_set_column(values, nulls, STAT_WORKER, Int32GetDatum(worker), true);
+	kfdw_set_column(values, nulls, STAT_STATE, CStringGetTextDatum(kfdw_slot_state_name(slot->state)), true);
+	kfdw_set_column(values, nulls, STAT_PID, Int32GetDatum(slot->pid), slot->pid != 0);
+	kfdw_set_column(values, nulls, STAT_PARTITIONS, Int32GetDatum(stats->partitions), true);
+	kfdw_set_column(values, nulls, STAT_BATCHES, Int64GetDatum(stats->batches), true);
+	kfdw_set_column(values, nulls, STAT_RECORDS_IN, Int64GetDatum(stats->records_in), true);
+	kfdw_set_column(values, nulls, STAT_RECORDS_OUT, Int64GetDatum(stats->records_out), true);
+	kfdw_set_column(values, nulls, STAT_PARKED, Int64GetDatum(stats->parked), true);
+	kfdw_set_column(values, nulls, STAT_DEAD_LETTERS, Int64GetDatum(stats->dead_letters), true);
+	kfdw_set_column(values, nulls, STAT_BYTES_IN, Int64GetDatum(stats->bytes_in), true);
+	kfdw_set_column(values, nulls, STAT_LAG, Int64GetDatum(stats->lag), stats->lag >= 0);
+	kfdw_set_column(values, nulls, STAT_LAG_SECONDS, Float8GetDatum(seconds), seconds >= 0);
+	kfdw_set_column(values, nulls, STAT_LAST_BATCH_MS, Float8GetDatum(stats->last_batch_ms), stats->batches > 0);
+	kfdw_set_column(values, nulls, STAT_LAST_COMMIT_AT, TimestampTzGetDatum(stats->last_commit_at), stats->last_commit_at != 0);
+	kfdw_set_column(values, nulls, STAT_RESTARTS, Int64GetDatum(stats->restarts), true);
+	kfdw_set_column(values, nulls, STAT_LAST_ERROR, CStringGetTextDatum(stats->last_error),
 			   may_read && stats->last_error[0] != '\0');
-	set_column(values, nulls, STAT_LAST_ERROR_AT, TimestampTzGetDatum(stats->last_error_at), stats->last_error_at != 0);
-	set_column(values, nulls, STAT_BATCH_SINCE, TimestampTzGetDatum(slot->running_since), runs);
-	set_column(values, nulls, STAT_WAIT_EVENT, waits_for == NULL ? (Datum) 0 : CStringGetTextDatum(waits_for),
+	kfdw_set_column(values, nulls, STAT_LAST_ERROR_AT, TimestampTzGetDatum(stats->last_error_at), stats->last_error_at != 0);
+	kfdw_set_column(values, nulls, STAT_BATCH_SINCE, TimestampTzGetDatum(slot->running_since), runs);
+	kfdw_set_column(values, nulls, STAT_WAIT_EVENT, waits_for == NULL ? (Datum) 0 : CStringGetTextDatum(waits_for),
 			   may_read && waits_for != NULL);
 }
 

@@ -18,10 +18,9 @@
 
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "storage/latch.h"
 
-#include "compat.h"
 #include "kafka/call.h"
+#include "stat/wait.h"
 
 /* The longest wait without a look at interrupts. */
 #define SLICE_MS 100
@@ -38,8 +37,6 @@ typedef enum KafkaCallState
  * thread writes to it after its call is done, when nobody waits for it any more.
  */
 static int	wake_fd = -1;
-
-static KafkaWaitEvent call_wait = {"KafkaCall"};
 
 /* What a thread is to do. */
 typedef struct ThreadStart
@@ -157,22 +154,6 @@ call_thread(void *argument)
 	return NULL;
 }
 
-/* Waits for a wakeup, the latch or the end of a slice. */
-static void
-wait_slice(void)
-{
-	uint64		count;
-	int			events = WaitLatchOrSocket(MyLatch,
-										   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-										   wake_fd, SLICE_MS, kfdw_wait_event(&call_wait));
-
-	/* a thread of an older call may have written too: the call's state tells */
-	if ((events & WL_SOCKET_READABLE) && read(wake_fd, &count, sizeof(count)) < 0)
-		count = 0;
-	if (events & WL_LATCH_SET)
-		ResetLatch(MyLatch);
-}
-
 /* Waits until the thread is done. */
 static void
 await_call(KafkaCall *call)
@@ -180,7 +161,8 @@ await_call(KafkaCall *call)
 	CHECK_FOR_INTERRUPTS();
 	while (__atomic_load_n(&call->state, __ATOMIC_SEQ_CST) != CALL_DONE)
 	{
-		wait_slice();
+		/* a thread of an older call may wake it, too */
+		kfdw_wait(KAFKA_WAIT_ANSWER, wake_fd, SLICE_MS);
 		CHECK_FOR_INTERRUPTS();
 		if (call->look != NULL)
 			call->look(call);

@@ -18,11 +18,10 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 
-#include "compat.h"
 #include "kafka/call.h"
 #include "kafka/client.h"
+#include "stat/wait.h"
 
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
@@ -77,7 +76,6 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{PRODUCERS, "retry.backoff.ms", "10"},
 };
 
-static KafkaWaitEvent client_wait = {"KafkaClient"};
 static KafkaClient *idle_clients = NULL;
 static int	scans_open = 0;		/* clients of scans, the idle ones included */
 static bool exit_callback_registered = false;
@@ -530,18 +528,11 @@ kfdw_client_serve(KafkaClient *client)
 void
 kfdw_client_wait(KafkaClient *client, long timeout_ms)
 {
-	uint64		count;
-	int			events;
+	KafkaWait	wait = client->kind == KAFKA_CLIENT_PRODUCER ? KAFKA_WAIT_ACKNOWLEDGEMENT : KAFKA_WAIT_RECORDS;
 
 	kfdw_client_serve(client);
 	CHECK_FOR_INTERRUPTS();
-	events = WaitLatchOrSocket(MyLatch,
-							   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							   client->wake_fd, timeout_ms, kfdw_wait_event(&client_wait));
-	if ((events & WL_SOCKET_READABLE) && read(client->wake_fd, &count, sizeof(count)) < 0)
-		count = 0;				/* the library may have disabled it: as good as read */
-	if (events & WL_LATCH_SET)
-		ResetLatch(MyLatch);
+	kfdw_wait(wait, client->wake_fd, timeout_ms);
 	CHECK_FOR_INTERRUPTS();
 	kfdw_client_serve(client);
 }

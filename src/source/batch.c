@@ -65,7 +65,10 @@ begin_batch(const KafkaScanRequest *request)
 static void
 read_batch(KafkaSource *base, const KafkaSourceFilter *filter)
 {
-	((KafkaBatchSource *) base)->next = 0;
+	KafkaBatchSource *source = (KafkaBatchSource *) base;
+
+	source->next = 0;
+	kfdw_activity_set(base->activity, KAFKA_PROGRESS_RANGE, source->batch->count);
 }
 
 static KafkaRecord *
@@ -76,6 +79,7 @@ next_record(KafkaSource *base)
 
 	if (source->next == batch->count)
 		return NULL;
+	kfdw_activity_set(base->activity, KAFKA_PROGRESS_DONE, source->next + 1);
 	return kfdw_buffer_get(batch->buffer, batch->first + source->next++);
 }
 

@@ -7,16 +7,22 @@
 
 #include "kafka/consumer.h"
 #include "option/options.h"
+#include "stat/activity.h"
 
 typedef struct KafkaFetch
 {
 	KafkaConsumer *consumer;	/* NULL: not open */
 	KafkaBuffer *buffer;
 	int			next;			/* in the buffer */
+
+	KafkaActivity *activity;	/* where it tells how far it is */
+	KafkaSlice *slices;			/* that it reads */
+	int			nslices;
+	int64		done;			/* offsets that it had done before it read these */
 } KafkaFetch;
 
 /* Belongs to the current memory context. */
-extern void kfdw_fetch_open(KafkaFetch *fetch, const KafkaTableOptions *options);
+extern void kfdw_fetch_open(KafkaFetch *fetch, const KafkaTableOptions *options, KafkaActivity *activity);
 
 /* Begins to read slices, in place of what was read before. */
 extern void kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices);

@@ -76,7 +76,7 @@ open_group(KafkaGroupSource *source)
 	const KafkaScanRequest *request = &source->request;
 	MemoryContext old = MemoryContextSwitchTo(request->estate->es_query_cxt);
 
-	kfdw_fetch_open(&source->fetch, request->options);
+	kfdw_fetch_open(&source->fetch, request->options, source->source.activity);
 	source->scan = kfdw_consumption_begin(request->estate, request->options, source->fetch.consumer);
 	MemoryContextSwitchTo(old);
 }

@@ -14,7 +14,7 @@ static const KafkaSourceKind *const kinds[] = {
 };
 
 KafkaSource *
-kfdw_source_begin(const KafkaScanRequest *request)
+kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity)
 {
 	for (size_t i = 0; i < lengthof(kinds); i++)
 	{
@@ -23,6 +23,7 @@ kfdw_source_begin(const KafkaScanRequest *request)
 		if (source == NULL)
 			continue;
 		source->kind = kinds[i];
+		source->activity = activity;
 		return source;
 	}
 	elog(ERROR, "no source takes the scan");

@@ -13,6 +13,7 @@
 
 #include "kafka/consumer.h"
 #include "option/options.h"
+#include "stat/activity.h"
 
 /* What is to be scanned. */
 typedef struct KafkaScanRequest
@@ -38,6 +39,7 @@ typedef struct KafkaSource
 {
 	const struct KafkaSourceKind *kind;
 	int			partitions;		/* that are read, as far as is known */
+	KafkaActivity *activity;	/* where it tells how far it is */
 } KafkaSource;
 
 typedef struct KafkaSourceKind
@@ -62,7 +64,7 @@ extern const KafkaSourceKind kfdw_source_batch;
 extern const KafkaSourceKind kfdw_source_group;
 extern const KafkaSourceKind kfdw_source_topic;
 
-/* The source of a scan, in the current memory context. */
-extern KafkaSource *kfdw_source_begin(const KafkaScanRequest *request);
+/* The source of a scan, in the current memory context; it tells how far it is by the activity. */
+extern KafkaSource *kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity);
 
 #endif							/* KFDW_SOURCE_H */

@@ -90,7 +90,7 @@ open_topic(KafkaTopicSource *source)
 {
 	MemoryContext old = MemoryContextSwitchTo(source->estate->es_query_cxt);
 
-	kfdw_fetch_open(&source->fetch, source->options);
+	kfdw_fetch_open(&source->fetch, source->options, source->source.activity);
 	source->topic = find_range(source->estate, source->options);
 	if (source->topic == NULL)
 		source->topic = ask_range(source->estate, source->options, source->fetch.consumer);

@@ -5,10 +5,10 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/guc.h"
 
+#include "stat/memory.h"
 #include "worker/shared.h"
 #include "xact.h"
 
@@ -18,9 +18,6 @@ KafkaShared *kfdw_shared = NULL;
 
 /* This transaction changed what is wanted, or holds a database. */
 static bool ping_at_end = false;
-
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static void
 define_settings(void)
@@ -44,32 +41,14 @@ memory_size(void)
 }
 
 static void
-request_memory(void)
+set_up_memory(void *memory, LWLock *lock, bool is_new)
 {
-	if (previous_request_hook != NULL)
-		previous_request_hook();
-	RequestAddinShmemSpace(memory_size());
-	RequestNamedLWLockTranche("kafka_fdw", 1);
-}
-
-/* Runs when the server starts, and again after a crash of one of its processes. */
-static void
-set_up_memory(void)
-{
-	bool		found;
-
-	if (previous_startup_hook != NULL)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	kfdw_shared = ShmemInitStruct("kafka_fdw", memory_size(), &found);
-	if (!found)
-	{
-		memset(kfdw_shared, 0, memory_size());
-		kfdw_shared->lock = &(GetNamedLWLockTranche("kafka_fdw"))->lock;
-		kfdw_shared->nslots = kfdw_max_workers;
-		ConditionVariableInit(&kfdw_shared->ended);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	kfdw_shared = memory;
+	if (!is_new)
+		return;
+	kfdw_shared->lock = lock;
+	kfdw_shared->nslots = kfdw_max_workers;
+	ConditionVariableInit(&kfdw_shared->ended);
 }
 
 void
@@ -177,10 +156,9 @@ kfdw_shared_is_held(Oid database)
 void
 kfdw_shared_init(void)
 {
+	static const KafkaMemory memory = {"kafka_fdw workers", memory_size, set_up_memory};
+
 	define_settings();
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = set_up_memory;
+	kfdw_memory_register(&memory);
 	kfdw_xact_register(&participant);
 }
