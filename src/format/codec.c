@@ -1,10 +1,11 @@
 /*
  * codec.c
- *	  A whole record into a row and back: what stands outside the value is done
- *	  by metadata.c, the fields of the value by the table's format.
+ *	  A whole record into a row and back: key and value are done by the table's
+ *	  formats, what stands outside them by metadata.c.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -12,20 +13,27 @@
 #include "format/metadata.h"
 #include "format/settings.h"
 
+/* The key or the value of records, with the columns that are in it. */
+typedef struct KafkaPart
+{
+	KafkaFields fields;
+	const KafkaFormat *format;
+	void	   *state;			/* the format's; NULL: no column */
+} KafkaPart;
+
 struct KafkaRowCodec
 {
 	KafkaColumns *columns;
 	const KafkaRecord *record;	/* being decoded, for the error context */
+	bool		in_key;			/* its key is, too */
 
-	KafkaFields value;			/* the columns that are fields of the value */
-	const KafkaFormat *format;	/* of the value */
-	void	   *state;			/* the format's */
-	bool		decode_value;	/* the query needs one of them */
+	KafkaPart	value;
+	KafkaPart	key;
+	KafkaField **in_value;		/* the same column's field in the value, for
+								 * each field of the key; NULL: none */
 
-	KafkaColumn **metadata;		/* the needed columns outside the value */
+	KafkaColumn **metadata;		/* the needed columns outside both */
 	int			nmetadata;
-	KafkaField *key;			/* a needed key that is a field of the value
-								 * too */
 
 	KafkaSettingsUse decode_use;	/* what the types' input needs */
 	KafkaSettingsUse encode_use;	/* and their output */
@@ -51,28 +59,77 @@ add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
 	codec->encode_use = Max(codec->encode_use, kfdw_settings_use(column->type, KAFKA_TO_TEXT));
 }
 
-/* Prepares a field of the value. */
-static void
-add_field(KafkaRowCodec *codec, KafkaColumn *column)
+/* Adds a column to the key or the value. */
+static KafkaField *
+add_field(KafkaPart *part, KafkaColumn *column, const char *path)
 {
-	KafkaField *field = &codec->value.field[codec->value.count++];
+	KafkaField *field = &part->fields.field[part->fields.count++];
 
 	field->column = column;
-	field->path = column->field;
-	if (!column->needed)
-		return;
-	codec->decode_value = true;
-	if (column->kind == KAFKA_COLUMN_KEY)
-		codec->key = field;
+	field->path = path;
+	field->wanted = column->needed;
+	return field;
 }
 
-/* Prepares a needed column outside the value. */
+/* Adds a column to the key; it may be in the value too. */
+static void
+add_key_field(KafkaRowCodec *codec, KafkaColumn *column, KafkaField *in_value)
+{
+	if (column->key_field != NULL && codec->key.format != &kfdw_format_json)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" cannot have the option \"key_field\"",
+						column->name, get_rel_name(codec->columns->relid)),
+				 errdetail("The table's option \"key_format\" is \"%s\", and a key has fields in the format \"json\" only.",
+						   codec->key.format->name)));
+	codec->in_value[codec->key.fields.count] = in_value;
+	add_field(&codec->key, column, column->key_field)->whole = column->key_field == NULL;
+}
+
+/* Prepares a needed column outside key and value. */
 static void
 add_metadata(KafkaRowCodec *codec, KafkaColumn *column)
 {
 	codec->metadata[codec->nmetadata++] = column;
 	if (column->kind == KAFKA_COLUMN_HEADERS)
 		codec->header = lookup_rowtype_tupdesc_copy(get_element_type(column->base_type), -1);
+}
+
+/* Prepares a column, wherever in the record it is. */
+static void
+add_column(KafkaRowCodec *codec, KafkaColumn *column)
+{
+	KafkaField *in_value = NULL;
+
+	if (column->needed)
+		add_conversion(codec, column);
+	if (column->in_value)
+		in_value = add_field(&codec->value, column, column->field);
+	if (column->kind == KAFKA_COLUMN_KEY)
+		add_key_field(codec, column, in_value);
+	else if (!column->in_value && column->needed)
+		add_metadata(codec, column);
+}
+
+/* Prepares an empty part. */
+static void
+init_part(KafkaPart *part, KafkaColumns *columns, const KafkaFormat *format)
+{
+	part->format = format;
+	part->fields.columns = columns;
+	part->fields.field = palloc0(sizeof(KafkaField) * Max(columns->natts, 1));
+}
+
+/* Starts the format of the key; as text, bytes are themselves. */
+static void
+start_key(KafkaPart *key, const KafkaFormatOptions *options)
+{
+	key->fields.is_key = true;
+	if (key->fields.count == 0)
+		return;
+	if (key->format == &kfdw_format_text && key->fields.field[0].column->base_type == BYTEAOID)
+		key->format = &kfdw_format_raw;
+	key->state = key->format->start(&key->fields, options);
 }
 
 /* Prepares the conversion of rows. */
@@ -82,24 +139,15 @@ kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 	KafkaRowCodec *codec = palloc0(sizeof(KafkaRowCodec));
 
 	codec->columns = columns;
-	codec->value.columns = columns;
-	codec->value.field = palloc0(sizeof(KafkaField) * Max(columns->natts, 1));
+	init_part(&codec->value, columns, options->value);
+	init_part(&codec->key, columns, options->key);
+	codec->in_value = palloc(sizeof(KafkaField *) * Max(columns->natts, 1));
 	codec->metadata = palloc(sizeof(KafkaColumn *) * Max(columns->natts, 1));
 	for (int i = 0; i < columns->natts; i++)
-	{
-		KafkaColumn *column = &columns->column[i];
-
-		if (column->attnum == 0)
-			continue;
-		if (column->needed)
-			add_conversion(codec, column);
-		if (column->in_value)
-			add_field(codec, column);
-		else if (column->needed)
-			add_metadata(codec, column);
-	}
-	codec->format = options->value;
-	codec->state = codec->format->start(&codec->value, options);
+		if (columns->column[i].attnum != 0)
+			add_column(codec, &columns->column[i]);
+	codec->value.state = codec->value.format->start(&codec->value.fields, options);
+	start_key(&codec->key, options);
 	return codec;
 }
 
@@ -115,8 +163,8 @@ report_context(void *arg)
 		errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT ", column \"%s\"",
 				   record->topic, record->partition, record->offset, column->name);
 	else if (record != NULL)
-		errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT,
-				   record->topic, record->partition, record->offset);
+		errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT "%s",
+				   record->topic, record->partition, record->offset, codec->in_key ? ", key" : "");
 	else if (column != NULL)
 		errcontext("column \"%s\"", column->name);
 }
@@ -132,7 +180,22 @@ decode_column(KafkaRow *row, KafkaColumn *column)
 	row->codec->columns->current = NULL;
 }
 
-/* Fills the row: metadata columns, the value's, and a key that the value lacked. */
+/* Sets the columns that are wanted of the key or the value; bytes of NULL have none. */
+static void
+decode_part(KafkaRow *row, KafkaPart *part, const char *bytes, size_t len)
+{
+	bool		wanted = false;
+
+	for (int i = 0; i < part->fields.count; i++)
+	{
+		part->fields.field[i].found = false;
+		wanted |= part->fields.field[i].wanted;
+	}
+	if (wanted && bytes != NULL)
+		part->format->decode(part->state, bytes, len, row->values, row->nulls);
+}
+
+/* Fills the row: metadata columns, the value's, and those of the key that the value lacked. */
 static void
 decode_row(void *arg)
 {
@@ -143,12 +206,15 @@ decode_row(void *arg)
 	for (int i = 0; i < codec->nmetadata; i++)
 		decode_column(row, codec->metadata[i]);
 
-	for (int i = 0; i < codec->value.count; i++)
-		codec->value.field[i].found = false;
-	if (codec->decode_value && record->value != NULL)
-		codec->format->decode(codec->state, record->value, record->value_len, row->values, row->nulls);
-	if (codec->key != NULL && !codec->key->found)
-		decode_column(row, codec->key->column);
+	decode_part(row, &codec->value, record->value, record->value_len);
+	for (int i = 0; i < codec->key.fields.count; i++)
+	{
+		KafkaField *field = &codec->key.fields.field[i];
+
+		field->wanted = field->column->needed && (codec->in_value[i] == NULL || !codec->in_value[i]->found);
+	}
+	codec->in_key = true;
+	decode_part(row, &codec->key, record->key, record->key_len);
 }
 
 /* An error names the record and the column. */
@@ -161,6 +227,7 @@ kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool
 	memset(nulls, true, sizeof(bool) * codec->columns->natts);
 	codec->columns->current = NULL;
 	codec->record = record;
+	codec->in_key = false;
 	error_context_stack = &context;
 	kfdw_settings_call(codec->decode_use, decode_row, &row);
 	error_context_stack = context.previous;
@@ -196,6 +263,24 @@ encode_column(KafkaRow *row, KafkaColumn *column)
 	if (!row->nulls[i])
 		kfdw_metadata_encode(column, row->codec->header, row->values[i], row->record);
 	row->codec->columns->current = NULL;
+}
+
+/* Puts the key into the record, where one of its columns is not NULL. */
+static void
+encode_key(KafkaRow *row)
+{
+	KafkaPart  *key = &row->codec->key;
+	bool		given = false;
+	StringInfoData out;
+
+	for (int i = 0; i < key->fields.count; i++)
+		given |= !row->nulls[key->fields.field[i].column->attnum - 1];
+	if (!given)
+		return;
+	initStringInfo(&out);
+	key->format->encode(key->state, row->values, row->nulls, &out);
+	row->record->key = out.data;
+	row->record->key_len = out.len;
 }
 
 /* Fails when a payload column is given beside something that excludes it. */
@@ -249,19 +334,19 @@ encode_value(KafkaRow *row)
 		check_no_payload(row, "the whole value");
 		return;
 	}
-	if (codec->value.count == 0)
+	if (codec->value.fields.count == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the record has no value"),
 				 errhint("Set a column with the option metadata 'tombstone' to write a record without a value.")));
 
 	initStringInfo(&out);
-	codec->format->encode(codec->state, row->values, row->nulls, &out);
+	codec->value.format->encode(codec->value.state, row->values, row->nulls, &out);
 	record->value = out.data;
 	record->value_len = out.len;
 }
 
-/* Fills the record: what stands outside the value first. */
+/* Fills the record: what stands outside key and value first. */
 static void
 encode_row(void *arg)
 {
@@ -270,8 +355,7 @@ encode_row(void *arg)
 
 	for (int i = 0; i < codec->nmetadata; i++)
 		encode_column(row, codec->metadata[i]);
-	if (codec->key != NULL)
-		encode_column(row, codec->key->column);
+	encode_key(row);
 	encode_value(row);
 }
 

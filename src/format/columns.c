@@ -72,7 +72,23 @@ kfdw_columns_metadata_names(void)
 	return names.data;
 }
 
-/* Reads the options "metadata" and "field" of a column. */
+/* Fails for options that the kind of a column makes useless. */
+static void
+check_options(const KafkaColumn *column)
+{
+	if (column->field != NULL && column->kind != KAFKA_COLUMN_PAYLOAD && column->kind != KAFKA_COLUMN_KEY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("column \"%s\" cannot have the option \"field\"", column->name),
+				 errdetail("Only the key and columns without the option \"metadata\" are fields of the value.")));
+	if (column->key_field != NULL && column->kind != KAFKA_COLUMN_KEY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("column \"%s\" cannot have the option \"key_field\"", column->name),
+				 errdetail("Only columns with the option metadata 'key' are fields of the key.")));
+}
+
+/* Reads the options of a column. */
 static void
 read_options(Oid relid, KafkaColumn *column)
 {
@@ -84,6 +100,8 @@ read_options(Oid relid, KafkaColumn *column)
 
 		if (strcmp(option->defname, "field") == 0)
 			column->field = defGetString(option);
+		else if (strcmp(option->defname, "key_field") == 0)
+			column->key_field = defGetString(option);
 		else if (strcmp(option->defname, "metadata") == 0 &&
 				 !kfdw_columns_metadata_kind(defGetString(option), &column->kind))
 			ereport(ERROR,
@@ -93,12 +111,7 @@ read_options(Oid relid, KafkaColumn *column)
 					 errhint("Valid values are: %s.", kfdw_columns_metadata_names())));
 	}
 
-	if (column->field != NULL && column->kind != KAFKA_COLUMN_PAYLOAD && column->kind != KAFKA_COLUMN_KEY)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("column \"%s\" cannot have the option \"field\"", column->name),
-				 errdetail("Only the key and columns without the option \"metadata\" are fields of the value.")));
-
+	check_options(column);
 	column->in_value = column->kind == KAFKA_COLUMN_PAYLOAD || column->field != NULL;
 }
 
@@ -155,7 +168,7 @@ check_type(Oid relid, const KafkaColumn *column)
 			 errhint("Allowed types: %s.", metadata->allowed)));
 }
 
-/* Fails when the table has two columns of one metadata kind. */
+/* Fails when the table has two columns of one metadata kind, but for fields of the key. */
 static void
 check_unique(KafkaColumns *columns)
 {
@@ -164,7 +177,7 @@ check_unique(KafkaColumns *columns)
 		KafkaColumn *column = &columns->column[i];
 		KafkaColumn *first;
 
-		if (column->attnum == 0 || column->kind == KAFKA_COLUMN_PAYLOAD)
+		if (column->attnum == 0 || column->kind == KAFKA_COLUMN_PAYLOAD || column->key_field != NULL)
 			continue;
 		first = kfdw_columns_find(columns, column->kind);
 		if (first != column)
@@ -238,7 +251,6 @@ kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all, const Bitmapset *nee
 	return columns;
 }
 
-/* There is at most one column of a kind. */
 /* A partition and a timestamp may be given; where they are not, the broker or its client chooses. */
 bool
 kfdw_columns_set_by_broker(KafkaColumnKind kind)
@@ -247,13 +259,16 @@ kfdw_columns_set_by_broker(KafkaColumnKind kind)
 		kind == KAFKA_COLUMN_TIMESTAMP || kind == KAFKA_COLUMN_TIMESTAMP_TYPE;
 }
 
+/* There is at most one that is no field of the key. */
 KafkaColumn *
 kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind)
 {
 	for (int i = 0; i < columns->natts; i++)
 	{
-		if (columns->column[i].attnum != 0 && columns->column[i].kind == kind)
-			return &columns->column[i];
+		KafkaColumn *column = &columns->column[i];
+
+		if (column->attnum != 0 && column->kind == kind && column->key_field == NULL)
+			return column;
 	}
 	return NULL;
 }

@@ -34,6 +34,8 @@ typedef struct KafkaColumn
 								 * "field" */
 	const char *name;			/* the column's name */
 	const char *field;			/* option "field"; NULL: the column's name */
+	const char *key_field;		/* option "key_field" of a key; NULL: all of
+								 * the key */
 
 	Oid			type;
 	Oid			base_type;		/* the type below any domain */
@@ -70,7 +72,7 @@ extern const char *kfdw_columns_metadata_names(void);
 /* True for what is known of a record when it has been sent, and not before. */
 extern bool kfdw_columns_set_by_broker(KafkaColumnKind kind);
 
-/* The column of a kind, NULL when the table has none. */
+/* The column that is all of a kind, NULL when the table has none. */
 extern KafkaColumn *kfdw_columns_find(KafkaColumns *columns, KafkaColumnKind kind);
 
 #endif							/* KFDW_COLUMNS_H */

@@ -158,7 +158,7 @@ decode_csv(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls)
 		KafkaColumn *column = field->column;
 
 		field->found = true;
-		if (!column->needed || state->start[i] == NULL)
+		if (!field->wanted || state->start[i] == NULL)
 			continue;
 		state->fields->columns->current = column;
 		values[column->attnum - 1] = kfdw_column_from_string(column, state->start[i]);

@@ -7,7 +7,7 @@
 #include "format/format.h"
 
 static const KafkaFormat *const formats[] = {
-	&kfdw_format_json, &kfdw_format_csv, &kfdw_format_text, &kfdw_format_raw,
+	&kfdw_format_json, &kfdw_format_csv, &kfdw_format_text, &kfdw_format_raw, &kfdw_format_kafka,
 };
 
 /* The format of a name. */
@@ -27,6 +27,7 @@ bool
 kfdw_format_options_equal(const KafkaFormatOptions *left, const KafkaFormatOptions *right)
 {
 	return left->value == right->value &&
+		left->key == right->key &&
 		left->csv.delimiter == right->csv.delimiter &&
 		left->csv.quote == right->csv.quote &&
 		left->csv.escape == right->csv.escape &&

@@ -1,6 +1,6 @@
 /*
  * format.h
- *	  A format: the bytes of a record's value into columns and back.
+ *	  A format: the bytes of a record's value or key into columns and back.
  *
  * A format knows neither Kafka's client nor the foreign data wrapper and does no
  * input or output: what it needs from outside is among its options.
@@ -24,6 +24,7 @@ typedef struct KafkaCsvOptions
 typedef struct KafkaFormatOptions
 {
 	const struct KafkaFormat *value;	/* option "format" */
+	const struct KafkaFormat *key;	/* option "key_format" */
 	KafkaCsvOptions csv;
 } KafkaFormatOptions;
 
@@ -32,12 +33,15 @@ typedef struct KafkaField
 {
 	KafkaColumn *column;
 	const char *path;			/* NULL: the column's name */
+	bool		whole;			/* all of a key, rather than a field of it */
+	bool		wanted;			/* decoding: the column is to be set */
 	bool		found;			/* decoding: the bytes had it */
 } KafkaField;
 
 typedef struct KafkaFields
 {
 	KafkaColumns *columns;		/* of the table */
+	bool		is_key;			/* of the key, else of the value */
 	KafkaField *field;			/* in the order of the columns, needed or not */
 	int			count;
 } KafkaFields;
@@ -54,8 +58,7 @@ typedef struct KafkaFormat
 
 	/*
 	 * Decodes bytes, which need not end in NUL, into values[] and nulls[]
-	 * (indexed by attnum - 1): the fields whose columns are needed and only
-	 * these.  The caller has set all of nulls[] to true and "found" of all fields
+	 * (indexed by attnum - 1): the fields that are wanted and only these.  The caller has set all of nulls[] to true and "found" of all fields
 	 * to false.  Sets columns->current while a column is converted, for the error
 	 * context.  Runs in a memory context that is reset for each row, and keeps
 	 * nothing that an error would have to give back.
@@ -70,6 +73,7 @@ extern const KafkaFormat kfdw_format_json;
 extern const KafkaFormat kfdw_format_csv;
 extern const KafkaFormat kfdw_format_text;
 extern const KafkaFormat kfdw_format_raw;
+extern const KafkaFormat kfdw_format_kafka;
 
 /* NULL when there is no such format. */
 extern const KafkaFormat *kfdw_format_lookup(const char *name);

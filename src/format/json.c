@@ -1,6 +1,7 @@
 /*
  * json.c
- *	  The format "json": the value is an object, columns are its fields.
+ *	  The format "json": the value or key is an object, columns are its fields; a
+ *	  key may also be a column as a whole.
  *
  * A record is parsed once, by PostgreSQL's parser.  The fields that columns need
  * form a tree, as a field may be a path; while parsing, only where a needed field
@@ -27,6 +28,9 @@
 #include "format/format.h"
 #include "format/json_fields.h"
 #include "format/json_string.h"
+
+/* What JSON may have around a value. */
+#define JSON_SPACE	" \t\n\r"
 
 typedef struct JsonState
 {
@@ -151,30 +155,83 @@ end_field(void *arg, char *unused, bool isnull)
 	KFDW_JSON_ACTION_RETURN();
 }
 
+/* What is decoded, for messages. */
+static const char *
+part_name(const JsonState *state)
+{
+	return state->fields->is_key ? "key" : "value";
+}
+
 /* Fails for bytes that are a schema registry's, not JSON. */
 static void
-check_wire_format(const char *value, size_t len)
+check_wire_format(const JsonState *state, const char *value, size_t len)
 {
 	if (len >= 5 && value[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("the record's value is not JSON"),
+				 errmsg("the record's %s is not JSON", part_name(state)),
 				 errdetail("It starts with a zero byte."),
 				 errhint("This looks like Avro or another format with a schema registry: the next four bytes would be the schema id.")));
 }
 
+/* True when a column is wanted that is a field of an object. */
+static bool
+wants_field(const JsonState *state)
+{
+	for (int i = 0; i < state->fields->ncolumns; i++)
+	{
+		const KafkaField *owner = state->fields->columns[i].owner;
+
+		if (owner->wanted && !owner->whole)
+			return true;
+	}
+	return false;
+}
+
 /* Fails for JSON that is no object. */
 static void
-check_object(const char *value)
+check_object(const JsonState *state, char first)
 {
-	const char *first = value + strspn(value, " \t\n\r");
-
-	if (*first != '{')
+	if (first != '{' && wants_field(state))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("the record's value is not a JSON object"),
+				 errmsg("the record's %s is not a JSON object", part_name(state)),
 				 errdetail("It is %s; the format \"json\" reads columns from the fields of an object.",
-						   *first == '[' ? "an array" : "a single value")));
+						   first == '[' ? "an array" : "a single value")));
+}
+
+/* The kind of JSON that starts with a character, as far as it matters. */
+static JsonTokenType
+token_of(char first)
+{
+	switch (first)
+	{
+		case '{':
+			return JSON_TOKEN_OBJECT_START;
+		case '[':
+			return JSON_TOKEN_ARRAY_START;
+		case '"':
+			return JSON_TOKEN_STRING;
+		case 'n':
+			return JSON_TOKEN_NULL;
+		default:
+			return JSON_TOKEN_NUMBER;
+	}
+}
+
+/* Notes where all of it starts and ends: valid JSON with space around it. */
+static void
+note_root(JsonState *state, const char *value, size_t len)
+{
+	JsonField  *root = &state->fields->root;
+	const char *end = value + len;
+
+	root->start = value + strspn(value, JSON_SPACE);
+	while (strchr(JSON_SPACE, end[-1]) != NULL)
+		end--;
+	root->value_len = end - root->start;
+	root->token = token_of(*root->start);
+	root->record = state->fields->record;
 }
 
 /* Parses a value, which notes where its needed fields are. */
@@ -191,7 +248,8 @@ parse(JsonState *state, const char *value, size_t len)
 	kfdw_json_fields_reset(state->fields);
 	state->lexer = kfdw_make_json_lexer(value, len, GetDatabaseEncoding(), false);
 	pg_parse_json_or_ereport(state->lexer, &actions);
-	check_object(value);
+	note_root(state, value, len);
+	check_object(state, *state->fields->root.start);
 }
 
 /* A record with one NULL column of the type, which json_populate_record() fills. */
@@ -288,7 +346,7 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 	JsonFields *fields = state->fields;
 	const char *value;
 
-	check_wire_format(bytes, len);
+	check_wire_format(state, bytes, len);
 	value = kfdw_text_from_utf8(bytes, &len);
 	if (GetDatabaseEncoding() == PG_SQL_ASCII)
 		value = kfdw_json_spell_out(value, &len);
@@ -299,7 +357,7 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 		JsonColumn *json_column = &fields->columns[i];
 		int			att = json_column->column->attnum - 1;
 
-		if (!json_column->column->needed || !kfdw_json_fields_found(fields, json_column->field))
+		if (!json_column->owner->wanted || !kfdw_json_fields_found(fields, json_column->field))
 			continue;
 		json_column->owner->found = true;
 		state->columns->current = json_column->column;
@@ -367,14 +425,17 @@ write_object(JsonState *state, JsonField *object, const Datum *values, const boo
 	appendStringInfoString(out, separator[0] == '{' ? "{}" : "}");
 }
 
-/* Appends the object of all fields. */
+/* Appends the object of all fields, or the column that is all of it. */
 static void
 encode_json(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 {
 	JsonState  *state = arg;
 
 	kfdw_json_fields_check_writable(state->fields);
-	write_object(state, &state->fields->root, values, nulls, out);
+	if (state->fields->root.column != NULL)
+		write_column(state, state->fields->root.column, values, nulls, out);
+	else
+		write_object(state, &state->fields->root, values, nulls, out);
 	kfdw_text_all_to_utf8(out);
 }
 

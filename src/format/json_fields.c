@@ -87,8 +87,8 @@ add_path(JsonFields *fields, const KafkaField *owner)
 		if (name[0] == '\0')
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid value for option \"field\" of column \"%s\": \"%s\"",
-							owner->column->name, owner->path),
+					 errmsg("invalid value for option \"%s\" of column \"%s\": \"%s\"",
+							fields->is_key ? "key_field" : "field", owner->column->name, owner->path),
 					 errdetail("A part of the path is empty.")));
 		field = get_child(field, name, false);
 		depth++;
@@ -111,20 +111,16 @@ first_column(const JsonField *field)
 
 /* Finds a column that is also an object in which another column is a field. */
 static void
-find_nested(JsonFields *fields, const JsonField *object)
+find_nested(JsonFields *fields, const JsonField *field)
 {
 	check_stack_depth();
-	for (int i = 0; i < object->nchildren; i++)
+	if (field->column != NULL && field->nchildren > 0)
 	{
-		const JsonField *field = object->children[i];
-
-		if (field->column != NULL && field->nchildren > 0)
-		{
-			fields->conflict[0] = field->column;
-			fields->conflict[1] = first_column(field->children[0]);
-		}
-		find_nested(fields, field);
+		fields->conflict[0] = field->column;
+		fields->conflict[1] = first_column(field->children[0]);
 	}
+	for (int i = 0; i < field->nchildren; i++)
+		find_nested(fields, field->children[i]);
 }
 
 /* Adds a column to the tree. */
@@ -136,7 +132,9 @@ add_column(JsonFields *fields, KafkaField *owner)
 
 	json_column->column = owner->column;
 	json_column->owner = owner;
-	if (owner->path != NULL)
+	if (owner->whole)
+		field = &fields->root;
+	else if (owner->path != NULL)
 		field = add_path(fields, owner);
 	else
 		field = get_child(&fields->root, owner->column->name, true);
@@ -161,6 +159,7 @@ kfdw_json_fields_create(KafkaFields *owners)
 	JsonFields *fields = palloc0(sizeof(JsonFields));
 
 	fields->depth = 1;
+	fields->is_key = owners->is_key;
 	fields->columns = palloc0(sizeof(JsonColumn) * Max(owners->count, 1));
 	for (int i = 0; i < owners->count; i++)
 		add_column(fields, &owners->field[i]);
@@ -178,7 +177,7 @@ kfdw_json_fields_check_writable(const JsonFields *fields)
 			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 			 errmsg("columns \"%s\" and \"%s\" cannot both be written",
 					fields->conflict[0]->column->name, fields->conflict[1]->column->name),
-			 errdetail("They are the same field of the JSON value, or one is inside the other.")));
+			 errdetail("They are the same field in JSON, or one is inside the other.")));
 }
 
 /* What was found in an older record has that one's number. */

@@ -11,10 +11,10 @@
 
 struct JsonColumn;
 
-/* A field of an object, in the tree of paths. */
+/* A field of an object, in the tree of paths; the root is the whole. */
 typedef struct JsonField
 {
-	const char *name;			/* NULL: the whole value */
+	const char *name;			/* NULL: the root */
 	size_t		len;
 	const char *label;			/* the name as JSON, with the colon */
 	bool		any_case;		/* a column's name, found without regard to
@@ -33,7 +33,7 @@ typedef struct JsonField
 	size_t		value_len;
 } JsonField;
 
-/* A column of the value. */
+/* A column of the value or the key. */
 typedef struct JsonColumn
 {
 	KafkaColumn *column;
@@ -49,6 +49,7 @@ typedef struct JsonColumn
 typedef struct JsonFields
 {
 	JsonField	root;
+	bool		is_key;			/* of the key, else of the value */
 	int			depth;			/* of the tree */
 	JsonColumn *columns;
 	int			ncolumns;

@@ -1,6 +1,6 @@
 /*
  * metadata.c
- *	  The columns that stand outside the value, one function for each kind and
+ *	  The columns that stand outside key and value, one function for each kind and
  *	  direction.
  */
 #include "postgres.h"
@@ -139,10 +139,6 @@ decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *v
 			return decode_timestamp(column, record, value);
 		case KAFKA_COLUMN_TIMESTAMP_TYPE:
 			return decode_name(column, timestamp_type_name(record->timestamp_type), value);
-		case KAFKA_COLUMN_KEY:
-			if (record->key != NULL)
-				*value = kfdw_column_from_bytes(column, record->key, record->key_len);
-			return record->key != NULL;
 		case KAFKA_COLUMN_VALUE:
 			if (record->value != NULL)
 				*value = kfdw_column_from_bytes(column, record->value, record->value_len);
@@ -152,6 +148,7 @@ decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *v
 		case KAFKA_COLUMN_TOMBSTONE:
 			*value = BoolGetDatum(record->value == NULL);
 			return true;
+		case KAFKA_COLUMN_KEY:
 		case KAFKA_COLUMN_PAYLOAD:
 			break;
 	}
@@ -289,9 +286,6 @@ kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRe
 			record->timestamp = encode_timestamp(column, value);
 			record->timestamp_type = KAFKA_TIMESTAMP_CREATE_TIME;
 			break;
-		case KAFKA_COLUMN_KEY:
-			record->key = kfdw_column_to_bytes(column, value, &record->key_len);
-			break;
 		case KAFKA_COLUMN_VALUE:
 			record->value = kfdw_column_to_bytes(column, value, &record->value_len);
 			break;
@@ -304,6 +298,7 @@ kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRe
 			refuse_write(column);
 			break;
 		case KAFKA_COLUMN_TOMBSTONE:
+		case KAFKA_COLUMN_KEY:
 		case KAFKA_COLUMN_PAYLOAD:
 			break;
 	}

@@ -1,6 +1,6 @@
 /*
  * metadata.h
- *	  The columns that are not fields of the value: each from and into a record.
+ *	  The columns that are no part of key and value: each from and into a record.
  */
 #ifndef KFDW_METADATA_H
 #define KFDW_METADATA_H

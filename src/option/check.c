@@ -74,7 +74,7 @@ check_security(const KafkaOptionSetting *settings)
 						settings[KAFKA_OPT_SECURITY_PROTOCOL].text)));
 }
 
-/* Of the metadata columns only the key is also a field of the value. */
+/* Of the metadata columns only the key is also a field of the value, and it alone has fields of its own. */
 static void
 check_column(const KafkaOptionSetting *settings)
 {
@@ -87,6 +87,11 @@ check_column(const KafkaOptionSetting *settings)
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"field\" conflicts with metadata \"%s\"", settings[KAFKA_OPT_METADATA].text),
 				 errhint("Only a column with metadata \"key\" can be a field of the value too.")));
+	if (settings[KAFKA_OPT_KEY_FIELD].given &&
+		(!settings[KAFKA_OPT_METADATA].given || strcmp(settings[KAFKA_OPT_METADATA].text, "key") != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"key_field\" needs metadata \"key\"")));
 }
 
 /*

@@ -231,16 +231,25 @@ begin_watch(KafkaTableOptions *options, Oid serverid)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &options->callback);
 }
 
+/* The format that an option names. */
+static const KafkaFormat *
+lookup_format(const KafkaOptionSetting *setting)
+{
+	const KafkaFormat *format = kfdw_format_lookup(setting->text);
+
+	if (format == NULL)
+		elog(ERROR, "format \"%s\" is missing", setting->text);
+	return format;
+}
+
 /* How the records of a table are written. */
 static void
 read_format(KafkaFormatOptions *format, const KafkaOptionSetting *settings)
 {
 	const char *escape = settings[KAFKA_OPT_ESCAPE].text;
 
-	format->value = kfdw_format_lookup(settings[KAFKA_OPT_FORMAT].text);
-	if (format->value == NULL)
-		elog(ERROR, "format \"%s\" is missing", settings[KAFKA_OPT_FORMAT].text);
-
+	format->value = lookup_format(&settings[KAFKA_OPT_FORMAT]);
+	format->key = lookup_format(&settings[KAFKA_OPT_KEY_FORMAT]);
 	format->csv.delimiter = settings[KAFKA_OPT_DELIMITER].text[0];
 	format->csv.quote = settings[KAFKA_OPT_QUOTE].text[0];
 	format->csv.escape = escape == NULL ? format->csv.quote : escape[0];

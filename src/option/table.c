@@ -35,7 +35,14 @@ static const KafkaOptionValue address_families[] = {
 };
 
 static const KafkaOptionValue formats[] = {
-	{"json"}, {"csv"}, {"text"}, {"raw"},
+	{"json"}, {"csv"}, {"text"}, {"raw"}, {"kafka"},
+	{"avro", .unsupported = true},
+	{"protobuf", .unsupported = true},
+	{NULL}
+};
+
+static const KafkaOptionValue key_formats[] = {
+	{"text"}, {"json"}, {"raw"}, {"kafka"},
 	{"avro", .unsupported = true},
 	{"protobuf", .unsupported = true},
 	{NULL}
@@ -280,6 +287,12 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.def = "json",
 		.help = "how the value of a record holds the columns"
 	},
+	[KAFKA_OPT_KEY_FORMAT] = {
+		"key_format", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_ENUM,
+		.values = key_formats,
+		.def = "text",
+		.help = "how the key of a record holds the columns with metadata 'key'"
+	},
 	[KAFKA_OPT_DELIMITER] = {
 		"delimiter", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING,
 		.check = kfdw_option_check_character,
@@ -443,12 +456,17 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_FIELD] = {
 		"field", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
 		.help = "the column's field in the value; by default, its name"
+	},
+	[KAFKA_OPT_KEY_FIELD] = {
+		"key_field", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
+		.help = "the column's field in a JSON key; by default, the column is all of the key"
 	}
 };
 
 #define HINT_COMMIT		"The position is a row of kafka.offsets and commits with your transaction."
 #define HINT_LOCKS		"Partitions are claimed by locks that end with the transaction: there are no group sessions."
 #define HINT_FORMAT		"The option \"format\" of the foreign table says how values are read and written."
+#define HINT_KEY_FORMAT	"The option \"key_format\" of the foreign table says how keys are read and written."
 #define HINT_PASSWORD	"Use \"sasl_username\" and \"sasl_password\" in the user mapping."
 #define HINT_TRUST		"Use the server option \"ssl_ca_location\" or \"ssl_ca_pem\"."
 #define HINT_KEYSTORE	"Use \"ssl_certificate_pem\", \"ssl_key_pem\" and \"ssl_key_password\" in the user mapping."
@@ -472,9 +490,9 @@ const KafkaForeignName kfdw_foreign_names[] = {
 	{"group_remote_assignor", HINT_LOCKS},
 	{"partition_assignment_strategy", HINT_LOCKS},
 	{"value_deserializer", HINT_FORMAT},
-	{"key_deserializer", HINT_FORMAT},
+	{"key_deserializer", HINT_KEY_FORMAT},
 	{"value_serializer", HINT_FORMAT},
-	{"key_serializer", HINT_FORMAT},
+	{"key_serializer", HINT_KEY_FORMAT},
 	{"sasl_jaas_config", HINT_PASSWORD},
 	{"user", HINT_PASSWORD},
 	{"username", HINT_PASSWORD},

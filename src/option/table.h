@@ -43,6 +43,7 @@ typedef enum KafkaOptionId
 	/* table: both directions */
 	KAFKA_OPT_TOPIC,
 	KAFKA_OPT_FORMAT,
+	KAFKA_OPT_KEY_FORMAT,
 	KAFKA_OPT_DELIMITER,
 	KAFKA_OPT_QUOTE,
 	KAFKA_OPT_ESCAPE,
@@ -73,6 +74,7 @@ typedef enum KafkaOptionId
 	/* column */
 	KAFKA_OPT_METADATA,
 	KAFKA_OPT_FIELD,
+	KAFKA_OPT_KEY_FIELD,
 
 	KAFKA_OPTION_COUNT
 } KafkaOptionId;
