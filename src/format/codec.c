@@ -55,6 +55,8 @@ add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
 {
 	if (!column->in_value && column->kind != KAFKA_COLUMN_KEY && column->type == column->base_type)
 		return;
+	if (column->epoch != NULL && column->type == column->base_type)
+		return;
 	codec->decode_use = Max(codec->decode_use, kfdw_settings_use(column->type, KAFKA_FROM_TEXT));
 	codec->encode_use = Max(codec->encode_use, kfdw_settings_use(column->type, KAFKA_TO_TEXT));
 }

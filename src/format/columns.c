@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+#include "datatype/timestamp.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
@@ -43,6 +44,14 @@ static const KafkaMetadata metadata_kinds[] = {
 	{TEXTOID, VARCHAROID, BYTEAOID, JSONOID, JSONBOID}},
 	{"headers", KAFKA_COLUMN_HEADERS, "kafka.header[]", {InvalidOid}},
 	{"tombstone", KAFKA_COLUMN_TOMBSTONE, "boolean", {BOOLOID}},
+};
+
+static const KafkaEpoch epochs[] = {
+	{"iso"},
+	{"epoch_s", "seconds", USECS_PER_SEC, 6},
+	{"epoch_ms", "milliseconds", 1000, 3},
+	{"epoch_us", "microseconds", 1, 0},
+	{"epoch_days", "days", USECS_PER_DAY, 0},
 };
 
 /* The kind of a metadata column by its name in the option. */
@@ -88,6 +97,36 @@ check_options(const KafkaColumn *column)
 				 errdetail("Only columns with the option metadata 'key' are fields of the key.")));
 }
 
+/* The numbers that a value of "timestamp_format" means; NULL for text. */
+static const KafkaEpoch *
+lookup_epoch(const char *name)
+{
+	for (int i = 0; i < lengthof(epochs); i++)
+	{
+		if (pg_strcasecmp(epochs[i].name, name) == 0)
+			return epochs[i].microseconds > 0 ? &epochs[i] : NULL;
+	}
+	elog(ERROR, "timestamp format \"%s\" is missing", name);
+}
+
+/* Fails for an option "timestamp_format" that does not suit the column's type. */
+static void
+check_time_type(Oid relid, const KafkaColumn *column, const char *format)
+{
+	bool		days = column->epoch != NULL && column->epoch->microseconds == USECS_PER_DAY;
+
+	if (column->base_type == DATEOID ||
+		(!days && (column->base_type == TIMESTAMPOID || column->base_type == TIMESTAMPTZOID ||
+				   column->base_type == TIMEOID)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+			 errmsg("column \"%s\" of foreign table \"%s\" cannot have the type %s",
+					column->name, get_rel_name(relid), format_type_be(column->type)),
+			 errdetail("It has the option timestamp_format '%s', which is for %s.", format,
+					   days ? "date" : "timestamp with and without time zone, date and time")));
+}
+
 /* Reads the options of a column. */
 static void
 read_options(Oid relid, KafkaColumn *column)
@@ -102,6 +141,11 @@ read_options(Oid relid, KafkaColumn *column)
 			column->field = defGetString(option);
 		else if (strcmp(option->defname, "key_field") == 0)
 			column->key_field = defGetString(option);
+		else if (strcmp(option->defname, "timestamp_format") == 0)
+		{
+			column->epoch = lookup_epoch(defGetString(option));
+			check_time_type(relid, column, defGetString(option));
+		}
 		else if (strcmp(option->defname, "metadata") == 0 &&
 				 !kfdw_columns_metadata_kind(defGetString(option), &column->kind))
 			ereport(ERROR,
@@ -213,8 +257,8 @@ describe_column(Oid relid, Form_pg_attribute attribute, KafkaColumn *column)
 	column->kind = KAFKA_COLUMN_PAYLOAD;
 	column->name = pstrdup(NameStr(attribute->attname));
 	column->type = attribute->atttypid;
-	column->base_type = getBaseType(attribute->atttypid);
-	column->typmod = attribute->atttypmod;
+	column->typmod = column->base_typmod = attribute->atttypmod;
+	column->base_type = getBaseTypeAndTypmod(attribute->atttypid, &column->base_typmod);
 	read_options(relid, column);
 	check_type(relid, column);
 }

@@ -24,6 +24,15 @@ typedef enum KafkaColumnKind
 	KAFKA_COLUMN_TOMBSTONE
 } KafkaColumnKind;
 
+/* The units of points in time as numbers: a value of the option "timestamp_format". */
+typedef struct KafkaEpoch
+{
+	const char *name;
+	const char *unit;			/* for messages */
+	int64		microseconds;	/* in a unit; 0: text in ISO 8601, no number */
+	int			digits;			/* behind the point */
+} KafkaEpoch;
+
 typedef struct KafkaColumn
 {
 	AttrNumber	attnum;			/* 0: dropped, to be skipped */
@@ -36,10 +45,12 @@ typedef struct KafkaColumn
 	const char *field;			/* option "field"; NULL: the column's name */
 	const char *key_field;		/* option "key_field" of a key; NULL: all of
 								 * the key */
+	const KafkaEpoch *epoch;	/* option "timestamp_format"; NULL: text */
 
 	Oid			type;
 	Oid			base_type;		/* the type below any domain */
 	int32		typmod;
+	int32		base_typmod;	/* the same below any domain */
 	FmgrInfo	input;			/* this and below: only where needed */
 	Oid			typioparam;
 	FmgrInfo	output;

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 
 #include "format/convert.h"
+#include "format/epoch.h"
 
 /* Bytes that another program wrote: they are verified even where nothing is converted. */
 const char *
@@ -45,10 +46,12 @@ kfdw_text_all_to_utf8(StringInfo text)
 	appendBinaryStringInfo(text, bytes, (int) len);
 }
 
-/* By the type's input function. */
+/* By the type's input function, or as a number. */
 Datum
 kfdw_column_from_string(KafkaColumn *column, char *string)
 {
+	if (column->epoch != NULL)
+		return kfdw_epoch_from_text(column, string, strlen(string));
 	return InputFunctionCall(&column->input, string, column->typioparam, column->typmod);
 }
 
@@ -59,6 +62,15 @@ kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
 	if (column->type == TEXTOID)
 		return PointerGetDatum(cstring_to_text_with_len(string, (int) len));
 	return kfdw_column_from_string(column, pnstrdup(string, len));
+}
+
+/* By the type's output function, or as a number. */
+char *
+kfdw_column_to_string(KafkaColumn *column, Datum value)
+{
+	if (column->epoch != NULL)
+		return kfdw_epoch_to_text(column, value);
+	return OutputFunctionCall(&column->output, value);
 }
 
 /* A domain over bytea is checked as its input function would. */
@@ -77,7 +89,7 @@ kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len)
 	return kfdw_column_from_text(column, bytes, len);
 }
 
-/* By the type's output function, but for bytea. */
+/* As text, but for bytea. */
 const char *
 kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
 {
@@ -90,7 +102,7 @@ kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len)
 		*len = VARSIZE_ANY_EXHDR(bytes);
 		return VARDATA_ANY(bytes);
 	}
-	string = OutputFunctionCall(&column->output, value);
+	string = kfdw_column_to_string(column, value);
 	*len = strlen(string);
 	return kfdw_text_to_utf8(string, len);
 }

@@ -217,7 +217,7 @@ encode_csv(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 		if (nulls[att])
 			appendStringInfoString(out, state->csv.null);
 		else
-			write_field(state, OutputFunctionCall(&column->output, values[att]), out);
+			write_field(state, kfdw_column_to_string(column, values[att]), out);
 	}
 	state->fields->columns->current = NULL;
 	kfdw_text_all_to_utf8(out);

@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "format/convert.h"
+#include "format/epoch.h"
 #include "format/format.h"
 #include "format/json_fields.h"
 #include "format/json_string.h"
@@ -323,7 +324,7 @@ decode_column(JsonState *state, JsonColumn *json_column, Datum *value, bool *isn
 
 	*isnull = false;
 	if ((token == JSON_TOKEN_OBJECT_START || token == JSON_TOKEN_ARRAY_START) &&
-		!takes_json_text(column->base_type))
+		!takes_json_text(column->base_type) && column->epoch == NULL)
 	{
 		*value = populate(state, json_column, isnull);
 		return;
@@ -396,6 +397,8 @@ write_column(JsonState *state, JsonColumn *json_column, const Datum *values, con
 	}
 	if (nulls[att])
 		appendStringInfoString(out, "null");
+	else if (column->epoch != NULL)
+		appendStringInfoString(out, kfdw_epoch_to_text(column, values[att]));
 	else
 		kfdw_json_write(json_column->writer, values[att], out);
 	state->columns->current = NULL;

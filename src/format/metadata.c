@@ -55,8 +55,8 @@ decode_timestamp(const KafkaColumn *column, const KafkaRecord *record, Datum *va
 		return true;
 	}
 	*value = TimestampTzGetDatum(timestamp_from_kafka(record->timestamp));
-	if (column->typmod >= 0)
-		*value = DirectFunctionCall2(timestamptz_scale, *value, Int32GetDatum(column->typmod));
+	if (column->base_typmod >= 0)
+		*value = DirectFunctionCall2(timestamptz_scale, *value, Int32GetDatum(column->base_typmod));
 	return true;
 }
 

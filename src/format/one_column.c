@@ -104,7 +104,7 @@ start_kafka(KafkaFields *fields, const KafkaFormatOptions *options)
 	return NULL;				/* not reached */
 }
 
-/* Converts the value by the type's input function. */
+/* Converts the value as text. */
 static void
 decode_text(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls)
 {
@@ -223,7 +223,7 @@ check_not_null(const KafkaColumn *column, const bool *nulls)
 				 errhint("Set a column with the option metadata 'tombstone' to write a record without a value.")));
 }
 
-/* Appends the output of the type's output function. */
+/* Appends the value as text. */
 static void
 encode_text(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 {
@@ -233,7 +233,7 @@ encode_text(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 
 	check_not_null(state->column, nulls);
 	state->columns->current = state->column;
-	string = OutputFunctionCall(&state->column->output, values[state->column->attnum - 1]);
+	string = kfdw_column_to_string(state->column, values[state->column->attnum - 1]);
 	len = strlen(string);
 	string = unconstify(char *, kfdw_text_to_utf8(string, &len));
 	appendBinaryStringInfo(out, string, (int) len);

@@ -121,7 +121,8 @@ make_row(FunctionCallInfo fcinfo, KafkaRecord *record)
 		elog(ERROR, "return type must be a row type");
 	for (size_t i = 0; i < lengthof(returned); i++)
 	{
-		KafkaColumn column = {.kind = returned[i].kind,.type = returned[i].type,.base_type = returned[i].type,.typmod = -1};
+		KafkaColumn column = {.kind = returned[i].kind,.type = returned[i].type,.base_type = returned[i].type,
+		.typmod = -1,.base_typmod = -1};
 
 		nulls[i] = !kfdw_metadata_decode(&column, NULL, record, &values[i]);
 	}

@@ -74,7 +74,7 @@ check_security(const KafkaOptionSetting *settings)
 						settings[KAFKA_OPT_SECURITY_PROTOCOL].text)));
 }
 
-/* Of the metadata columns only the key is also a field of the value, and it alone has fields of its own. */
+/* Of the metadata columns only the key may be a field of the value too, and have fields and formats. */
 static void
 check_column(const KafkaOptionSetting *settings)
 {
@@ -92,6 +92,12 @@ check_column(const KafkaOptionSetting *settings)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"key_field\" needs metadata \"key\"")));
+	if (settings[KAFKA_OPT_METADATA].given && settings[KAFKA_OPT_TIMESTAMP_FORMAT].given &&
+		strcmp(settings[KAFKA_OPT_METADATA].text, "key") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"timestamp_format\" conflicts with metadata \"%s\"", settings[KAFKA_OPT_METADATA].text),
+				 errhint("It is for fields of the value and the key.")));
 }
 
 /*

@@ -48,6 +48,10 @@ static const KafkaOptionValue key_formats[] = {
 	{NULL}
 };
 
+static const KafkaOptionValue timestamp_formats[] = {
+	{"iso"}, {"epoch_s"}, {"epoch_ms"}, {"epoch_us"}, {"epoch_days"}, {NULL}
+};
+
 static const KafkaOptionValue offset_resets[] = {
 	{"earliest", KAFKA_RESET_EARLIEST},
 	{"latest", KAFKA_RESET_LATEST},
@@ -460,6 +464,12 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_KEY_FIELD] = {
 		"key_field", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
 		.help = "the column's field in a JSON key; by default, the column is all of the key"
+	},
+	[KAFKA_OPT_TIMESTAMP_FORMAT] = {
+		"timestamp_format", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_ENUM,
+		.values = timestamp_formats,
+		.def = "iso",
+		.help = "how a timestamp, date or time is written: as text, or as a number of units since 1970 began in UTC"
 	}
 };
 
