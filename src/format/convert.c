@@ -10,6 +10,7 @@
 
 #include "format/convert.h"
 #include "format/epoch.h"
+#include "format/quick.h"
 
 /* Bytes that another program wrote: they are verified even where nothing is converted. */
 const char *
@@ -46,22 +47,37 @@ kfdw_text_all_to_utf8(StringInfo text)
 	appendBinaryStringInfo(text, bytes, (int) len);
 }
 
-/* By the type's input function, or as a number. */
-Datum
-kfdw_column_from_string(KafkaColumn *column, char *string)
+/* A value that needs no call of its type's input function. */
+static bool
+convert_quickly(const KafkaColumn *column, const char *string, size_t len, Datum *value)
 {
-	if (column->epoch != NULL)
-		return kfdw_epoch_from_text(column, string, strlen(string));
+	if (column->type == TEXTOID)
+		*value = PointerGetDatum(cstring_to_text_with_len(string, (int) len));
+	else if (column->epoch != NULL)
+		*value = kfdw_epoch_from_text(column, string, len);
+	else
+		return kfdw_quick_value(column, string, len, value);
+	return true;
+}
+
+Datum
+kfdw_column_from_string(KafkaColumn *column, char *string, size_t len)
+{
+	Datum		value;
+
+	if (convert_quickly(column, string, len, &value))
+		return value;
 	return InputFunctionCall(&column->input, string, column->typioparam, column->typmod);
 }
 
-/* Text, which is so common, needs no copy that ends in NUL. */
 Datum
 kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
 {
-	if (column->type == TEXTOID)
-		return PointerGetDatum(cstring_to_text_with_len(string, (int) len));
-	return kfdw_column_from_string(column, pnstrdup(string, len));
+	Datum		value;
+
+	if (convert_quickly(column, string, len, &value))
+		return value;
+	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
 }
 
 /* By the type's output function, or as a number. */

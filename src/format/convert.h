@@ -18,7 +18,7 @@ extern void kfdw_text_all_to_utf8(StringInfo text);
 
 /* A value from text in the database's encoding, which need not end in NUL, or does; and to text. */
 extern Datum kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len);
-extern Datum kfdw_column_from_string(KafkaColumn *column, char *string);
+extern Datum kfdw_column_from_string(KafkaColumn *column, char *string, size_t len);
 extern char *kfdw_column_to_string(KafkaColumn *column, Datum value);
 
 /* From and to UTF-8, or the bytes themselves for bytea.  The bytes are never NULL. */

@@ -13,13 +13,22 @@
 #include "format/convert.h"
 #include "format/format.h"
 
+/* A field of a line, unquoted and ending in NUL. */
+typedef struct CsvField
+{
+	char	   *start;
+	size_t		len;
+	bool		quoted;
+} CsvField;
+
 typedef struct CsvState
 {
 	KafkaFields *fields;
 	KafkaCsvOptions csv;
+	size_t		null_len;
 	bool		ends_run[256];	/* bytes that mean something outside quotes */
-	StringInfoData text;		/* the fields, each ending in NUL */
-	char	  **start;			/* of each field in it; NULL for NULL */
+	StringInfoData line;		/* of which the fields are pieces */
+	CsvField   *found;
 } CsvState;
 
 /* Fails for columns that a line cannot have. */
@@ -48,8 +57,10 @@ start_csv(KafkaFields *fields, const KafkaFormatOptions *options)
 	check_fields(fields);
 	state->fields = fields;
 	state->csv = options->csv;
-	state->start = palloc(sizeof(char *) * Max(fields->count, 1));
-	initStringInfo(&state->text);
+	state->null_len = strlen(options->csv.null);
+	state->found = palloc(sizeof(CsvField) * Max(fields->count, 1));
+	initStringInfo(&state->line);
+	state->ends_run['\0'] = true;
 	state->ends_run[(unsigned char) state->csv.delimiter] = true;
 	state->ends_run[(unsigned char) state->csv.quote] = true;
 	state->ends_run['\n'] = true;
@@ -57,16 +68,16 @@ start_csv(KafkaFields *fields, const KafkaFormatOptions *options)
 	return state;
 }
 
-/* Copies what stands in quotes, from behind the first one to behind the last one. */
-static const char *
-copy_quoted(const CsvState *state, const char *p, const char *end, char **out)
+/* Moves what stands in quotes, from behind the first one, to *out; returns what is behind the last one. */
+static char *
+unquote(const CsvState *state, char *p, char **out)
 {
 	const char	quote = state->csv.quote;
 	const char	escape = state->csv.escape;
 
-	for (; p < end; p++)
+	for (; *p != '\0'; p++)
 	{
-		if (*p == escape && p + 1 < end && (p[1] == quote || p[1] == escape))
+		if (*p == escape && p[1] != '\0' && (p[1] == quote || p[1] == escape))
 			p++;
 		else if (*p == quote)
 			return p + 1;
@@ -78,24 +89,44 @@ copy_quoted(const CsvState *state, const char *p, const char *end, char **out)
 	return NULL;				/* not reached */
 }
 
-/* Copies a field up to the delimiter behind it, or the end; parts of it may be in quotes. */
-static const char *
-copy_field(const CsvState *state, const char *p, const char *end, char **out, bool *quoted)
+/* The end of bytes that mean nothing but themselves. */
+static char *
+skip_run(const CsvState *state, char *p)
 {
-	for (;;)
+	while (!state->ends_run[(unsigned char) *p])
+		p++;
+	return p;
+}
+
+/*
+ * Finds a field, up to the delimiter behind it or the end of the line; parts of it
+ * may be in quotes.  It only gets shorter, so what is unquoted stays in its place.
+ */
+static char *
+find_field(const CsvState *state, char *p, CsvField *field)
+{
+	char	   *out;
+
+	field->start = p;
+	field->quoted = false;
+	out = p = skip_run(state, p);
+	while (*p != '\0' && *p != state->csv.delimiter)
 	{
-		while (p < end && !state->ends_run[(unsigned char) *p])
-			*(*out)++ = *p++;
-		if (p == end || *p == state->csv.delimiter)
-			return p;
+		char	   *run;
+
 		if (*p != state->csv.quote)
 			ereport(ERROR,
 					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
 					 errmsg("unquoted line end in a CSV record"),
 					 errhint("A record is one line: a line end in a field is in quotes.")));
-		*quoted = true;
-		p = copy_quoted(state, p + 1, end, out);
+		field->quoted = true;
+		run = unquote(state, p + 1, &out);
+		p = skip_run(state, run);
+		memmove(out, run, p - run);
+		out += p - run;
 	}
+	field->len = out - field->start;
+	return p;
 }
 
 /* The length of a line without the line end behind it. */
@@ -109,40 +140,41 @@ line_length(const char *line, size_t len)
 	return len;
 }
 
-/* Splits a line into the text of its fields, of which there must be as many as columns. */
+/* Splits a line into its fields, of which there must be as many as columns. */
 static void
 split(CsvState *state, const char *line, size_t len)
 {
-	const char *p = line;
-	const char *end = line + line_length(line, len);
-	char	   *out;
-	int			count = 0;
+	char	   *p;
+	bool		more = true;
 
-	/* a NUL takes the place of a delimiter, and no field grows */
-	resetStringInfo(&state->text);
-	enlargeStringInfo(&state->text, (int) len + 1);
-	out = state->text.data;
-
-	for (;;)
+	resetStringInfo(&state->line);
+	appendBinaryStringInfo(&state->line, line, (int) line_length(line, len));
+	p = state->line.data;
+	for (int i = 0; i < state->fields->count; i++)
 	{
-		char	   *start = out;
-		bool		quoted = false;
+		CsvField   *field = &state->found[i];
 
-		if (count == state->fields->count)
+		if (!more)
 			ereport(ERROR,
 					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-					 errmsg("extra data after last expected column")));
-		p = copy_field(state, p, end, &out, &quoted);
-		*out++ = '\0';
-		state->start[count++] = !quoted && strcmp(start, state->csv.null) == 0 ? NULL : start;
-		if (p == end)
-			break;
+					 errmsg("missing data for column \"%s\"", state->fields->field[i].column->name)));
+		p = find_field(state, p, field);
+		more = *p != '\0';
+		field->start[field->len] = '\0';
 		p++;
 	}
-	if (count < state->fields->count)
+	if (more)
 		ereport(ERROR,
 				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-				 errmsg("missing data for column \"%s\"", state->fields->field[count].column->name)));
+				 errmsg("extra data after last expected column")));
+}
+
+/* True for what stands for NULL. */
+static bool
+is_null(const CsvState *state, const CsvField *field)
+{
+	return !field->quoted && field->len == state->null_len &&
+		memcmp(field->start, state->csv.null, field->len) == 0;
 }
 
 /* Splits a line and sets the columns. */
@@ -158,10 +190,10 @@ decode_csv(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls)
 		KafkaColumn *column = field->column;
 
 		field->found = true;
-		if (!field->wanted || state->start[i] == NULL)
+		if (!field->wanted || is_null(state, &state->found[i]))
 			continue;
 		state->fields->columns->current = column;
-		values[column->attnum - 1] = kfdw_column_from_string(column, state->start[i]);
+		values[column->attnum - 1] = kfdw_column_from_string(column, state->found[i].start, state->found[i].len);
 		nulls[column->attnum - 1] = false;
 	}
 	state->fields->columns->current = NULL;
