@@ -99,4 +99,14 @@ typedef struct KafkaWaitEvent
 
 extern uint32 kfdw_wait_event(KafkaWaitEvent *event);
 
+/* Starts to load the first 128 bytes at an address, which need not be valid, into the cache. */
+static inline void
+kfdw_prefetch(const char *address)
+{
+#ifdef __GNUC__
+	__builtin_prefetch(address);
+	__builtin_prefetch(address + 64);
+#endif
+}
+
 #endif							/* KFDW_COMPAT_H */

@@ -11,8 +11,15 @@
 
 #include "port.h"
 
+#include "compat.h"
 #include "kafka/buffer.h"
 #include "kafka/librdkafka.h"
+
+/*
+ * So many records before it is looked at, a value is fetched into the processor's
+ * cache: another thread received it.
+ */
+#define PREFETCH_RECORDS 8
 
 struct KafkaBuffer
 {
@@ -130,6 +137,8 @@ kfdw_buffer_sort(KafkaBuffer *buffer)
 KafkaRecord *
 kfdw_buffer_get(KafkaBuffer *buffer, int index)
 {
+	if (index + PREFETCH_RECORDS < buffer->count)
+		kfdw_prefetch(buffer->records[index + PREFETCH_RECORDS].value);
 	return index < buffer->count ? &buffer->records[index] : NULL;
 }
 
