@@ -22,6 +22,8 @@ SELECT format('COPY (SELECT id || ''|'' || name FROM customers ORDER BY id) TO %
 CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
 CREATE FOREIGN TABLE orders (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
   SERVER k OPTIONS (topic 'orders');
+CREATE FOREIGN TABLE orders_lines (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
+  SERVER k OPTIONS (topic 'orders_lines', format 'csv');
 CREATE FOREIGN TABLE orders_at (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp,
   _partition int OPTIONS (metadata 'partition'), _offset bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS (topic 'orders');
 CREATE FOREIGN TABLE join_orders (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)

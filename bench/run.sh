@@ -76,11 +76,13 @@ start() {
 	psql -X -q -v ON_ERROR_STOP=1 -v "dir=$dir/data" -v "csv=$dir/data/orders.csv" -v "records=$RECORDS" \
 		-v "customers=$CUSTOMERS" -v "servers=$KAFKA_BOOTSTRAP_SERVERS" -c 'CREATE EXTENSION kafka_fdw' -f "$here/data.sql" >/dev/null
 	kafka_tool create-topic orders 1
+	kafka_tool create-topic orders_lines 1
 	kafka_tool create-topic join_orders 1
 	kafka_tool create-topic join_customers 1
 	kafka_tool create-topic written 1
 	kafka_tool create-topic live 1 1 message.timestamp.type=LogAppendTime
 	load orders <"$dir/data/orders.json"
+	load orders_lines <"$dir/data/orders.csv"
 	head -n $((RECORDS / 2)) "$dir/data/orders.json" | load join_orders
 	load join_customers <"$dir/data/customers.txt"
 	cc -O2 -o "$dir/client_limit" "$here/client_limit.c" -lrdkafka
@@ -119,11 +121,14 @@ job_count() {
 sums='SELECT count(*), sum(id), sum(amount) FROM'
 job_sums() {
 	measure sums 'file_fdw, csv' time_sql "$sums orders_csv"
+	measure sums 'kafka_fdw, csv' time_sql "$sums orders_lines"
 	measure sums 'kafka_fdw, json' time_sql "$sums orders"
 }
 
 job_table() {
 	measure table 'file_fdw, csv' time_sql 'CREATE TABLE copied AS SELECT * FROM orders_csv'
+	run_sql 'DROP TABLE copied; CHECKPOINT'
+	measure table 'kafka_fdw, csv' time_sql 'CREATE TABLE copied AS SELECT * FROM orders_lines'
 	run_sql 'DROP TABLE copied; CHECKPOINT'
 	measure table 'kafka_fdw, json' time_sql 'CREATE TABLE copied AS SELECT * FROM orders'
 	run_sql 'DROP TABLE copied; CHECKPOINT'
