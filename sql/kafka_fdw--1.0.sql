@@ -100,6 +100,11 @@ CREATE FUNCTION produce("table" regclass, value bytea, key bytea DEFAULT NULL, h
   OUT _topic text, OUT _partition int, OUT _offset bigint, OUT _timestamp timestamptz)
 AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
 
+-- Waits for the records that this session sent in the background (delivery async), and
+-- returns those that were not delivered since the last time.
+CREATE FUNCTION flush(OUT _topic text, OUT _partition int, OUT key bytea, OUT error text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_flush' LANGUAGE C VOLATILE;
+
 -- Positions -----------------------------------------------------------------
 
 -- next_offset is the offset of the next record to read.  Rows are written by the

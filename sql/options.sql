@@ -124,11 +124,14 @@ ALTER FOREIGN TABLE options_table OPTIONS (auto_offset_reset 'smallest');
 ALTER FOREIGN TABLE options_table OPTIONS (on_offset_out_of_range 'none');
 ALTER FOREIGN TABLE options_table OPTIONS (max_poll_records '0');
 ALTER FOREIGN TABLE options_table OPTIONS (isolation_level 'serializable');
-ALTER FOREIGN TABLE options_table OPTIONS (delivery 'async');
+ALTER FOREIGN TABLE options_table OPTIONS (delivery 'transactional');
 ALTER FOREIGN TABLE options_table OPTIONS (delivery 'outbox');
 ALTER FOREIGN TABLE options_table OPTIONS (delivery 'never');
 ALTER FOREIGN TABLE options_table OPTIONS (acks '2');
 ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'best');
+ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'com.example.BestPartitioner');
+ALTER FOREIGN TABLE options_table OPTIONS (partitioner '"best".');
+ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'x.y', partitioner_class 'random');
 ALTER FOREIGN TABLE options_table OPTIONS (
   ADD format 'raw', ADD group_id 'g', ADD auto_offset_reset 'latest', ADD on_offset_out_of_range 'earliest',
   ADD isolation_level 'read_uncommitted', ADD max_poll_records '10', ADD fetch_min_bytes '1', ADD delivery 'sync',
@@ -137,6 +140,9 @@ ALTER FOREIGN TABLE options_table OPTIONS (
 -- Conflicts.
 ALTER FOREIGN TABLE options_table OPTIONS (SET acks '1', ADD enable_idempotence 'true');
 ALTER FOREIGN TABLE options_table OPTIONS (ADD delivery_timeout_ms '0');
+ALTER FOREIGN TABLE options_table OPTIONS (SET acks 'all', ADD enable_idempotence 'true', ADD max_in_flight '6');
+ALTER FOREIGN TABLE options_table OPTIONS (ADD max_block_ms '0');
+ALTER SERVER options_test OPTIONS (ADD socket_timeout_ms '2000', SET message_timeout_ms '2004', ADD linger_ms '5');
 ALTER FOREIGN TABLE options_table OPTIONS (SET queue_buffering_max_ms '20', ADD delivery_timeout_ms '20');
 ALTER FOREIGN TABLE options_table OPTIONS (ADD buffer_memory '2000', ADD max_request_size '3000');
 ALTER FOREIGN TABLE options_table OPTIONS (SET acks '0', ADD enable_idempotence 'false', ADD buffer_memory '3000', ADD max_request_size '3000');

@@ -14,6 +14,7 @@
 #include "optimizer/pathnode.h"
 #include "utils/acl.h"
 #include "utils/jsonfuncs.h"
+#include "utils/regproc.h"
 #include "utils/wait_event.h"
 
 /* 18 split the state and the functions that print properties off commands/explain.h. */
@@ -76,6 +77,17 @@ kfdw_procedure_may_run(Oid procedure, Oid role)
 	return object_aclcheck(ProcedureRelationId, procedure, role, ACL_EXECUTE) == ACLCHECK_OK;
 #else
 	return pg_proc_aclcheck(procedure, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+/* 16 reports softly where an error context is given. */
+List *
+kfdw_qualified_name(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(name, NULL);
+#else
+	return stringToQualifiedNameList(name);
 #endif
 }
 

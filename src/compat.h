@@ -50,6 +50,7 @@ struct ExplainState;
 struct ForeignPath;
 struct ForeignScanState;
 struct JsonLexContext;
+struct List;
 struct PlannerInfo;
 struct QueryDesc;
 struct RelOptInfo;
@@ -65,6 +66,9 @@ extern struct JsonLexContext *kfdw_make_json_lexer(const char *json, size_t len,
 extern bool kfdw_database_ownercheck(Oid database, Oid role);
 extern bool kfdw_extension_ownercheck(Oid extension, Oid role);
 extern bool kfdw_procedure_may_run(Oid procedure, Oid role);
+
+/* The parts of a name as SQL writes it. */
+extern struct List *kfdw_qualified_name(const char *name);
 
 /* Raises an error unless one role may SET ROLE to another. */
 extern void kfdw_check_can_set_role(Oid member, Oid role);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "delivery/delivery.h"
+#include "delivery/partitioner.h"
 
 /*
  * What a record takes beside its key, value and headers: a batch of its own and all
@@ -15,16 +16,35 @@
 
 /* In the order in which they send when the transaction commits. */
 static const KafkaDelivery *const deliveries[] = {
+	&kfdw_delivery_async,
 	&kfdw_delivery_sync,
 };
 
-KafkaDestination *
-kfdw_delivery_begin(const KafkaTableOptions *options, Oid userid)
+struct KafkaWriter
+{
+	KafkaDestination *destination;
+	KafkaPartitioner *partitioner;	/* NULL: the client's own */
+};
+
+/* The way in which records of a table are delivered. */
+static const KafkaDelivery *
+find_delivery(const char *name)
 {
 	for (size_t i = 0; i < lengthof(deliveries); i++)
-		if (strcmp(deliveries[i]->name, options->delivery) == 0)
-			return deliveries[i]->begin(options, userid);
-	elog(ERROR, "delivery \"%s\" is missing", options->delivery);
+		if (strcmp(deliveries[i]->name, name) == 0)
+			return deliveries[i];
+	elog(ERROR, "delivery \"%s\" is missing", name);
+}
+
+KafkaWriter *
+kfdw_delivery_begin(const KafkaTableOptions *options, Oid userid)
+{
+	KafkaWriter *writer = palloc(sizeof(KafkaWriter));
+
+	writer->partitioner = kfdw_partitioner_begin(options);
+	writer->destination = find_delivery(options->delivery)->begin(options, userid);
+	writer->destination->npartitions = writer->destination->delivery->count_partitions(writer->destination);
+	return writer;
 }
 
 /* A record that is too large for Kafka is an error where it is inserted. */
@@ -43,19 +63,47 @@ check_size(const KafkaDestination *destination, const KafkaRecord *record)
 						   size, destination->max_request_size)));
 }
 
-void
-kfdw_delivery_add(KafkaDestination *destination, const KafkaRecord *record)
+/* A partition that the topic does not have is an error where its record is inserted. */
+static void
+check_partition(KafkaDestination *destination, const KafkaRecord *record)
 {
+	/* the topic may have grown */
+	if (record->partition >= destination->npartitions)
+		destination->npartitions = destination->delivery->count_partitions(destination);
+
+	if (record->partition >= destination->npartitions && destination->npartitions > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic \"%s\" has no partition %d", destination->topic, record->partition),
+				 errdetail("It has partitions 0 to %d.", destination->npartitions - 1)));
+}
+
+/* Checks what can be checked of a record before it is sent, and gives it a partition. */
+static void
+prepare_record(KafkaWriter *writer, KafkaRecord *record)
+{
+	KafkaDestination *destination = writer->destination;
+
 	check_size(destination, record);
-	destination->delivery->add(destination, record);
+	if (record->partition != KAFKA_PARTITION_ANY)
+		check_partition(destination, record);
+	else if (writer->partitioner != NULL)
+		record->partition = kfdw_partitioner_choose(writer->partitioner, record, destination->npartitions);
 }
 
 void
-kfdw_delivery_send_now(KafkaDestination *destination, KafkaRecord *record)
+kfdw_delivery_add(KafkaWriter *writer, KafkaRecord *record)
 {
-	check_size(destination, record);
-	destination->delivery->send_now(destination, record);
-	record->topic = destination->topic;
+	prepare_record(writer, record);
+	writer->destination->delivery->add(writer->destination, record);
+}
+
+void
+kfdw_delivery_send_now(KafkaWriter *writer, KafkaRecord *record)
+{
+	prepare_record(writer, record);
+	writer->destination->delivery->send_now(writer->destination, record);
+	record->topic = writer->destination->topic;
 }
 
 void

@@ -22,6 +22,7 @@ typedef struct KafkaDestination
 	const struct KafkaDelivery *delivery;
 	const char *topic;
 	int			max_request_size;	/* bytes of a record */
+	int			npartitions;	/* when the brokers were last asked; 0: not known */
 } KafkaDestination;
 
 typedef struct KafkaDelivery
@@ -33,6 +34,9 @@ typedef struct KafkaDelivery
 	 * What cannot be written to is an error here.
 	 */
 	KafkaDestination *(*begin) (const KafkaTableOptions *options, Oid userid);
+
+	/* how many partitions there are now; may ask the brokers, whose answer is believed for a moment */
+	int			(*count_partitions) (KafkaDestination *destination);
 
 	/* takes a record, or a copy of it; what will be refused later is an error here */
 	void		(*add) (KafkaDestination *destination, const KafkaRecord *record);
@@ -47,18 +51,27 @@ typedef struct KafkaDelivery
 /* sync.c: held until COMMIT, which waits until every record is acknowledged */
 extern const KafkaDelivery kfdw_delivery_sync;
 
-/* Begins to write to a table in the way that its options choose. */
-extern KafkaDestination *kfdw_delivery_begin(const KafkaTableOptions *options, Oid userid);
+/* async.c: sent at once in the background; nobody waits for the acknowledgement */
+extern const KafkaDelivery kfdw_delivery_async;
 
-/* Writes a record; its topic is the destination's. */
-extern void kfdw_delivery_add(KafkaDestination *destination, const KafkaRecord *record);
+/* What a statement writes to a table by. */
+typedef struct KafkaWriter KafkaWriter;
+
+/*
+ * Begins to write to a table in the way that its options choose.  The writer is in the
+ * current memory context, and of use until the end of the statement.
+ */
+extern KafkaWriter *kfdw_delivery_begin(const KafkaTableOptions *options, Oid userid);
+
+/* Writes a record to the table's topic, and sets its partition if the client does not choose it. */
+extern void kfdw_delivery_add(KafkaWriter *writer, KafkaRecord *record);
 
 /*
  * Sends a record at once and waits until it is acknowledged; it stays in the topic if
  * the transaction rolls back.  Sets its partition, offset (negative: not known) and
  * timestamp.
  */
-extern void kfdw_delivery_send_now(KafkaDestination *destination, KafkaRecord *record);
+extern void kfdw_delivery_send_now(KafkaWriter *writer, KafkaRecord *record);
 
 /* All ways take part in transactions from now on. */
 extern void kfdw_delivery_init(void);

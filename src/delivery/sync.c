@@ -28,17 +28,9 @@ begin_table(const KafkaTableOptions *options, Oid userid)
 static void
 hold_record(KafkaDestination *destination, const KafkaRecord *record)
 {
-	kfdw_target_check((KafkaTarget *) destination, record);
 	if (held == NULL)
 		held = kfdw_log_create();
 	kfdw_log_append(held, destination, record);
-}
-
-static void
-send_record_now(KafkaDestination *destination, KafkaRecord *record)
-{
-	kfdw_target_check((KafkaTarget *) destination, record);
-	kfdw_target_send_now((KafkaTarget *) destination, record);
 }
 
 static bool
@@ -93,8 +85,9 @@ end_subtransaction(int level, bool committed)
 const KafkaDelivery kfdw_delivery_sync = {
 	.name = "sync",
 	.begin = begin_table,
+	.count_partitions = kfdw_target_count_partitions,
 	.add = hold_record,
-	.send_now = send_record_now,
+	.send_now = kfdw_target_send_now,
 	.participant = {
 		.holds = holds_records,
 		.send = send_records,

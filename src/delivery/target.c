@@ -11,9 +11,8 @@
 
 #include "delivery/target.h"
 
-/* The target for these options if it is in the list, else a new one at its end. */
-static KafkaTarget *
-find_target(List **targets, const KafkaTableOptions *options, Oid userid)
+KafkaTarget *
+kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid)
 {
 	char	   *key = kfdw_config_key(&options->producer);
 	MemoryContext old;
@@ -47,39 +46,28 @@ get_topic(const KafkaTarget *target)
 	return kfdw_producer_topic(&target->config, target->destination.topic);
 }
 
-KafkaTarget *
-kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid)
+int
+kfdw_target_count_partitions(KafkaDestination *destination)
 {
-	KafkaTarget *target = find_target(targets, options, userid);
-
-	target->npartitions = kfdw_producer_partition_count(get_topic(target));
-	return target;
-}
-
-void
-kfdw_target_check(KafkaTarget *target, const KafkaRecord *record)
-{
-	/* the topic may have grown */
-	if (record->partition >= target->npartitions)
-		target->npartitions = kfdw_producer_partition_count(get_topic(target));
-
-	if (record->partition >= target->npartitions)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic \"%s\" has no partition %d", target->destination.topic, record->partition),
-				 errdetail("It has partitions 0 to %d.", target->npartitions - 1)));
+	return kfdw_producer_partition_count(get_topic((KafkaTarget *) destination));
 }
 
 void
 kfdw_target_send(KafkaTarget *target, const KafkaRecord *record)
 {
 	if (target->topic == NULL)
+	{
+		kfdw_background_await(&target->config, target->destination.topic);
 		target->topic = get_topic(target);
+	}
 	kfdw_producer_send(target->topic, record);
 }
 
 void
-kfdw_target_send_now(KafkaTarget *target, KafkaRecord *record)
+kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record)
 {
+	KafkaTarget *target = (KafkaTarget *) destination;
+
+	kfdw_background_await(&target->config, destination->topic);
 	kfdw_producer_send_now(get_topic(target), record);
 }

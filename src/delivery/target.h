@@ -6,6 +6,7 @@
 #define KFDW_TARGET_H
 
 #include "delivery/delivery.h"
+#include "kafka/background.h"
 #include "kafka/producer.h"
 #include "nodes/pg_list.h"
 
@@ -17,23 +18,23 @@ typedef struct KafkaTarget
 	Oid			userid;
 	char	   *key;			/* of the producer's configuration */
 	KafkaConfig config;
-	int			npartitions;
 	KafkaProducerTopic *topic;	/* while the transaction's records are sent; NULL before */
+	KafkaOutlet *outlet;		/* of what is sent in the background, else NULL */
 } KafkaTarget;
 
-/*
- * The target of a table and user in a list, made and put there when it is new.  That
- * its topic does not exist is an error.
- */
+/* The target of a table and user in a list, made and put there when it is new. */
 extern KafkaTarget *kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid);
 
-/* A partition that the topic does not have is an error. */
-extern void kfdw_target_check(KafkaTarget *target, const KafkaRecord *record);
+/* Asks the target's producer for the number of partitions; that there is no such topic is an error. */
+extern int	kfdw_target_count_partitions(KafkaDestination *destination);
 
-/* At the end of the transaction: hands a record to the target's producer. */
+/*
+ * At the end of the transaction: hands a record to the target's producer.  The first one
+ * waits for what this session sends to the topic in the background, and follows it.
+ */
 extern void kfdw_target_send(KafkaTarget *target, const KafkaRecord *record);
 
-/* Before: sends a record and waits until it is acknowledged, see producer.h. */
-extern void kfdw_target_send_now(KafkaTarget *target, KafkaRecord *record);
+/* Before: sends a record in the same order and waits until it is acknowledged, see producer.h. */
+extern void kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record);
 
 #endif							/* KFDW_TARGET_H */

@@ -23,7 +23,7 @@
 typedef struct KafkaModifyState
 {
 	KafkaRowCodec *codec;
-	KafkaDestination *destination;
+	KafkaWriter *writer;
 	bool		at_once;		/* RETURNING asks where each record is */
 	MemoryContext row_context;	/* reset for each row */
 } KafkaModifyState;
@@ -89,7 +89,7 @@ begin_insert(ResultRelInfo *relinfo, EState *estate)
 	KafkaModifyState *state = palloc0(sizeof(KafkaModifyState));
 
 	state->codec = kfdw_codec_create(columns, &options->format);
-	state->destination = kfdw_delivery_begin(options, userid);
+	state->writer = kfdw_delivery_begin(options, userid);
 	state->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
 											   ALLOCSET_DEFAULT_SIZES);
 	return state;
@@ -151,7 +151,7 @@ send_row(KafkaModifyState *state, TupleTableSlot *slot, KafkaRecord *record)
 {
 	HeapTuple	tuple;
 
-	kfdw_delivery_send_now(state->destination, record);
+	kfdw_delivery_send_now(state->writer, record);
 	kfdw_codec_decode_sent(state->codec, record, slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(slot->tts_mcxt);
 	tuple = heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
@@ -173,7 +173,7 @@ kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 	if (state->at_once)
 		send_row(state, slot, &record);
 	else
-		kfdw_delivery_add(state->destination, &record);
+		kfdw_delivery_add(state->writer, &record);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->row_context);
 	return slot;

@@ -14,7 +14,8 @@ kfdw_config_key(const KafkaConfig *config)
 	StringInfoData key;
 
 	initStringInfo(&key);
-	appendStringInfo(&key, "%d\n%d\n%d\n", config->kind, config->request_timeout_ms, config->delivery_timeout_ms);
+	appendStringInfo(&key, "%d\n%d\n%d\n%d\n", config->kind, config->request_timeout_ms,
+					 config->delivery_timeout_ms, config->max_block_ms);
 	for (int i = 0; i < config->nproperties; i++)
 		appendStringInfo(&key, "%d=%s\n", config->properties[i].id, config->properties[i].value);
 	return key.data;

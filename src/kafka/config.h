@@ -40,6 +40,7 @@ typedef struct KafkaConfig
 	const char *bootstrap_servers;	/* for messages; also among the properties */
 	int			request_timeout_ms; /* how long a statement waits for a silent broker */
 	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
+	int			max_block_ms;	/* how long it waits for room in its buffer */
 	KafkaLostRecords lost_records;
 	int			nproperties;
 	KafkaProperty *properties;	/* each once; what is the same for all of a kind is not among them */

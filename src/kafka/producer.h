@@ -9,7 +9,7 @@
 #include "kafka/record.h"
 
 /* A topic that records are sent to. */
-typedef struct KafkaProducerTopic KafkaProducerTopic;
+typedef struct KafkaSenderTopic KafkaProducerTopic;
 
 /*
  * A topic at the backend's producer for these settings, which is opened when there is

@@ -169,18 +169,50 @@ check_csv(const KafkaOptionSetting *settings)
 				 errmsg("the value of option \"null\" cannot have a line end")));
 }
 
-void
-kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
+/* An idempotent producer waits for all replicas, and has few requests under way. */
+static void
+check_idempotence(const KafkaOptionSetting *settings)
 {
 	const KafkaOptionSetting *idempotence = &settings[KAFKA_OPT_ENABLE_IDEMPOTENCE];
 	const KafkaOptionSetting *acks = &settings[KAFKA_OPT_ACKS];
+	const KafkaOptionSetting *in_flight = &settings[KAFKA_OPT_MAX_IN_FLIGHT];
 
 	if (idempotence->given && idempotence->number && acks->text != NULL && acks->number != -1)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("option \"enable_idempotence\" conflicts with acks \"%s\"", acks->text),
 				 errhint("Set \"acks\" to \"all\", or leave out \"enable_idempotence\".")));
+	if (idempotence->number && in_flight->number > MAX_IDEMPOTENT_IN_FLIGHT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"%s\" conflicts with \"enable_idempotence\"", kfdw_option_table[KAFKA_OPT_MAX_IN_FLIGHT].name),
+				 errdetail("An idempotent producer, as it is by default where acks is all, has at most %d requests in flight.",
+						   MAX_IDEMPOTENT_IN_FLIGHT),
+				 errhint("Set \"enable_idempotence\" to \"false\", after which records may change places.")));
+}
 
+/*
+ * As Java does: a record must not be given up while its first request may still be
+ * answered.  Only where both were set together, as one of them alone is often short.
+ */
+static void
+check_delivery_timeout(const KafkaOptionSetting *settings)
+{
+	const KafkaOptionSetting *request = &settings[KAFKA_OPT_SOCKET_TIMEOUT_MS];
+	const KafkaOptionSetting *delivery = &settings[KAFKA_OPT_DELIVERY_TIMEOUT_MS];
+	int64		shortest = (int64) request->number + settings[KAFKA_OPT_LINGER_MS].number;
+
+	if (request->given && delivery->given && delivery->number < shortest)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"delivery_timeout_ms\" must be at least \"linger_ms\" and \"socket_timeout_ms\" together"),
+				 errdetail("It is %d, and they are " INT64_FORMAT ".", delivery->number, shortest)));
+}
+
+void
+kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
+{
+	check_idempotence(settings);
 	check_csv(settings);
 	check_order(settings, KAFKA_OPT_LINGER_MS, KAFKA_OPT_DELIVERY_TIMEOUT_MS, MUST_DIFFER);
 	check_order(settings, KAFKA_OPT_MAX_REQUEST_SIZE, KAFKA_OPT_BUFFER_MEMORY, MAY_BE_EQUAL);
@@ -196,6 +228,7 @@ kfdw_option_check_object(const KafkaOptionSetting *settings, int place)
 		check_security(settings);
 	if (place == KAFKA_ON_COLUMN)
 		check_column(settings);
+	check_delivery_timeout(settings);
 	kfdw_option_check_conflicts(settings);
 }
 

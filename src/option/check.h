@@ -7,6 +7,9 @@
 
 #include "option/table.h"
 
+/* As many requests to a broker an idempotent producer may have under way. */
+#define MAX_IDEMPOTENT_IN_FLIGHT 5
+
 /* The complete options of one object, when they are set. */
 extern void kfdw_option_check_object(const KafkaOptionSetting *settings, int place);
 

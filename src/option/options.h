@@ -16,6 +16,15 @@ typedef enum KafkaOffsetReset
 	KAFKA_RESET_NONE			/* an error */
 } KafkaOffsetReset;
 
+/* Who chooses the partition of a record that is inserted without one. */
+typedef enum KafkaPartitionerKind
+{
+	KAFKA_PARTITIONER_CLIENT,	/* the client library */
+	KAFKA_PARTITIONER_ROUND_ROBIN,
+	KAFKA_PARTITIONER_UNIFORM_STICKY,
+	KAFKA_PARTITIONER_FUNCTION	/* a function of SQL */
+} KafkaPartitionerKind;
+
 /* What a server says, for work on no table; consumers also ask questions. */
 typedef struct KafkaServerOptions
 {
@@ -42,6 +51,9 @@ typedef struct KafkaTableOptions
 	/* writing */
 	const char *delivery;		/* the name of the way in which records are delivered */
 	int			max_request_size;	/* bytes of a record */
+	KafkaPartitionerKind partitioner;
+	const char *partitioner_name;	/* of a function, with its schema */
+	int			batch_size;		/* bytes */
 
 	/* clients */
 	KafkaConfig consumer;

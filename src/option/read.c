@@ -80,15 +80,24 @@ user_mapping_options(Oid userid, Oid serverid)
 	return GetUserMapping(userid, serverid)->options;
 }
 
-/* Idempotence is on unless it was switched off or acks does not allow it. */
+/*
+ * Idempotence is on unless it was switched off or acks does not allow it.  Without it one
+ * request is in flight, as more could change places when one of them is sent again.
+ */
 static void
 settle_idempotence(KafkaOptionSetting *settings)
 {
 	KafkaOptionSetting *idempotence = &settings[KAFKA_OPT_ENABLE_IDEMPOTENCE];
+	KafkaOptionSetting *in_flight = &settings[KAFKA_OPT_MAX_IN_FLIGHT];
 
 	if (!idempotence->given)
 		idempotence->number = settings[KAFKA_OPT_ACKS].number == -1;
 	idempotence->text = idempotence->number ? "true" : "false";
+	if (!in_flight->given)
+	{
+		in_flight->number = idempotence->number ? MAX_IDEMPOTENT_IN_FLIGHT : 1;
+		in_flight->text = psprintf("%d", in_flight->number);
+	}
 }
 
 /* What a server and a user's mapping say. */
@@ -127,11 +136,7 @@ add_property(KafkaConfig *config, KafkaProperty property)
 	config->properties[config->nproperties++] = property;
 }
 
-/*
- * The properties of one of the two clients, always in the same order.  Without
- * idempotence one request is in flight, as more could change places when one of
- * them is sent again.
- */
+/* The properties of one of the two clients, always in the same order. */
 static void
 build_config(KafkaConfig *config, int direction, const KafkaOptionSetting *settings)
 {
@@ -141,7 +146,10 @@ build_config(KafkaConfig *config, int direction, const KafkaOptionSetting *setti
 	config->bootstrap_servers = settings[KAFKA_OPT_BOOTSTRAP_SERVERS].text;
 	config->request_timeout_ms = settings[KAFKA_OPT_REQUEST_TIMEOUT_MS].number;
 	if (direction == KAFKA_WRITING)
+	{
 		config->delivery_timeout_ms = settings[KAFKA_OPT_DELIVERY_TIMEOUT_MS].number;
+		config->max_block_ms = settings[KAFKA_OPT_MAX_BLOCK_MS].number;
+	}
 
 	for (int i = 0; i < KAFKA_OPTION_COUNT; i++)
 	{
@@ -154,10 +162,6 @@ build_config(KafkaConfig *config, int direction, const KafkaOptionSetting *setti
 			(option->directions & direction) != 0 && (needs & ~protocol) == 0)
 			add_property(config, property);
 	}
-
-	if (direction == KAFKA_WRITING)
-		add_property(config, (KafkaProperty) {KAFKA_PROPERTY_MAX_IN_FLIGHT,
-					 settings[KAFKA_OPT_ENABLE_IDEMPOTENCE].number ? "5" : "1"});
 }
 
 /* What a server's options for a user are read from. */
@@ -283,6 +287,9 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	result->delivery = settings[KAFKA_OPT_DELIVERY].text;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
+	result->partitioner = settings[KAFKA_OPT_PARTITIONER].number;
+	result->partitioner_name = settings[KAFKA_OPT_PARTITIONER].value;
+	result->batch_size = settings[KAFKA_OPT_BATCH_SIZE].number;
 
 	build_config(&result->consumer, KAFKA_READING, settings);
 	build_config(&result->producer, KAFKA_WRITING, settings);
@@ -340,6 +347,7 @@ are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 		left->on_offset_out_of_range == right->on_offset_out_of_range &&
 		left->max_poll_records == right->max_poll_records &&
 		strcmp(left->delivery, right->delivery) == 0 && left->max_request_size == right->max_request_size &&
+		strcmp(left->partitioner_name, right->partitioner_name) == 0 &&
 		are_equal_configs(&left->consumer, &right->consumer) &&
 		are_equal_configs(&left->producer, &right->producer);
 }

@@ -72,7 +72,7 @@ static const KafkaOptionValue isolation_levels[] = {
 
 static const KafkaOptionValue deliveries[] = {
 	{"sync"},
-	{"async", .unsupported = true},
+	{"async"},
 	{"transactional", .unsupported = true},
 	{"outbox", .unsupported = true},
 	{NULL}
@@ -82,13 +82,19 @@ static const KafkaOptionValue acks_values[] = {
 	{"all", -1, "-1"}, {"-1", -1}, {"1", 1}, {"0", 0}, {NULL}
 };
 
+#define JAVA "org.apache.kafka.clients.producer."
+
+/* What the client does not know is chosen before a record reaches it: then its partitioner does not matter. */
 static const KafkaOptionValue partitioners[] = {
-	{"default", 0, "murmur2_random"},
+	{"default", KAFKA_PARTITIONER_CLIENT, "murmur2_random"},
+	{"uniform_sticky", KAFKA_PARTITIONER_UNIFORM_STICKY, "random"},
+	{"round_robin", KAFKA_PARTITIONER_ROUND_ROBIN, "random"},
 	{"random"}, {"consistent"}, {"consistent_random"}, {"murmur2"},
 	{"murmur2_random"}, {"fnv1a"}, {"fnv1a_random"},
-	{"uniform_sticky", .unsupported = true},
-	{"round_robin", .unsupported = true},
-	{NULL}
+	{JAVA "internals.DefaultPartitioner", KAFKA_PARTITIONER_CLIENT, "murmur2_random", .hidden = true},
+	{JAVA "UniformStickyPartitioner", KAFKA_PARTITIONER_UNIFORM_STICKY, "random", .hidden = true},
+	{JAVA "RoundRobinPartitioner", KAFKA_PARTITIONER_ROUND_ROBIN, "random", .hidden = true},
+	{NULL, KAFKA_PARTITIONER_FUNCTION, "random"}
 };
 
 static const KafkaOptionValue compression_types[] = {
@@ -381,7 +387,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"delivery", NULL, KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
 		.values = deliveries,
 		.def = "sync",
-		.help = "when records leave: sync sends them at COMMIT and waits for the brokers"
+		.help = "when records leave: sync sends them at COMMIT and waits for the brokers, async at once and does not wait"
 	},
 	[KAFKA_OPT_ACKS] = {
 		"acks", "request_required_acks", KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
@@ -396,12 +402,21 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.property = KAFKA_PROPERTY_ENABLE_IDEMPOTENCE,
 		.help = "no duplicates when the client sends again; on by default when acks is all"
 	},
+	[KAFKA_OPT_MAX_IN_FLIGHT] = {
+		"max_in_flight_requests_per_connection", "max_in_flight", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
+		KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1, .max = 1000000,
+		.kafka_default = "5",
+		.property = KAFKA_PROPERTY_MAX_IN_FLIGHT,
+		.help = "requests under way to a broker; by default 5, and 1 without enable_idempotence, where more may change the order of records"
+	},
 	[KAFKA_OPT_PARTITIONER] = {
-		"partitioner", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_ENUM,
+		"partitioner", "partitioner_class", KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING,
+		KAFKA_TYPE_ENUM, KAFKA_OPTION_OR_FUNCTION,
 		.values = partitioners,
 		.def = "default",
 		.property = KAFKA_PROPERTY_PARTITIONER,
-		.help = "how a key chooses the partition; the default agrees with Java producers"
+		.help = "how a record without a partition gets one; the default agrees with Java producers; a function is given the key and the number of partitions"
 	},
 	[KAFKA_OPT_COMPRESSION_TYPE] = {
 		"compression_type", "compression_codec", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
@@ -432,6 +447,12 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.def = "33554432", .kafka_default = "33554432",
 		.property = KAFKA_PROPERTY_QUEUE_BUFFERING_MAX_KBYTES,
 		.help = "bytes that wait in the client to be sent; when it is full, sending waits"
+	},
+	[KAFKA_OPT_MAX_BLOCK_MS] = {
+		"max_block_ms", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.def = "60000", .kafka_default = "60000",
+		.help = "how long a record waits for room in the buffer before the write fails"
 	},
 	[KAFKA_OPT_MAX_REQUEST_SIZE] = {
 		"max_request_size", "message_max_bytes", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
@@ -529,7 +550,6 @@ const KafkaForeignName kfdw_foreign_names[] = {
 	{"fetch_max_wait_ms", HINT_END},
 	{"retries", HINT_RETRIES},
 	{"message_send_max_retries", HINT_RETRIES},
-	{"max_in_flight*", HINT_RETRIES},
 	{"queue_buffering_max_kbytes", HINT_MEMORY},
 	{"queue_buffering_max_messages", HINT_MEMORY},
 	{"queued_*", HINT_READ_AHEAD},

@@ -7,7 +7,9 @@
 #include <ctype.h>
 
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 #include "utils/builtins.h"
+#include "utils/varlena.h"
 
 #include "format/columns.h"
 #include "option/value.h"
@@ -52,8 +54,10 @@ kfdw_option_valid_values(const KafkaOption *option)
 
 	initStringInfo(&valid);
 	for (const KafkaOptionValue *choice = option->values; choice->name != NULL; choice++)
-		if (!choice->unsupported)
+		if (!choice->unsupported && !choice->hidden)
 			appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", choice->name);
+	if ((option->flags & KAFKA_OPTION_OR_FUNCTION) != 0)
+		appendStringInfoString(&valid, ", schema.function");
 	return valid.data;
 }
 
@@ -80,11 +84,22 @@ parse_integer(const KafkaOption *option, const char *value)
 	return (int) number;
 }
 
+/* True for the name of a function with that of its schema. */
+static bool
+is_function_name(const char *value)
+{
+	List	   *parts;
+
+	return SplitIdentifierString(pstrdup(value), '.', &parts) && list_length(parts) == 2;
+}
+
 /* The chosen value of an enumeration; case does not matter, as in Kafka. */
 static const KafkaOptionValue *
 parse_enum(const KafkaOption *option, const char *value)
 {
-	for (const KafkaOptionValue *choice = option->values; choice->name != NULL; choice++)
+	const KafkaOptionValue *choice;
+
+	for (choice = option->values; choice->name != NULL; choice++)
 	{
 		if (pg_strcasecmp(choice->name, value) != 0)
 			continue;
@@ -95,8 +110,9 @@ parse_enum(const KafkaOption *option, const char *value)
 		return choice;
 	}
 
-	report_invalid_value(option, value, valid_values_hint(option));
-	return NULL;				/* not reached */
+	if ((option->flags & KAFKA_OPTION_OR_FUNCTION) == 0 || !is_function_name(value))
+		report_invalid_value(option, value, valid_values_hint(option));
+	return choice;
 }
 
 KafkaOptionSetting

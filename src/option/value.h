@@ -31,6 +31,7 @@ typedef enum KafkaOptionType
 #define KAFKA_OPTION_SASL		0x08	/* only where security_protocol says SASL */
 #define KAFKA_OPTION_SSL		0x10	/* only where security_protocol says SSL */
 #define KAFKA_OPTION_MAY_BE_EMPTY	0x20	/* the empty string is a value */
+#define KAFKA_OPTION_OR_FUNCTION	0x40	/* of an enumeration: any other value is a function, as its last entry says */
 
 /* A value of an enumeration. */
 typedef struct KafkaOptionValue
@@ -39,6 +40,7 @@ typedef struct KafkaOptionValue
 	int			code;			/* what it is for us */
 	const char *property;		/* what it is for the client; NULL: the name */
 	bool		unsupported;	/* known, and refused in this version */
+	bool		hidden;			/* another name, not shown among the valid values */
 } KafkaOptionValue;
 
 typedef struct KafkaOption

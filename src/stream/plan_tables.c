@@ -66,14 +66,25 @@ kfdw_plan_tables_check_source(const KafkaPlanTables *tables, Oid given)
 						get_rel_name(tables->source), get_rel_name(given))));
 }
 
-/* True when two topic tables are of the same topic. */
-static bool
-is_same_topic(Oid one, Oid other)
+/* A topic table that a stream writes: of another topic than its source, and in a way that commits with its batches. */
+static void
+check_topic_target(Oid relid, Oid source)
 {
-	KafkaTableOptions *a = kfdw_options_table(one, GetUserId());
-	KafkaTableOptions *b = kfdw_options_table(other, GetUserId());
+	KafkaTableOptions *target = kfdw_options_table(relid, GetUserId());
+	KafkaTableOptions *read = kfdw_options_table(source, GetUserId());
 
-	return strcmp(a->server, b->server) == 0 && strcmp(a->topic, b->topic) == 0;
+	if (strcmp(target->server, read->server) == 0 && strcmp(target->topic, read->topic) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a stream's statement cannot write the topic that it reads"),
+				 errdetail("Its results in table \"%s\" would be its next records, without end.", get_rel_name(relid)),
+				 errhint("Write to another topic; a stream of its own can read that.")));
+	if (strcmp(target->delivery, "async") == 0 || strcmp(target->delivery, "transactional") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a stream's statement cannot write table \"%s\" with delivery \"%s\"",
+						get_rel_name(relid), target->delivery),
+				 errdetail("Its results and its position could not be kept together.")));
 }
 
 void
@@ -88,12 +99,7 @@ kfdw_plan_tables_check_target(Oid relid, KafkaPlanTables *tables)
 	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE || !kfdw_options_is_topic_table(relid))
 		return;
 	tables->writes_topic = true;
-	if (is_same_topic(relid, tables->source))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-				 errmsg("a stream's statement cannot write the topic that it reads"),
-				 errdetail("Its results in table \"%s\" would be its next records, without end.", get_rel_name(relid)),
-				 errhint("Write to another topic; a stream of its own can read that.")));
+	check_topic_target(relid, tables->source);
 }
 
 /* Rows of a partitioned table can go to each of its partitions. */

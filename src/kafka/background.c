@@ -1,0 +1,375 @@
+/*
+ * background.c
+ *	  Sending records whose acknowledgements nobody waits for.
+ *
+ * Reports come whenever the library is polled: while later records are sent, at the
+ * begin of statements, at the end of transactions.  A producer whose settings changed
+ * goes on with what it holds, and is closed when that has been reported on.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "kafka/background.h"
+#include "kafka/fault.h"
+#include "kafka/sender.h"
+
+/* Producers without records under way that a backend keeps open between transactions. */
+#define MAX_IDLE_PRODUCERS	8
+
+/* How long the end of a session waits for what it still has. */
+#define EXIT_WAIT_MS	5000
+
+/* Failures are told of once in such a time; they come in bursts. */
+#define BURST_MS		1000
+
+/* What is kept of failures until they are asked for: so many, and so much of their keys. */
+#define MAX_FAILURES	10000
+#define MAX_FAILURE_BYTES (1024 * 1024)
+
+typedef struct KafkaBackground
+{
+	KafkaSender sender;
+	KafkaOutlet *outlets;
+	TimestampTz last_sent;
+} KafkaBackground;
+
+struct KafkaOutlet
+{
+	KafkaBackground *background;
+	KafkaSenderTopic *topic;
+	Oid			relid;
+	int64		outstanding;
+	KafkaOutlet *next;
+};
+
+/* Like KafkaFailure, malloc'ed: reports are taken where PostgreSQL's memory is none. */
+typedef struct KeptFailure
+{
+	char	   *topic;
+	int32		partition;
+	char	   *key;
+	size_t		key_len;
+	rd_kafka_resp_err_t error;
+} KeptFailure;
+
+static KafkaSender *producers = NULL;
+
+static KeptFailure *failures = NULL;
+static int	nfailures = 0;
+static size_t failure_bytes = 0;
+static int64 failures_not_kept = 0;
+
+/* What has not been told of yet: how many, and the first of them. */
+static struct
+{
+	int64		count;
+	char		topic[256];
+	int32		partition;
+	rd_kafka_resp_err_t error;
+	char		reason[512];
+	TimestampTz last_told;
+}			burst;
+
+/* Keeps a failure, unless there are too many. */
+static void
+keep_failure(const rd_kafka_message_t *message, rd_kafka_resp_err_t error)
+{
+	KeptFailure failure = {.partition = message->partition,.error = error,.key_len = message->key_len};
+
+	if (failures == NULL)
+		failures = malloc(MAX_FAILURES * sizeof(KeptFailure));
+	if (failures != NULL && nfailures < MAX_FAILURES && failure_bytes + message->key_len <= MAX_FAILURE_BYTES)
+	{
+		failure.topic = strdup(rd_kafka_topic_name(message->rkt));
+		failure.key = message->key != NULL ? malloc(message->key_len + 1) : NULL;
+	}
+	if (failure.topic == NULL || (message->key != NULL && failure.key == NULL))
+	{
+		free(failure.topic);
+		free(failure.key);
+		failures_not_kept++;
+		return;
+	}
+	if (failure.key != NULL)
+		memcpy(failure.key, message->key, message->key_len);
+	failure_bytes += message->key_len;
+	failures[nfailures++] = failure;
+}
+
+/* The report on a record. */
+static void
+take_report(KafkaSender *sender, const rd_kafka_message_t *message)
+{
+	KafkaOutlet *outlet = message->_private;
+	rd_kafka_resp_err_t error = kfdw_sender_error(sender, message);
+
+	outlet->outstanding--;
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		sender->silent = false;
+		return;
+	}
+	keep_failure(message, error);
+	if (burst.count++ > 0)
+		return;
+	strlcpy(burst.topic, rd_kafka_topic_name(message->rkt), sizeof(burst.topic));
+	burst.partition = message->partition;
+	burst.error = error;
+	strlcpy(burst.reason, sender->client->error ? sender->client->reason : "", sizeof(burst.reason));
+}
+
+static const KafkaReports reports = {
+	.size = sizeof(KafkaBackground),
+	.take = take_report,
+};
+
+/* Tells of the failures that nobody was told of; where they are returned, the log only. */
+static void
+tell_failures(int level)
+{
+	int64		count = burst.count;
+	char		where[32] = "";
+
+	if (count == 0)
+		return;
+	burst.count = 0;
+	burst.last_told = GetCurrentTimestamp();
+	if (burst.partition >= 0)
+		snprintf(where, sizeof(where), ", partition %d", burst.partition);
+	ereport(level,
+			(errcode(kfdw_fault_sqlstate(burst.error)),
+			 count == 1 ?
+			 errmsg("could not deliver a record to topic \"%s\"%s: %s", burst.topic, where, rd_kafka_err2str(burst.error)) :
+			 errmsg("could not deliver %lld records, the first one to topic \"%s\"%s: %s",
+					(long long) count, burst.topic, where, rd_kafka_err2str(burst.error)),
+			 burst.reason[0] != '\0' ? errdetail_internal("%s", burst.reason) : 0,
+			 errhint("kafka.flush() returns the records that were not delivered.")));
+}
+
+void
+kfdw_background_look(void)
+{
+	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
+		kfdw_client_serve(sender->client);
+	if (TimestampDifferenceExceeds(burst.last_told, GetCurrentTimestamp(), BURST_MS))
+		tell_failures(WARNING);
+}
+
+/* Destroys a producer; what it still has was not delivered. */
+static void
+destroy_producer(KafkaSender *sender)
+{
+	KafkaBackground *background = (KafkaBackground *) sender;
+	KafkaOutlet *outlets = background->outlets;
+
+	kfdw_sender_destroy(&producers, sender);
+	while (outlets != NULL)
+	{
+		KafkaOutlet *outlet = outlets;
+
+		outlets = outlet->next;
+		pfree(outlet);
+	}
+}
+
+/* True when a producer's records, or those of one of its outlets, are under way. */
+static bool
+is_busy(const KafkaSender *sender, const KafkaOutlet *outlet)
+{
+	return outlet != NULL ? outlet->outstanding > 0 : sender->outstanding > 0;
+}
+
+/* Waits until a producer's records, or those of one of its outlets, are reported on. */
+static void
+await_reports(KafkaSender *sender, const KafkaOutlet *outlet)
+{
+	while (is_busy(sender, outlet))
+	{
+		CHECK_FOR_INTERRUPTS();
+		kfdw_sender_wait(sender, ((KafkaBackground *) sender)->last_sent);
+	}
+	if (sender->outstanding == 0)
+		sender->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/*
+ * The end of the session, at which its transaction may still be open: no interrupt is
+ * served any more, and a client that waits for this is gone.
+ */
+static void
+finish_at_exit(int code, Datum argument)
+{
+	TimestampTz began = GetCurrentTimestamp();
+
+	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
+	{
+		while (sender->outstanding > 0 &&
+			   !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), EXIT_WAIT_MS))
+			kfdw_sender_wait(sender, ((KafkaBackground *) sender)->last_sent);
+		for (KafkaOutlet *outlet = ((KafkaBackground *) sender)->outlets; outlet != NULL; outlet = outlet->next)
+			if (outlet->outstanding > 0)
+				ereport(LOG,
+						(errmsg("the session ends with %lld records for topic \"%s\" that were not acknowledged",
+								(long long) outlet->outstanding, outlet->topic->name),
+						 sender->client->error ? errdetail_internal("%s", sender->client->reason) : 0));
+	}
+	tell_failures(LOG);
+	while (producers != NULL)
+		destroy_producer(producers);
+}
+
+/* The table's records at a producer. */
+static KafkaOutlet *
+get_outlet(KafkaBackground *background, const char *topic, Oid relid)
+{
+	KafkaOutlet *outlet;
+
+	for (outlet = background->outlets; outlet != NULL; outlet = outlet->next)
+		if (outlet->relid == relid && strcmp(outlet->topic->name, topic) == 0)
+			return outlet;
+	outlet = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaOutlet));
+	outlet->background = background;
+	outlet->relid = relid;
+	outlet->topic = kfdw_sender_topic(&background->sender, topic);
+	outlet->next = background->outlets;
+	background->outlets = outlet;
+	return outlet;
+}
+
+/* Waits for what others than one producer have under way to a topic at the same brokers. */
+static void
+await_others(const KafkaSender *but, const KafkaConfig *config, const char *topic)
+{
+	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
+	{
+		if (sender == but || strcmp(sender->client->servers, config->bootstrap_servers) != 0)
+			continue;
+		for (KafkaOutlet *outlet = ((KafkaBackground *) sender)->outlets; outlet != NULL; outlet = outlet->next)
+			if (strcmp(outlet->topic->name, topic) == 0)
+				await_reports(sender, outlet);
+	}
+}
+
+void
+kfdw_background_await(const KafkaConfig *config, const char *topic)
+{
+	await_others(NULL, config, topic);
+}
+
+/* The producer for these settings; one that the library has closed makes way for a new one. */
+static KafkaSender *
+get_producer(const KafkaConfig *config)
+{
+	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
+
+	if (!kfdw_sender_is_dead(sender))
+		return sender;
+	sender->retired = true;
+	kfdw_sender_give_up(sender);
+	return kfdw_sender_get(&producers, &reports, config);
+}
+
+KafkaOutlet *
+kfdw_background_begin(const KafkaConfig *config, const char *topic, Oid relid)
+{
+	static bool exit_callback_registered = false;
+	KafkaSender *sender;
+
+	sender = get_producer(config);
+	if (!exit_callback_registered)
+		before_shmem_exit(finish_at_exit, 0);
+	exit_callback_registered = true;
+	await_others(sender, config, topic);
+	return get_outlet((KafkaBackground *) sender, topic, relid);
+}
+
+int
+kfdw_background_partition_count(KafkaOutlet *outlet)
+{
+	KafkaSenderTopic *topic = outlet->topic;
+
+	if (topic->npartitions == 0)
+		kfdw_sender_ask_topic(topic);
+	else if (kfdw_sender_is_outdated(topic))
+		kfdw_sender_renew_topic(topic);
+	return topic->npartitions;
+}
+
+void
+kfdw_background_send(KafkaOutlet *outlet, const KafkaRecord *record)
+{
+	KafkaSender *sender = &outlet->background->sender;
+
+	kfdw_sender_hand_over(outlet->topic, record, outlet);
+	outlet->outstanding++;
+	outlet->background->last_sent = GetCurrentTimestamp();
+
+	/* reports come in the hundreds of thousands: take them while sending */
+	if ((sender->outstanding & 0x3ff) == 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		rd_kafka_poll(sender->client->rk, 0);
+	}
+}
+
+void
+kfdw_background_flush(void)
+{
+	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
+		await_reports(sender, NULL);
+	tell_failures(LOG);
+}
+
+int
+kfdw_background_failure_count(void)
+{
+	return nfailures;
+}
+
+KafkaFailure
+kfdw_background_failure(int number)
+{
+	const KeptFailure *kept = &failures[number];
+
+	return (KafkaFailure) {kept->topic, kept->partition, kept->key, kept->key_len, rd_kafka_err2str(kept->error)};
+}
+
+int64
+kfdw_background_failures_not_kept(void)
+{
+	return failures_not_kept;
+}
+
+void
+kfdw_background_forget_failures(void)
+{
+	for (int i = 0; i < nfailures; i++)
+	{
+		free(failures[i].topic);
+		free(failures[i].key);
+	}
+	free(failures);
+	failures = NULL;
+	nfailures = 0;
+	failure_bytes = 0;
+	failures_not_kept = 0;
+}
+
+void
+kfdw_background_end_transaction(void)
+{
+	KafkaSender *next;
+	int			kept = 0;
+
+	for (KafkaSender *sender = producers; sender != NULL; sender = next)
+	{
+		next = sender->next;
+		rd_kafka_poll(sender->client->rk, 0);
+		if (sender->outstanding == 0 && (kfdw_sender_is_done_for(sender) || ++kept > MAX_IDLE_PRODUCERS))
+			destroy_producer(sender);
+	}
+}

@@ -1,0 +1,348 @@
+/*
+ * sender.c
+ *	  A producer's handle and the topics that it sends to.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "kafka/error.h"
+#include "kafka/fault.h"
+#include "kafka/sender.h"
+#include "kafka/topic.h"
+
+/* What is known of a topic is believed for less than it takes to delete and create it. */
+#define TOPIC_AGE_MS	20
+
+/* How long sending waits at most until that is renewed. */
+#define RENEWAL_MS		1000
+
+/* The longest wait without a look at interrupts. */
+#define SLICE_MS		50
+
+/* The library fails a late record some time after its timeout; by then we do it. */
+#define EXPIRY_SLACK_MS	250
+
+/* produceva() takes its arguments as an array: these, and one for each header. */
+#define FIXED_ARGUMENTS 7
+
+/* The library's report on a record. */
+static void
+take_report(void *owner, const rd_kafka_message_t *message)
+{
+	KafkaSender *sender = owner;
+
+	sender->outstanding--;
+	sender->reports->take(sender, message);
+	if (sender->outstanding == 0)
+		sender->purged = false;
+}
+
+/* Opens a sender. */
+static KafkaSender *
+open_sender(const KafkaReports *reports, const KafkaConfig *config)
+{
+	KafkaSender *sender = MemoryContextAllocZero(TopMemoryContext, reports->size);
+
+	PG_TRY();
+	{
+		sender->client = kfdw_client_acquire(config);
+	}
+	PG_CATCH();
+	{
+		pfree(sender);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	sender->client->report = take_report;
+	sender->client->owner = sender;
+	sender->reports = reports;
+	sender->delivery_timeout_ms = config->delivery_timeout_ms;
+	sender->max_block_ms = config->max_block_ms;
+	return sender;
+}
+
+KafkaSender *
+kfdw_sender_get(KafkaSender **list, const KafkaReports *reports, const KafkaConfig *config)
+{
+	char	   *key = kfdw_config_key(config);
+	KafkaSender *sender;
+
+	for (sender = *list; sender != NULL; sender = sender->next)
+		if (!sender->retired && strcmp(sender->client->key, key) == 0)
+			break;
+	if (sender == NULL)
+	{
+		sender = open_sender(reports, config);
+		sender->next = *list;
+		*list = sender;
+	}
+	pfree(key);
+	return sender;
+}
+
+void
+kfdw_sender_destroy(KafkaSender **list, KafkaSender *sender)
+{
+	while (*list != sender)
+		list = &(*list)->next;
+	*list = sender->next;
+
+	sender->client->owner = NULL;
+	kfdw_sender_give_up(sender);
+	while (sender->topics != NULL)
+	{
+		KafkaSenderTopic *topic = sender->topics;
+
+		sender->topics = topic->next;
+		rd_kafka_topic_destroy(topic->topic);
+		pfree(topic->name);
+		pfree(topic);
+	}
+	kfdw_client_discard(sender->client);
+	pfree(sender);
+}
+
+bool
+kfdw_sender_is_dead(const KafkaSender *sender)
+{
+	char		reason[256];
+
+	return rd_kafka_fatal_error(sender->client->rk, reason, sizeof(reason)) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+bool
+kfdw_sender_is_done_for(const KafkaSender *sender)
+{
+	return sender->broken || sender->retired || kfdw_client_is_stale(sender->client) || kfdw_sender_is_dead(sender);
+}
+
+void
+kfdw_sender_give_up(KafkaSender *sender)
+{
+	rd_kafka_purge(sender->client->rk,
+				   RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+KafkaSenderTopic *
+kfdw_sender_topic(KafkaSender *sender, const char *name)
+{
+	KafkaSenderTopic *topic;
+
+	for (topic = sender->topics; topic != NULL; topic = topic->next)
+		if (strcmp(topic->name, name) == 0)
+			return topic;
+	topic = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaSenderTopic));
+	topic->sender = sender;
+	topic->name = MemoryContextStrdup(TopMemoryContext, name);
+	topic->topic = rd_kafka_topic_new(sender->client->rk, name, NULL);
+	if (topic->topic == NULL)
+		kfdw_error_topic(sender->client, name, -1, rd_kafka_last_error(),
+						 rd_kafka_err2str(rd_kafka_last_error()));
+	topic->next = sender->topics;
+	sender->topics = topic;
+	return topic;
+}
+
+/* What the brokers have said of the topic. */
+static void
+take_answer(KafkaSenderTopic *topic, KafkaTopicCall *call)
+{
+	if (!call->error)
+	{
+		topic->npartitions = call->npartitions;
+		topic->known_at = GetCurrentTimestamp();
+	}
+	topic->sender->silent = call->error != RD_KAFKA_RESP_ERR_NO_ERROR;
+	kfdw_topic_done(call);
+}
+
+void
+kfdw_sender_ask_topic(KafkaSenderTopic *topic)
+{
+	PG_TRY();
+	{
+		take_answer(topic, kfdw_topic_count(topic->sender->client, topic->name));
+	}
+	PG_CATCH();
+	{
+		/* a thread may go on using the client */
+		topic->sender->broken = topic->sender->reports->delicate;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+void
+kfdw_sender_renew_topic(KafkaSenderTopic *topic)
+{
+	int			timeout_ms = Min(RENEWAL_MS, Max(topic->sender->delivery_timeout_ms / 4, 1));
+
+	if (topic->sender->silent)
+		return;
+	PG_TRY();
+	{
+		take_answer(topic, kfdw_topic_renew(topic->sender->client, topic->name, timeout_ms));
+	}
+	PG_CATCH();
+	{
+		topic->sender->broken = topic->sender->reports->delicate;
+		topic->sender->silent = true;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+bool
+kfdw_sender_is_outdated(const KafkaSenderTopic *topic)
+{
+	return TimestampDifferenceExceeds(topic->known_at, GetCurrentTimestamp(), TOPIC_AGE_MS);
+}
+
+/* Fills the arguments of produceva() for a record; returns their number. */
+static size_t
+fill_arguments(rd_kafka_vu_t *arguments, const KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
+{
+	size_t		n = 0;
+
+	arguments[n].vtype = RD_KAFKA_VTYPE_RKT;
+	arguments[n++].u.rkt = topic->topic;
+	arguments[n].vtype = RD_KAFKA_VTYPE_PARTITION;
+	arguments[n++].u.i32 = record->partition == KAFKA_PARTITION_ANY ? RD_KAFKA_PARTITION_UA : record->partition;
+	arguments[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+	arguments[n++].u.i = RD_KAFKA_MSG_F_COPY;
+	arguments[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
+	arguments[n++].u.ptr = opaque;
+	arguments[n].vtype = RD_KAFKA_VTYPE_KEY;
+	arguments[n].u.mem.ptr = unconstify(char *, record->key);
+	arguments[n++].u.mem.size = record->key ? record->key_len : 0;
+	arguments[n].vtype = RD_KAFKA_VTYPE_VALUE;
+	arguments[n].u.mem.ptr = unconstify(char *, record->value);
+	arguments[n++].u.mem.size = record->value ? record->value_len : 0;
+	if (record->timestamp != KAFKA_NO_TIMESTAMP)
+	{
+		arguments[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+		arguments[n++].u.i64 = record->timestamp;
+	}
+	for (int i = 0; i < record->nheaders; i++)
+	{
+		const KafkaHeader *header = &record->headers[i];
+
+		arguments[n].vtype = RD_KAFKA_VTYPE_HEADER;
+		arguments[n].u.header.name = header->key;
+		arguments[n].u.header.val = header->value;
+		arguments[n++].u.header.size = header->value ? (ssize_t) header->value_len : 0;
+	}
+	return n;
+}
+
+/* Hands a record over once; the library's error code. */
+static rd_kafka_resp_err_t
+produce(const KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
+{
+	rd_kafka_vu_t fixed[FIXED_ARGUMENTS + 8];
+	rd_kafka_vu_t *arguments = fixed;
+	rd_kafka_error_t *error;
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (record->nheaders > 8)
+		arguments = palloc((FIXED_ARGUMENTS + record->nheaders) * sizeof(rd_kafka_vu_t));
+	error = rd_kafka_produceva(topic->sender->client->rk, arguments,
+							   fill_arguments(arguments, topic, record, opaque));
+	if (error != NULL)
+	{
+		code = rd_kafka_error_code(error);
+		rd_kafka_error_destroy(error);
+	}
+	if (arguments != fixed)
+		pfree(arguments);
+	return code;
+}
+
+/*
+ * Gives up on records that nobody acknowledged in their time.  The library does so
+ * itself, but not while it pauses between two attempts to connect.
+ */
+static void
+expire(KafkaSender *sender, TimestampTz since)
+{
+	if (sender->purged ||
+		!TimestampDifferenceExceeds(since, GetCurrentTimestamp(),
+									Min(sender->delivery_timeout_ms, PG_INT32_MAX - EXPIRY_SLACK_MS) + EXPIRY_SLACK_MS))
+		return;
+	sender->purged = true;
+	kfdw_sender_give_up(sender);
+}
+
+/* The queue stays full for too long. */
+static void
+check_patience(const KafkaSenderTopic *topic, TimestampTz since)
+{
+	const KafkaSender *sender = topic->sender;
+
+	if (!TimestampDifferenceExceeds(since, GetCurrentTimestamp(), sender->max_block_ms))
+		return;
+	ereport_domain(ERROR, kfdw_fault_domain(RD_KAFKA_RESP_ERR__QUEUE_FULL),
+				   (errcode(kfdw_fault_sqlstate(RD_KAFKA_RESP_ERR__QUEUE_FULL)),
+					errmsg("no room for a record for topic \"%s\" within %d ms", topic->name, sender->max_block_ms),
+					sender->client->error ?
+					errdetail("Records that are not acknowledged fill the buffer: %s", sender->client->reason) :
+					errdetail("Records that are not acknowledged fill the buffer."),
+					errhint("Raise \"max_block_ms\" to wait longer, or \"buffer_memory\" to keep more of them.")));
+}
+
+/* Waits a moment while the queue is full; the times when that began, and when room was made for the last time. */
+static void
+wait_for_room(KafkaSenderTopic *topic, TimestampTz *full_since, TimestampTz *stuck_since)
+{
+	KafkaSender *sender = topic->sender;
+	int64		before = sender->outstanding;
+
+	CHECK_FOR_INTERRUPTS();
+	rd_kafka_poll(sender->client->rk, SLICE_MS);
+	if (sender->reports->check != NULL)
+		sender->reports->check(sender);
+	if (*stuck_since == 0 || sender->outstanding < before)
+		*stuck_since = GetCurrentTimestamp();
+	if (*full_since == 0)
+		*full_since = *stuck_since;
+	expire(sender, *stuck_since);
+	check_patience(topic, *full_since);
+}
+
+void
+kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
+{
+	KafkaSender *sender = topic->sender;
+	TimestampTz full_since = 0;
+	TimestampTz stuck_since = 0;
+	rd_kafka_resp_err_t error;
+
+	topic->in_use = true;
+	while ((error = produce(topic, record, opaque)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		wait_for_room(topic, &full_since, &stuck_since);
+	if (error)
+	{
+		sender->broken = sender->reports->delicate;
+		kfdw_error_topic(sender->client, topic->name, record->partition, error, rd_kafka_err2str(error));
+	}
+	sender->outstanding++;
+}
+
+void
+kfdw_sender_wait(KafkaSender *sender, TimestampTz since)
+{
+	rd_kafka_flush(sender->client->rk, SLICE_MS);
+	kfdw_client_serve(sender->client);
+	expire(sender, since);
+}
+
+rd_kafka_resp_err_t
+kfdw_sender_error(const KafkaSender *sender, const rd_kafka_message_t *message)
+{
+	if (sender->purged && message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+	return message->err;
+}
