@@ -105,6 +105,12 @@ AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
 CREATE FUNCTION flush(OUT _topic text, OUT _partition int, OUT key bytea, OUT error text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_flush' LANGUAGE C VOLATILE;
 
+-- Values --------------------------------------------------------------------
+
+-- A number as Kafka Connect's JsonConverter writes the type Decimal: the unscaled integer in base64.
+CREATE FUNCTION connect_decimal(value text, scale int) RETURNS numeric
+AS 'MODULE_PATHNAME', 'kfdw_connect_decimal' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
 -- Positions -----------------------------------------------------------------
 
 -- next_offset is the offset of the next record to read.  Rows are written by the
