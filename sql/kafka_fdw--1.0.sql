@@ -105,6 +105,64 @@ AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
 CREATE FUNCTION flush(OUT _topic text, OUT _partition int, OUT key bytea, OUT error text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_flush' LANGUAGE C VOLATILE;
 
+-- A trigger that writes what changes in a table to a topic: its arguments are the foreign
+-- table, with its schema, and the columns of the key, by default those of the primary key.
+CREATE FUNCTION publish() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_publish' LANGUAGE C;
+
+CREATE FUNCTION check_publish(source regclass, target regclass, key_columns text[]) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_check_publish' LANGUAGE C STABLE STRICT;
+
+-- Makes such triggers, which fail here if they ever would for how the tables are defined.
+CREATE FUNCTION publish_table(source regclass, target regclass, key_columns text[] DEFAULT '{}',
+  for_each text DEFAULT 'row') RETURNS void LANGUAGE plpgsql STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  place text;
+  name text;
+  arguments text;
+  event text;
+BEGIN
+  IF for_each NOT IN ('row', 'statement') THEN
+    RAISE 'triggers are for each "row" or "statement", not "%"', for_each USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM kafka.check_publish(source, target, key_columns);
+  SELECT format('%I.%I', n.nspname, c.relname), left('publish_to_' || c.relname, 50) INTO place, name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target;
+  SELECT string_agg(quote_literal(argument), ', ') INTO arguments FROM unnest(place || key_columns) argument;
+  IF for_each = 'row' THEN
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION kafka.publish(%s)',
+      name, source, arguments);
+    RETURN;
+  END IF;
+  FOREACH event IN ARRAY ARRAY['INSERT', 'UPDATE', 'DELETE'] LOOP
+    EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s %s FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish(%s)',
+      name || '_' || lower(event), event, source, CASE WHEN event <> 'INSERT' THEN 'OLD TABLE AS old_rows' END,
+      CASE WHEN event <> 'DELETE' THEN 'NEW TABLE AS new_rows' END, arguments);
+  END LOOP;
+END $$;
+
+-- Drops them: those to one target, or all.
+CREATE FUNCTION unpublish_table(source regclass, target regclass DEFAULT NULL) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  name text;
+  dropped bool := false;
+BEGIN
+  FOR name IN
+    SELECT t.tgname FROM pg_trigger t
+    WHERE t.tgrelid = source AND t.tgfoid = 'kafka.publish()'::regprocedure AND t.tgparentid = 0 AND
+      (target IS NULL OR split_part(encode(t.tgargs, 'escape'), '\000', 1) =
+        (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', name, source);
+    dropped := true;
+  END LOOP;
+  IF NOT dropped THEN
+    RAISE 'table "%" has no trigger that publishes it', source USING ERRCODE = 'undefined_object';
+  END IF;
+END $$;
+
 -- Values --------------------------------------------------------------------
 
 -- A number as Kafka Connect's JsonConverter writes the type Decimal: the unscaled integer in base64.

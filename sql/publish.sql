@@ -1,0 +1,175 @@
+-- kafka.publish(): what changes in a table goes to a topic.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER publish_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+\set SHOW_CONTEXT never
+CREATE SCHEMA publish;
+SET search_path = publish;
+
+\! kafka_tool create-topic --replace publish 1
+CREATE TABLE customers (id int PRIMARY KEY, name text, email text, since timestamptz DEFAULT '2024-02-03 04:05:06Z');
+CREATE FOREIGN TABLE customer_events (id int OPTIONS (metadata 'key', field 'id'), name varchar(20), since timestamptz) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', 'customer_events');
+SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'customers'::regclass;
+
+-- A row of each kind; a changed key is a tombstone and a row.
+INSERT INTO customers VALUES (1, 'a', 'x'), (2, NULL, 'y');
+UPDATE customers SET name = 'b' WHERE id = 2;
+UPDATE customers SET id = 3 WHERE id = 2;
+DELETE FROM customers WHERE id = 1;
+INSERT INTO customers VALUES (3, 'c') ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name;
+SET TimeZone = 'Asia/Tokyo';
+SET DateStyle = 'German';
+INSERT INTO customers VALUES (4, 'd');
+-- Nothing of what is rolled back.
+BEGIN;
+INSERT INTO customers VALUES (5, 'e');
+SAVEPOINT s;
+DELETE FROM customers WHERE id = 4;
+ROLLBACK TO s;
+COMMIT;
+INSERT INTO customers VALUES (6, 'f'), (6, 'f');
+\! kafka_tool consume publish -f kvh
+SELECT kafka.publish_table('customers', 'customer_events');
+SELECT kafka.unpublish_table('customers', 'customer_events');
+SELECT kafka.unpublish_table('customers');
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'customers'::regclass;
+
+-- By the statement; keys that are gone come first, as others may take them.
+\! kafka_tool create-topic --replace publish 1
+SELECT kafka.publish_table('customers', 'customer_events', for_each => 'statement');
+SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'customers'::regclass ORDER BY 1;
+UPDATE customers SET id = id + 1 WHERE false;
+DELETE FROM customers;
+INSERT INTO customers SELECT i, 'n' || i FROM generate_series(1, 3) i;
+ALTER TABLE customers DROP CONSTRAINT customers_pkey, ADD PRIMARY KEY (id) DEFERRABLE;
+UPDATE customers SET id = id + 1;
+UPDATE customers SET name = upper(name) WHERE id = 4;
+DELETE FROM customers WHERE id = 2;
+\! kafka_tool consume publish -f kvh
+SELECT kafka.unpublish_table('customers');
+
+-- The whole row as JSON, a key of several columns, conditions, triggers of replicas.
+\! kafka_tool create-topic --replace publish 1
+CREATE TABLE items (shop text, number int, price numeric, sold timestamptz DEFAULT '2024-02-03 04:05:06Z', tags text[], PRIMARY KEY (number, shop));
+CREATE FOREIGN TABLE item_rows (_key text OPTIONS (metadata 'key'), _value jsonb OPTIONS (metadata 'value'), _headers kafka.header[] OPTIONS (metadata 'headers'),
+  _partition int OPTIONS (metadata 'partition'), _offset bigint OPTIONS (metadata 'offset')) SERVER publish_test OPTIONS (topic 'publish');
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION kafka.publish('publish.item_rows');
+CREATE TRIGGER publish_price AFTER UPDATE OF price ON items FOR EACH ROW WHEN (OLD.price IS DISTINCT FROM NEW.price AND NEW.price > 10)
+  EXECUTE FUNCTION kafka.publish('publish.item_rows', 'shop');
+ALTER TABLE items ENABLE REPLICA TRIGGER publish;
+SET session_replication_role = replica;
+INSERT INTO items VALUES ('s', 1, 1.50, DEFAULT, '{a,"b c"}');
+DELETE FROM items;
+RESET session_replication_role;
+INSERT INTO items VALUES ('s', 2, 2.00);
+UPDATE items SET price = 9;
+UPDATE items SET price = 11, sold = NULL;
+\! kafka_tool consume publish -f kvh
+SELECT kafka.unpublish_table('items');
+
+-- Partitions have the triggers of their table.
+\! kafka_tool create-topic --replace publish 1
+CREATE TABLE parts (v text, id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+CREATE TABLE parts_2 (id int NOT NULL, dropped int, v text);
+ALTER TABLE parts_2 DROP COLUMN dropped;
+ALTER TABLE parts ATTACH PARTITION parts_2 FOR VALUES FROM (10) TO (20);
+CREATE FOREIGN TABLE part_events (key int OPTIONS (metadata 'key'), id int, v text) SERVER publish_test OPTIONS (topic 'publish', delivery 'async');
+SELECT kafka.publish_table('parts', 'part_events');
+INSERT INTO parts VALUES ('a', 1), ('b', 11);
+UPDATE parts SET id = 12 WHERE id = 1;
+SELECT kafka.unpublish_table('parts', 'part_events');
+SELECT kafka.publish_table('parts', 'part_events', for_each => 'statement');
+UPDATE parts SET id = 2 WHERE id = 12;
+SELECT * FROM kafka.flush();
+\! kafka_tool consume publish -f kvh
+DROP TABLE parts;
+
+-- What does not fit is an error, as early as it can be known.
+SELECT kafka.publish_table('customers', 'items');
+SELECT kafka.publish_table('customers', 'item_rows', '{none}');
+SELECT kafka.publish_table('customers', 'item_rows', for_each => 'transaction');
+CREATE TABLE no_key (id int, name text);
+SELECT kafka.publish_table('no_key', 'item_rows');
+SELECT kafka.publish_table('no_key', 'customer_events', '{id}');
+CREATE FOREIGN TABLE no_key_column (id int) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', 'no_key_column');
+CREATE FOREIGN TABLE no_value (id int OPTIONS (metadata 'key')) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', 'no_value');
+CREATE FOREIGN TABLE wrong_type (key int OPTIONS (metadata 'key'), since int) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', 'wrong_type');
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER t BEFORE INSERT ON wrong_type FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT kafka.publish_table('customers', 'wrong_type');
+SELECT kafka.publish_table('no_key', 'item_rows', '{id}');
+INSERT INTO no_key VALUES (NULL, 'x');
+SELECT kafka.unpublish_table('no_key');
+CREATE TRIGGER t AFTER INSERT ON no_key FOR EACH ROW EXECUTE FUNCTION kafka.publish();
+INSERT INTO no_key VALUES (1);
+DROP TRIGGER t ON no_key;
+CREATE TRIGGER t AFTER INSERT ON no_key FOR EACH ROW EXECUTE FUNCTION kafka.publish('item_rows', 'id');
+INSERT INTO no_key VALUES (1);
+DROP TRIGGER t ON no_key;
+CREATE TRIGGER t BEFORE INSERT ON no_key FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish.item_rows', 'id');
+INSERT INTO no_key VALUES (1);
+DROP TRIGGER t ON no_key;
+CREATE TRIGGER t AFTER INSERT ON no_key FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish('publish.item_rows', 'id');
+INSERT INTO no_key VALUES (1);
+DROP TRIGGER t ON no_key;
+CREATE TRIGGER t AFTER TRUNCATE ON no_key FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish('publish.item_rows', 'id');
+TRUNCATE no_key;
+DROP TRIGGER t ON no_key;
+SELECT kafka.publish();
+
+-- Tables that change under a trigger.
+SELECT kafka.publish_table('customers', 'customer_events');
+ALTER TABLE customers RENAME name TO full_name;
+INSERT INTO customers VALUES (10, 'x');
+ALTER TABLE customers RENAME full_name TO name;
+ALTER FOREIGN TABLE customer_events RENAME TO events;
+INSERT INTO customers VALUES (10, 'x');
+ALTER FOREIGN TABLE events RENAME TO customer_events;
+
+-- A table's owner needs the right to insert, who changes it does not.
+CREATE ROLE regress_kafka_publisher;
+CREATE ROLE regress_kafka_writer;
+GRANT USAGE ON SCHEMA publish TO regress_kafka_writer;
+GRANT INSERT ON customers TO regress_kafka_writer;
+ALTER TABLE customers OWNER TO regress_kafka_publisher;
+SET ROLE regress_kafka_writer;
+INSERT INTO publish.customers VALUES (11, 'x');
+RESET ROLE;
+GRANT INSERT ON customer_events TO regress_kafka_publisher;
+SET ROLE regress_kafka_writer;
+INSERT INTO publish.customers VALUES (11, 'x');
+RESET ROLE;
+\! kafka_tool consume publish -f k | tail -1
+
+-- The manual's examples.
+\! kafka_tool create-topic --replace customer_rows 1
+CREATE TABLE publish.shoppers (id bigint PRIMARY KEY, name text, email text);
+CREATE FOREIGN TABLE publish.shopper_events (
+    id    bigint OPTIONS (metadata 'key', field 'id'),
+    name  text
+) SERVER publish_test OPTIONS (topic 'customer_rows');
+CREATE FOREIGN TABLE publish.shopper_rows (
+    _key  text  OPTIONS (metadata 'key'),
+    _row  jsonb OPTIONS (metadata 'value')
+) SERVER publish_test OPTIONS (topic 'customer_rows');
+SELECT kafka.publish_table('publish.shoppers', 'publish.shopper_events');
+CREATE TRIGGER publish AFTER UPDATE OF name ON publish.shoppers
+    FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name)
+    EXECUTE FUNCTION kafka.publish('publish.shopper_rows', 'id');
+INSERT INTO publish.shoppers VALUES (17, 'Ann', 'ann@example.com');
+UPDATE publish.shoppers SET name = 'Anna';
+DELETE FROM publish.shoppers;
+\! kafka_tool consume customer_rows -f kvh | sort
+SELECT kafka.unpublish_table('publish.shoppers', 'publish.shopper_events');
+
+SET client_min_messages = warning;
+DROP SCHEMA publish CASCADE;
+DROP SERVER publish_test CASCADE;
+DROP ROLE regress_kafka_publisher, regress_kafka_writer;

@@ -1,0 +1,410 @@
+/*
+ * publisher.c
+ *	  Makes records of a topic table of the rows of another table.
+ *
+ * A row becomes one of the target by an expression for each of the target's columns,
+ * which is coerced as in an INSERT, and then a record by the target's format.  The
+ * target's triggers, defaults and constraints have no part in it: nothing of the target's
+ * owner runs where a row is published.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "delivery/delivery.h"
+#include "delivery/publisher.h"
+#include "format/codec.h"
+#include "format/settings.h"
+
+struct KafkaPublisher
+{
+	const char *source;			/* its name */
+	Oid			owner;			/* of the source */
+	const KafkaTableOptions *options;
+	KafkaRowCodec *codec;
+	KafkaWriter *writer;		/* NULL until it begins */
+
+	int			nkeys;
+	AttrNumber *keys;			/* the key columns of the source */
+
+	ExprContext *context;		/* its memory is reset with each record */
+	ProjectionInfo *projection; /* the source's row as the target's */
+	KafkaSettingsUse settings;	/* what the projection needs */
+};
+
+/* While a publisher is made. */
+typedef struct KafkaMapping
+{
+	Relation	source;
+	Relation	target;
+	KafkaColumns *columns;		/* of the target */
+	List	   *keys;			/* attribute numbers in the source */
+	List	   *targetlist;
+	bool		whole_row;		/* the one column that is the value takes all of the row */
+} KafkaMapping;
+
+/* A column of the source; InvalidAttrNumber: there is none. */
+static AttrNumber
+find_column(Relation source, const char *name)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(source), name);
+
+	return attnum > 0 ? attnum : InvalidAttrNumber;
+}
+
+/* The columns of the primary key in their order. */
+static List *
+primary_key(Relation source)
+{
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(source))
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(lc));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		for (int i = 0; index->indisprimary && i < index->indnkeyatts; i++)
+			keys = lappend_int(keys, index->indkey.values[i]);
+		ReleaseSysCache(tuple);
+	}
+	if (keys == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("table \"%s\" has no primary key to be the key of its records", RelationGetRelationName(source)),
+				 errhint("Name the key's columns.")));
+	return keys;
+}
+
+/* The columns that are named, else the primary key. */
+static List *
+find_keys(Relation source, List *names)
+{
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	if (names == NIL)
+		return primary_key(source);
+	foreach(lc, names)
+	{
+		AttrNumber	attnum = find_column(source, strVal(lfirst(lc)));
+
+		if (attnum == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("key column \"%s\" of table \"%s\" does not exist", strVal(lfirst(lc)),
+							RelationGetRelationName(source))));
+		keys = lappend_int(keys, attnum);
+	}
+	return keys;
+}
+
+static Expr *
+make_var(Relation source, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(source), attnum - 1);
+
+	return (Expr *) makeVar(1, attnum, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0);
+}
+
+/* The key: a column, or an object of several. */
+static Expr *
+make_key(const KafkaMapping *mapping)
+{
+	List	   *arguments = NIL;
+	ListCell   *lc;
+
+	if (list_length(mapping->keys) == 1)
+		return make_var(mapping->source, linitial_int(mapping->keys));
+	foreach(lc, mapping->keys)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(mapping->source), lfirst_int(lc) - 1);
+
+		arguments = lappend(arguments, makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
+												 CStringGetTextDatum(NameStr(attribute->attname)), false, false));
+		arguments = lappend(arguments, make_var(mapping->source, lfirst_int(lc)));
+	}
+	return (Expr *) makeFuncExpr(F_JSONB_BUILD_OBJECT_ANY, JSONBOID, arguments, InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* All of the row, as a column of json or jsonb takes it. */
+static Expr *
+make_whole_row(const KafkaMapping *mapping, Oid type)
+{
+	Expr	   *row = (Expr *) makeVar(1, InvalidAttrNumber, mapping->source->rd_rel->reltype, -1, InvalidOid, 0);
+
+	return (Expr *) makeFuncExpr(type == JSONOID ? F_TO_JSON : F_TO_JSONB, type, list_make1(row),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The same column of the source, by its name. */
+static Expr *
+make_same(const KafkaMapping *mapping, const KafkaColumn *column)
+{
+	AttrNumber	attnum = find_column(mapping->source, column->name);
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table \"%s\" has no column \"%s\" to be published", RelationGetRelationName(mapping->source), column->name),
+				 errdetail("Foreign table \"%s\" has it.", RelationGetRelationName(mapping->target)),
+				 errhint("Rename or drop one of the columns: each column of the foreign table takes the one of its name.")));
+	return make_var(mapping->source, attnum);
+}
+
+/* What a column of the target is to be; NULL: nothing. */
+static Expr *
+choose_expression(const KafkaMapping *mapping, const KafkaColumn *column)
+{
+	switch (column->kind)
+	{
+		case KAFKA_COLUMN_KEY:
+			return make_key(mapping);
+		case KAFKA_COLUMN_PAYLOAD:
+			return mapping->whole_row ? make_whole_row(mapping, column->base_type) : make_same(mapping, column);
+		case KAFKA_COLUMN_VALUE:
+			return mapping->whole_row ? make_whole_row(mapping, column->base_type) : NULL;
+		default:
+			return NULL;
+	}
+}
+
+/* The expression for a column of the target, in its type. */
+static Expr *
+make_expression(const KafkaMapping *mapping, const KafkaColumn *column, Form_pg_attribute attribute)
+{
+	Expr	   *expression = column->attnum == 0 ? NULL : choose_expression(mapping, column);
+	Node	   *coerced;
+
+	if (expression == NULL)
+		return (Expr *) makeNullConst(INT4OID, -1, InvalidOid);
+	coerced = coerce_to_target_type(NULL, (Node *) expression, exprType((Node *) expression), attribute->atttypid,
+									attribute->atttypmod, COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+	if (coerced == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of foreign table \"%s\" is of type %s, but what is to be published in it is of type %s",
+						column->name, RelationGetRelationName(mapping->target), format_type_be(attribute->atttypid),
+						format_type_be(exprType((Node *) expression)))));
+	return (Expr *) coerced;
+}
+
+/* True when the only column that the value is made of takes JSON, and has no counterpart in the source. */
+static bool
+takes_whole_row(const KafkaMapping *mapping)
+{
+	const KafkaColumn *value = NULL;
+
+	for (int i = 0; i < mapping->columns->natts; i++)
+	{
+		const KafkaColumn *column = &mapping->columns->column[i];
+
+		if (column->attnum == 0 || (!column->in_value && column->kind != KAFKA_COLUMN_VALUE))
+			continue;
+		if (value != NULL && column->in_value && value->in_value)
+			return false;
+		if (value == NULL || column->in_value)
+			value = column;
+	}
+	return value != NULL && value->kind != KAFKA_COLUMN_KEY &&
+		(value->base_type == JSONOID || value->base_type == JSONBOID) &&
+		find_column(mapping->source, value->name) == InvalidAttrNumber;
+}
+
+/* The target's columns and what they are made of. */
+static void
+map_columns(KafkaMapping *mapping)
+{
+	TupleDesc	desc = RelationGetDescr(mapping->target);
+	bool		has_value = false;
+
+	if (kfdw_columns_find(mapping->columns, KAFKA_COLUMN_KEY) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("foreign table \"%s\" has no column for the key of published rows", RelationGetRelationName(mapping->target)),
+				 errhint("Add a column with the option metadata 'key'.")));
+	mapping->whole_row = takes_whole_row(mapping);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		const KafkaColumn *column = &mapping->columns->column[i];
+		Expr	   *expression = make_expression(mapping, column, TupleDescAttr(desc, i));
+
+		has_value |= column->attnum != 0 && !IsA(expression, Const) && (column->in_value || column->kind == KAFKA_COLUMN_VALUE);
+		mapping->targetlist = lappend(mapping->targetlist, makeTargetEntry(expression, i + 1, NULL, false));
+	}
+	if (!has_value)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("foreign table \"%s\" has no column for the values of published rows", RelationGetRelationName(mapping->target)),
+				 errhint("Add columns with the names of those that are to be published, or a single one of type jsonb for the whole row.")));
+}
+
+/* What triggers of the target would do is not done. */
+static void
+check_target(Relation target)
+{
+	if (target->trigdesc != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot publish to foreign table \"%s\", which has triggers", RelationGetRelationName(target)),
+				 errhint("INSERT into it by a trigger function of your own.")));
+}
+
+/* The owner of a table answers for what is published of it. */
+static void
+check_right(const KafkaPublisher *publisher, Oid target)
+{
+	if (pg_class_aclcheck(target, publisher->owner, ACL_INSERT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for foreign table %s", get_rel_name(target)),
+				 errdetail("Rows of table \"%s\" are published with the rights of its owner \"%s\".", publisher->source,
+						   GetUserNameFromId(publisher->owner, false))));
+}
+
+/* What the expressions need of the settings: texts of rows and keys are the same whatever the session's are. */
+static KafkaSettingsUse
+settings_use(const KafkaMapping *mapping)
+{
+	KafkaSettingsUse use = KAFKA_SETTINGS_NONE;
+	ListCell   *lc;
+
+	if (mapping->whole_row)
+		use = kfdw_settings_use(mapping->source->rd_rel->reltype, KAFKA_TO_TEXT);
+	foreach(lc, mapping->keys)
+		use = Max(use, kfdw_settings_use(TupleDescAttr(RelationGetDescr(mapping->source), lfirst_int(lc) - 1)->atttypid,
+										 KAFKA_TO_TEXT));
+	return use;
+}
+
+KafkaPublisher *
+kfdw_publisher_create(Relation source, Oid target, List *key_columns)
+{
+	KafkaPublisher *publisher = palloc0(sizeof(KafkaPublisher));
+	KafkaMapping mapping = {.source = source};
+	TupleDesc	desc;
+
+	kfdw_options_require_topic_table(target);
+	publisher->source = pstrdup(RelationGetRelationName(source));
+	publisher->owner = source->rd_rel->relowner;
+	mapping.target = table_open(target, RowExclusiveLock);
+	check_target(mapping.target);
+	check_right(publisher, target);
+
+	desc = CreateTupleDescCopy(RelationGetDescr(mapping.target));
+	publisher->options = kfdw_options_table(target, publisher->owner);
+	mapping.columns = kfdw_columns_create(target, desc, true, NULL);
+	mapping.keys = find_keys(source, key_columns);
+	map_columns(&mapping);
+
+	publisher->codec = kfdw_codec_create(mapping.columns, &publisher->options->format);
+	publisher->nkeys = list_length(mapping.keys);
+	publisher->keys = palloc(publisher->nkeys * sizeof(AttrNumber));
+	for (int i = 0; i < publisher->nkeys; i++)
+		publisher->keys[i] = list_nth_int(mapping.keys, i);
+	publisher->settings = settings_use(&mapping);
+	publisher->context = CreateStandaloneExprContext();
+	publisher->projection = ExecBuildProjectionInfo(mapping.targetlist, publisher->context,
+													MakeSingleTupleTableSlot(desc, &TTSOpsVirtual), NULL, NULL);
+	table_close(mapping.target, NoLock);
+	return publisher;
+}
+
+void
+kfdw_publisher_begin(KafkaPublisher *publisher)
+{
+	publisher->writer = kfdw_delivery_begin(publisher->options, publisher->owner);
+}
+
+/* The row as the target's; under fixed settings. */
+static void
+project(void *argument)
+{
+	KafkaPublisher *publisher = argument;
+
+	ExecProject(publisher->projection);
+}
+
+/* A key of which a part is NULL finds no row again. */
+static void
+check_key(const KafkaPublisher *publisher, TupleTableSlot *row)
+{
+	for (int i = 0; i < publisher->nkeys; i++)
+	{
+		if (!slot_attisnull(row, publisher->keys[i]))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("cannot publish a row of table \"%s\" whose key column \"%s\" is null", publisher->source,
+						NameStr(TupleDescAttr(row->tts_tupleDescriptor, publisher->keys[i] - 1)->attname))));
+	}
+}
+
+/* The record that a row becomes; what it points to lives until the next one. */
+static KafkaRecord
+make_record(KafkaPublisher *publisher, TupleTableSlot *row)
+{
+	TupleTableSlot *slot = publisher->projection->pi_state.resultslot;
+	KafkaRecord record;
+
+	check_key(publisher, row);
+	publisher->context->ecxt_scantuple = row;
+	kfdw_settings_call(publisher->settings, project, publisher);
+	kfdw_codec_encode(publisher->codec, slot->tts_values, slot->tts_isnull, &record);
+	return record;
+}
+
+void
+kfdw_publisher_write(KafkaPublisher *publisher, TupleTableSlot *row, KafkaOperation operation)
+{
+	const char	value = (char) operation;
+	KafkaHeader header = {.key = "op",.value = &value,.value_len = 1};
+	MemoryContext old = MemoryContextSwitchTo(publisher->context->ecxt_per_tuple_memory);
+	KafkaRecord record = make_record(publisher, row);
+
+	record.headers = &header;
+	record.nheaders = 1;
+	if (operation == KAFKA_ROW_DELETED)
+	{
+		record.value = NULL;
+		record.value_len = 0;
+	}
+	kfdw_delivery_add(publisher->writer, &record);
+	MemoryContextSwitchTo(old);
+	ResetExprContext(publisher->context);
+}
+
+bool
+kfdw_publisher_same_key(KafkaPublisher *publisher, TupleTableSlot *left, TupleTableSlot *right)
+{
+	for (int i = 0; i < publisher->nkeys; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(left->tts_tupleDescriptor, publisher->keys[i] - 1);
+		bool		left_null;
+		bool		right_null;
+		Datum		one = slot_getattr(left, publisher->keys[i], &left_null);
+		Datum		other = slot_getattr(right, publisher->keys[i], &right_null);
+
+		if (left_null != right_null ||
+			(!left_null && !datum_image_eq(one, other, attribute->attbyval, attribute->attlen)))
+			return false;
+	}
+	return true;
+}
