@@ -43,7 +43,7 @@ kfdw_target_get(List **targets, const KafkaTableOptions *options, Oid userid)
 static KafkaProducerTopic *
 get_topic(const KafkaTarget *target)
 {
-	return kfdw_producer_topic(&target->config, target->destination.topic);
+	return kfdw_producer_topic(&target->config, target->destination.topic, target->relid);
 }
 
 int

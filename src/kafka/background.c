@@ -16,6 +16,7 @@
 #include "kafka/background.h"
 #include "kafka/fault.h"
 #include "kafka/sender.h"
+#include "stat/counts.h"
 
 /* Producers without records under way that a backend keeps open between transactions. */
 #define MAX_IDLE_PRODUCERS	8
@@ -33,18 +34,8 @@
 typedef struct KafkaBackground
 {
 	KafkaSender sender;
-	KafkaOutlet *outlets;
 	TimestampTz last_sent;
 } KafkaBackground;
-
-struct KafkaOutlet
-{
-	KafkaBackground *background;
-	KafkaSenderTopic *topic;
-	Oid			relid;
-	int64		outstanding;
-	KafkaOutlet *next;
-};
 
 /* Like KafkaFailure, malloc'ed: reports are taken where PostgreSQL's memory is none. */
 typedef struct KeptFailure
@@ -102,12 +93,11 @@ keep_failure(const rd_kafka_message_t *message, rd_kafka_resp_err_t error)
 
 /* The report on a record. */
 static void
-take_report(KafkaSender *sender, const rd_kafka_message_t *message)
+take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 {
-	KafkaOutlet *outlet = message->_private;
+	KafkaSender *sender = topic->sender;
 	rd_kafka_resp_err_t error = kfdw_sender_error(sender, message);
 
-	outlet->outstanding--;
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		sender->silent = false;
@@ -159,35 +149,11 @@ kfdw_background_look(void)
 		tell_failures(WARNING);
 }
 
-/* Destroys a producer; what it still has was not delivered. */
+/* Waits until a producer's records, or those for one of its topics, are reported on. */
 static void
-destroy_producer(KafkaSender *sender)
+await_reports(KafkaSender *sender, const int64 *outstanding)
 {
-	KafkaBackground *background = (KafkaBackground *) sender;
-	KafkaOutlet *outlets = background->outlets;
-
-	kfdw_sender_destroy(&producers, sender);
-	while (outlets != NULL)
-	{
-		KafkaOutlet *outlet = outlets;
-
-		outlets = outlet->next;
-		pfree(outlet);
-	}
-}
-
-/* True when a producer's records, or those of one of its outlets, are under way. */
-static bool
-is_busy(const KafkaSender *sender, const KafkaOutlet *outlet)
-{
-	return outlet != NULL ? outlet->outstanding > 0 : sender->outstanding > 0;
-}
-
-/* Waits until a producer's records, or those of one of its outlets, are reported on. */
-static void
-await_reports(KafkaSender *sender, const KafkaOutlet *outlet)
-{
-	while (is_busy(sender, outlet))
+	while (*outstanding > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		kfdw_sender_wait(sender, ((KafkaBackground *) sender)->last_sent);
@@ -210,34 +176,17 @@ finish_at_exit(int code, Datum argument)
 		while (sender->outstanding > 0 &&
 			   !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), EXIT_WAIT_MS))
 			kfdw_sender_wait(sender, ((KafkaBackground *) sender)->last_sent);
-		for (KafkaOutlet *outlet = ((KafkaBackground *) sender)->outlets; outlet != NULL; outlet = outlet->next)
-			if (outlet->outstanding > 0)
+		for (const KafkaSenderTopic *topic = sender->topics; topic != NULL; topic = topic->next)
+			if (topic->outstanding > 0)
 				ereport(LOG,
 						(errmsg("the session ends with %lld records for topic \"%s\" that were not acknowledged",
-								(long long) outlet->outstanding, outlet->topic->name),
+								(long long) topic->outstanding, topic->name),
 						 sender->client->error ? errdetail_internal("%s", sender->client->reason) : 0));
 	}
 	tell_failures(LOG);
 	while (producers != NULL)
-		destroy_producer(producers);
-}
-
-/* The table's records at a producer. */
-static KafkaOutlet *
-get_outlet(KafkaBackground *background, const char *topic, Oid relid)
-{
-	KafkaOutlet *outlet;
-
-	for (outlet = background->outlets; outlet != NULL; outlet = outlet->next)
-		if (outlet->relid == relid && strcmp(outlet->topic->name, topic) == 0)
-			return outlet;
-	outlet = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaOutlet));
-	outlet->background = background;
-	outlet->relid = relid;
-	outlet->topic = kfdw_sender_topic(&background->sender, topic);
-	outlet->next = background->outlets;
-	background->outlets = outlet;
-	return outlet;
+		kfdw_sender_destroy(&producers, producers);
+	kfdw_counts_flush();
 }
 
 /* Waits for what others than one producer have under way to a topic at the same brokers. */
@@ -248,9 +197,9 @@ await_others(const KafkaSender *but, const KafkaConfig *config, const char *topi
 	{
 		if (sender == but || strcmp(sender->client->servers, config->bootstrap_servers) != 0)
 			continue;
-		for (KafkaOutlet *outlet = ((KafkaBackground *) sender)->outlets; outlet != NULL; outlet = outlet->next)
-			if (strcmp(outlet->topic->name, topic) == 0)
-				await_reports(sender, outlet);
+		for (const KafkaSenderTopic *other = sender->topics; other != NULL; other = other->next)
+			if (strcmp(other->name, topic) == 0)
+				await_reports(sender, &other->outstanding);
 	}
 }
 
@@ -284,14 +233,12 @@ kfdw_background_begin(const KafkaConfig *config, const char *topic, Oid relid)
 		before_shmem_exit(finish_at_exit, 0);
 	exit_callback_registered = true;
 	await_others(sender, config, topic);
-	return get_outlet((KafkaBackground *) sender, topic, relid);
+	return kfdw_sender_topic(sender, topic, relid);
 }
 
 int
-kfdw_background_partition_count(KafkaOutlet *outlet)
+kfdw_background_partition_count(KafkaOutlet *topic)
 {
-	KafkaSenderTopic *topic = outlet->topic;
-
 	if (topic->npartitions == 0)
 		kfdw_sender_ask_topic(topic);
 	else if (kfdw_sender_is_outdated(topic))
@@ -300,13 +247,12 @@ kfdw_background_partition_count(KafkaOutlet *outlet)
 }
 
 void
-kfdw_background_send(KafkaOutlet *outlet, const KafkaRecord *record)
+kfdw_background_send(KafkaOutlet *topic, const KafkaRecord *record)
 {
-	KafkaSender *sender = &outlet->background->sender;
+	KafkaSender *sender = topic->sender;
 
-	kfdw_sender_hand_over(outlet->topic, record, outlet);
-	outlet->outstanding++;
-	outlet->background->last_sent = GetCurrentTimestamp();
+	kfdw_sender_hand_over(topic, record);
+	((KafkaBackground *) sender)->last_sent = GetCurrentTimestamp();
 
 	/* reports come in the hundreds of thousands: take them while sending */
 	if ((sender->outstanding & 0x3ff) == 0)
@@ -320,7 +266,7 @@ void
 kfdw_background_flush(void)
 {
 	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
-		await_reports(sender, NULL);
+		await_reports(sender, &sender->outstanding);
 	tell_failures(LOG);
 }
 
@@ -370,6 +316,6 @@ kfdw_background_end_transaction(void)
 		next = sender->next;
 		rd_kafka_poll(sender->client->rk, 0);
 		if (sender->outstanding == 0 && (kfdw_sender_is_done_for(sender) || ++kept > MAX_IDLE_PRODUCERS))
-			destroy_producer(sender);
+			kfdw_sender_destroy(&producers, sender);
 	}
 }

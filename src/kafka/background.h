@@ -12,8 +12,8 @@
 #include "kafka/config.h"
 #include "kafka/record.h"
 
-/* A table's records at a producer; the handle lives until the end of the transaction at least. */
-typedef struct KafkaOutlet KafkaOutlet;
+/* A table's topic at a producer; the handle lives until the end of the transaction at least. */
+typedef struct KafkaSenderTopic KafkaOutlet;
 
 /* A record that was not delivered. */
 typedef struct KafkaFailure

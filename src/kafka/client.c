@@ -26,6 +26,9 @@
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
 
+/* The number of the request in Kafka's protocol that has records, those of one partition. */
+#define PRODUCE_REQUEST 0
+
 /* Files of a client: its event file and the library's own, and those for each broker. */
 #define CLIENT_FILES 4
 #define BROKER_FILES 3
@@ -181,6 +184,28 @@ pass_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 		client->report(client->owner, message);
 }
 
+/* On a thread of the library: a request was written. */
+static rd_kafka_resp_err_t
+count_request(rd_kafka_t *rk, int socket, const char *broker, int32 broker_id, int16 key, int16 version,
+			  int32 number, size_t size, void *opaque)
+{
+	KafkaClient *client = opaque;
+
+	if (key == PRODUCE_REQUEST)
+	{
+		__atomic_add_fetch(&client->request_bytes, size, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&client->requests, 1, __ATOMIC_RELAXED);
+	}
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* A handle is being made: has its requests counted. */
+static rd_kafka_resp_err_t
+watch_requests(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *reason, size_t size)
+{
+	return rd_kafka_interceptor_add_on_request_sent(rk, "kafka_fdw", count_request, opaque);
+}
+
 /* Sets one property; the library's own words about a secret are not repeated. */
 static void
 set_property(rd_kafka_conf_t *conf, const char *name, const char *value, bool secret)
@@ -267,7 +292,10 @@ make_conf(KafkaClient *client, const KafkaConfig *config)
 	rd_kafka_conf_set_error_cb(conf, remember_error);
 	rd_kafka_conf_set_log_cb(conf, drop_log);
 	if (client->kind == KAFKA_CLIENT_PRODUCER)
+	{
 		rd_kafka_conf_set_dr_msg_cb(conf, pass_report);
+		rd_kafka_conf_interceptor_add_on_new(conf, "kafka_fdw", watch_requests, client);
+	}
 	return conf;
 }
 

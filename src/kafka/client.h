@@ -35,6 +35,11 @@ typedef struct KafkaClient
 	/* a producer's delivery reports: from inside the process's own calls of the library */
 	void		(*report) (void *owner, const rd_kafka_message_t *message);
 	void	   *owner;			/* NULL: reports are of no interest */
+
+	/* records that were written to brokers by threads of the library, since somebody looked */
+	uint64		requests;
+	uint64		request_bytes;
+
 	struct KafkaClient *next;	/* in the pool of idle clients */
 } KafkaClient;
 

@@ -48,8 +48,9 @@ keep_receipt(KafkaRecord *record, const rd_kafka_message_t *message)
 
 /* The report on a record. */
 static void
-take_report(KafkaSender *sender, const rd_kafka_message_t *message)
+take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 {
+	KafkaSender *sender = topic->sender;
 	KafkaProducer *producer = (KafkaProducer *) sender;
 
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -108,7 +109,7 @@ close_producers_at_exit(int code, Datum argument)
 }
 
 KafkaProducerTopic *
-kfdw_producer_topic(const KafkaConfig *config, const char *name)
+kfdw_producer_topic(const KafkaConfig *config, const char *name, Oid relid)
 {
 	static bool exit_callback_registered = false;
 	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
@@ -116,7 +117,7 @@ kfdw_producer_topic(const KafkaConfig *config, const char *name)
 	if (!exit_callback_registered)
 		on_proc_exit(close_producers_at_exit, 0);
 	exit_callback_registered = true;
-	return kfdw_sender_topic(sender, name);
+	return kfdw_sender_topic(sender, name, relid);
 }
 
 int
@@ -134,7 +135,7 @@ kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *record)
 
 	if (!topic->in_use && kfdw_sender_is_outdated(topic))
 		kfdw_sender_renew_topic(topic);
-	kfdw_sender_hand_over(topic, record, NULL);
+	kfdw_sender_hand_over(topic, record);
 
 	/* reports come in the hundreds of thousands: take them while sending */
 	if ((sender->outstanding & 0x3ff) == 0)

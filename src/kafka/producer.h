@@ -12,11 +12,11 @@
 typedef struct KafkaSenderTopic KafkaProducerTopic;
 
 /*
- * A topic at the backend's producer for these settings, which is opened when there is
+ * A table's topic at the backend's producer for these settings, which is opened when there is
  * none yet, and stays open for later transactions.  The topic can be used until the
  * end of the transaction, or until sending at once fails.
  */
-extern KafkaProducerTopic *kfdw_producer_topic(const KafkaConfig *config, const char *name);
+extern KafkaProducerTopic *kfdw_producer_topic(const KafkaConfig *config, const char *name, Oid relid);
 
 /* The number of partitions, as the brokers say now; an unknown topic is an error. */
 extern int	kfdw_producer_partition_count(KafkaProducerTopic *topic);

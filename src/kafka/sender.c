@@ -12,6 +12,7 @@
 #include "kafka/fault.h"
 #include "kafka/sender.h"
 #include "kafka/topic.h"
+#include "stat/counts.h"
 
 /* What is known of a topic is believed for less than it takes to delete and create it. */
 #define TOPIC_AGE_MS	20
@@ -28,14 +29,32 @@
 /* produceva() takes its arguments as an array: these, and one for each header. */
 #define FIXED_ARGUMENTS 7
 
+/*
+ * Counts what the library has written since the last report, by its threads: as that of
+ * the table whose report comes first, which is the one that wrote it unless tables share
+ * the sender.
+ */
+static void
+count_requests(KafkaSender *sender, int64 *counts)
+{
+	if (__atomic_load_n(&sender->client->requests, __ATOMIC_RELAXED) == 0)
+		return;
+	counts[KAFKA_WRITING_BATCHES] += __atomic_exchange_n(&sender->client->requests, 0, __ATOMIC_RELAXED);
+	counts[KAFKA_WRITING_BYTES_SENT] += __atomic_exchange_n(&sender->client->request_bytes, 0, __ATOMIC_RELAXED);
+}
+
 /* The library's report on a record. */
 static void
 take_report(void *owner, const rd_kafka_message_t *message)
 {
 	KafkaSender *sender = owner;
+	KafkaSenderTopic *topic = message->_private;
 
 	sender->outstanding--;
-	sender->reports->take(sender, message);
+	topic->outstanding--;
+	topic->counts[message->err ? KAFKA_WRITING_ERRORS : KAFKA_WRITING_ACKNOWLEDGED]++;
+	count_requests(sender, topic->counts);
+	sender->reports->take(topic, message);
 	if (sender->outstanding == 0)
 		sender->purged = false;
 }
@@ -97,6 +116,7 @@ kfdw_sender_destroy(KafkaSender **list, KafkaSender *sender)
 		KafkaSenderTopic *topic = sender->topics;
 
 		sender->topics = topic->next;
+		topic->counts[KAFKA_WRITING_ERRORS] += topic->outstanding;
 		rd_kafka_topic_destroy(topic->topic);
 		pfree(topic->name);
 		pfree(topic);
@@ -127,15 +147,17 @@ kfdw_sender_give_up(KafkaSender *sender)
 }
 
 KafkaSenderTopic *
-kfdw_sender_topic(KafkaSender *sender, const char *name)
+kfdw_sender_topic(KafkaSender *sender, const char *name, Oid relid)
 {
 	KafkaSenderTopic *topic;
 
 	for (topic = sender->topics; topic != NULL; topic = topic->next)
-		if (strcmp(topic->name, name) == 0)
+		if (topic->relid == relid && strcmp(topic->name, name) == 0)
 			return topic;
 	topic = MemoryContextAllocZero(TopMemoryContext, sizeof(KafkaSenderTopic));
 	topic->sender = sender;
+	topic->relid = relid;
+	topic->counts = kfdw_counts_get(KAFKA_COUNTS_WRITING, relid);
 	topic->name = MemoryContextStrdup(TopMemoryContext, name);
 	topic->topic = rd_kafka_topic_new(sender->client->rk, name, NULL);
 	if (topic->topic == NULL)
@@ -203,7 +225,7 @@ kfdw_sender_is_outdated(const KafkaSenderTopic *topic)
 
 /* Fills the arguments of produceva() for a record; returns their number. */
 static size_t
-fill_arguments(rd_kafka_vu_t *arguments, const KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
+fill_arguments(rd_kafka_vu_t *arguments, KafkaSenderTopic *topic, const KafkaRecord *record)
 {
 	size_t		n = 0;
 
@@ -214,7 +236,7 @@ fill_arguments(rd_kafka_vu_t *arguments, const KafkaSenderTopic *topic, const Ka
 	arguments[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
 	arguments[n++].u.i = RD_KAFKA_MSG_F_COPY;
 	arguments[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
-	arguments[n++].u.ptr = opaque;
+	arguments[n++].u.ptr = topic;
 	arguments[n].vtype = RD_KAFKA_VTYPE_KEY;
 	arguments[n].u.mem.ptr = unconstify(char *, record->key);
 	arguments[n++].u.mem.size = record->key ? record->key_len : 0;
@@ -240,7 +262,7 @@ fill_arguments(rd_kafka_vu_t *arguments, const KafkaSenderTopic *topic, const Ka
 
 /* Hands a record over once; the library's error code. */
 static rd_kafka_resp_err_t
-produce(const KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
+produce(KafkaSenderTopic *topic, const KafkaRecord *record)
 {
 	rd_kafka_vu_t fixed[FIXED_ARGUMENTS + 8];
 	rd_kafka_vu_t *arguments = fixed;
@@ -250,7 +272,7 @@ produce(const KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
 	if (record->nheaders > 8)
 		arguments = palloc((FIXED_ARGUMENTS + record->nheaders) * sizeof(rd_kafka_vu_t));
 	error = rd_kafka_produceva(topic->sender->client->rk, arguments,
-							   fill_arguments(arguments, topic, record, opaque));
+							   fill_arguments(arguments, topic, record));
 	if (error != NULL)
 	{
 		code = rd_kafka_error_code(error);
@@ -313,7 +335,7 @@ wait_for_room(KafkaSenderTopic *topic, TimestampTz *full_since, TimestampTz *stu
 }
 
 void
-kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque)
+kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 {
 	KafkaSender *sender = topic->sender;
 	TimestampTz full_since = 0;
@@ -321,7 +343,7 @@ kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record, void *
 	rd_kafka_resp_err_t error;
 
 	topic->in_use = true;
-	while ((error = produce(topic, record, opaque)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	while ((error = produce(topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		wait_for_room(topic, &full_since, &stuck_since);
 	if (error)
 	{
@@ -329,6 +351,9 @@ kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record, void *
 		kfdw_error_topic(sender->client, topic->name, record->partition, error, rd_kafka_err2str(error));
 	}
 	sender->outstanding++;
+	topic->outstanding++;
+	topic->counts[KAFKA_WRITING_RECORDS]++;
+	topic->counts[KAFKA_WRITING_BYTES] += record->key_len + record->value_len;
 }
 
 void

@@ -15,10 +15,14 @@
 
 typedef struct KafkaSender KafkaSender;
 
+/* A topic that a table's records are sent to; each record has it as its opaque. */
 typedef struct KafkaSenderTopic
 {
 	KafkaSender *sender;
 	char	   *name;
+	Oid			relid;			/* of the table */
+	int64	   *counts;			/* its statistics */
+	int64		outstanding;	/* sent, but no delivery report yet */
 	rd_kafka_topic_t *topic;
 	int			npartitions;
 	TimestampTz known_at;		/* when the brokers last confirmed that it is there */
@@ -33,7 +37,7 @@ typedef struct KafkaReports
 	bool		delicate;		/* after any error the handle is not to be used again */
 
 	/* takes one, from inside our own rd_kafka_poll() or rd_kafka_flush(); must not fail */
-	void		(*take) (KafkaSender *sender, const rd_kafka_message_t *message);
+	void		(*take) (KafkaSenderTopic *topic, const rd_kafka_message_t *message);
 
 	/* between two waits for room in the queue: may raise an error; NULL: waiting goes on */
 	void		(*check) (KafkaSender *sender);
@@ -52,7 +56,7 @@ struct KafkaSender
 	bool		retired;		/* another one takes its place, until it is closed */
 	bool		silent;			/* the last question had no answer: ask no more while sending */
 	bool		purged;			/* what is reported as purged was too late */
-	int64		outstanding;	/* sent, but no delivery report yet */
+	int64		outstanding;	/* of all topics */
 };
 
 /* The sender in a list for these settings, opened and put there when there is none yet. */
@@ -70,7 +74,7 @@ extern bool kfdw_sender_is_done_for(const KafkaSender *sender);
 /* Gives up on all that it holds; the reports say so. */
 extern void kfdw_sender_give_up(KafkaSender *sender);
 
-extern KafkaSenderTopic *kfdw_sender_topic(KafkaSender *sender, const char *name);
+extern KafkaSenderTopic *kfdw_sender_topic(KafkaSender *sender, const char *name, Oid relid);
 
 /* True when the topic may be another one by now. */
 extern bool kfdw_sender_is_outdated(const KafkaSenderTopic *topic);
@@ -85,11 +89,8 @@ extern void kfdw_sender_ask_topic(KafkaSenderTopic *topic);
  */
 extern void kfdw_sender_renew_topic(KafkaSenderTopic *topic);
 
-/*
- * Hands a record to the library, waiting interruptibly while its queue is full; "opaque"
- * comes back with the report.
- */
-extern void kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record, void *opaque);
+/* Hands a record to the library, waiting interruptibly while its queue is full. */
+extern void kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record);
 
 /*
  * Waits a moment for reports, so that whoever waits for long looks at interrupts; records

@@ -13,7 +13,8 @@
 
 typedef enum KafkaCountsKind
 {
-	KAFKA_COUNTS_READING		/* of a table */
+	KAFKA_COUNTS_READING,		/* of a table */
+	KAFKA_COUNTS_WRITING		/* to it */
 } KafkaCountsKind;
 
 /* What is counted of reading. */
@@ -25,6 +26,17 @@ typedef enum KafkaReadingCount
 	KAFKA_READING_BAD_RECORDS,	/* that could not be decoded */
 	KAFKA_READING_WAIT_US		/* microseconds that it waited for brokers */
 } KafkaReadingCount;
+
+/* What is counted of writing. */
+typedef enum KafkaWritingCount
+{
+	KAFKA_WRITING_RECORDS,		/* that the client was given */
+	KAFKA_WRITING_ACKNOWLEDGED,
+	KAFKA_WRITING_ERRORS,		/* records that were not, and will not be */
+	KAFKA_WRITING_BYTES,		/* keys and values */
+	KAFKA_WRITING_BATCHES,		/* requests, each with a batch */
+	KAFKA_WRITING_BYTES_SENT	/* their size, compressed */
+} KafkaWritingCount;
 
 /* Whose counts they are. */
 typedef struct KafkaCountsKey

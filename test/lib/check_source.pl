@@ -286,11 +286,12 @@ sub find_functions
 	return;
 }
 
-# PostgreSQL decides on the parameters of its callbacks: those of the wrapper, and what is put into a hook.
+# Others decide on the parameters of their callbacks: PostgreSQL on those of the wrapper, and what is put into a hook, the
+# client library on its interceptors.
 sub is_imposed
 {
 	my ($file, $name) = @_;
-	return $name =~ /^kafka[A-Z]/ || slurp($file) =~ /_hook\s*=\s*\Q$name\E\s*;/;
+	return $name =~ /^kafka[A-Z]/ || slurp($file) =~ /_hook\s*=\s*\Q$name\E\s*;|rd_kafka_interceptor_add_\w+\([^;]*\b\Q$name\E\b/;
 }
 
 sub check_functions
