@@ -1,0 +1,177 @@
+# Delivery "async", with cancels, kills, and a broker that dies or is silent: after kafka.flush() each record that it did
+# not return is in the topic, once and in the order of its session; what it returned may be there, and nothing else.
+#
+# KAFKA_FDW_SEED repeats the choices of a run, KAFKA_FDW_SECONDS is for how long it goes on.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
+my $seconds = $ENV{KAFKA_FDW_SECONDS} // 15;
+srand($seed);
+note("KAFKA_FDW_SEED=$seed KAFKA_FDW_SECONDS=$seconds");
+
+my $broker = KafkaFdw::Broker->new;
+my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap, conf => "restart_after_crash = on\nfsync = off");
+$broker->kafka_tool('create-topic', 'sent', 3);
+$node->safe_psql('postgres', <<~'EOF');
+	ALTER SERVER k OPTIONS (ADD request_timeout_ms '1500', ADD delivery_timeout_ms '1500', ADD max_block_ms '700');
+	CREATE FOREIGN TABLE sent (filler text, key text OPTIONS (metadata 'key'), p int OPTIONS (metadata 'partition'),
+	  o bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS (topic 'sent', delivery 'async', buffer_memory '1048576', max_request_size '100000');
+	CREATE FOREIGN TABLE other (filler text, key text OPTIONS (metadata 'key'), p int OPTIONS (metadata 'partition'))
+	  SERVER k OPTIONS (topic 'sent', delivery 'async', linger_ms '50');
+	EOF
+
+# What became of each record: "writer number" => pending, delivered, failed or unknown
+my (%fate, %outcomes);
+my $next = 0;
+
+sub one { return $_[ int(rand(@_)) ]; }
+
+sub await_server
+{
+	poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }, 60) or die "no server\n";
+	return;
+}
+
+# Starts a writer's next statement.
+sub go_on
+{
+	my ($writer) = @_;
+	$writer->{inserts} = [];
+	if (rand() < 0.15 && %{ $writer->{pending} })
+	{
+		$writer->{flushes} = 1;
+		$writer->{session}->start("SELECT convert_from(key, 'UTF8') FROM kafka.flush()");
+		return;
+	}
+	my $count = rand() < 0.1 ? 300 : 1 + int(rand(4));
+	my ($from, $to) = ($next + 1, $next + $count);
+	my $filler = $count > 10 ? 'repeat(md5(i::text), 200)' : "''";
+	my $insert = "INSERT INTO " . one('sent', 'sent', 'other') . " (key, filler, p) SELECT '$writer->{name} ' || i, $filler, " . one('i % 3', 'NULL', '1') . " FROM generate_series($from, $to) i";
+	$next = $to;
+	$writer->{inserts} = [ map { "$writer->{name} $_" } $from .. $to ];
+	$writer->{session}->start(one($insert, $insert, "BEGIN; $insert; ROLLBACK", "BEGIN; SAVEPOINT s; $insert; ROLLBACK TO s; COMMIT"));
+	return;
+}
+
+# Takes the answer of a writer's statement.
+sub take_answer
+{
+	my ($writer) = @_;
+	my $out = $writer->{session}->finish;
+	my $error = $writer->{session}->error =~ s/^.*WARNING:.*\n(?:(?:DETAIL|HINT):.*\n)*//mgr;
+	my $flushed = delete $writer->{flushes};
+
+	if ($error =~ /FATAL|server closed|connection to server/)
+	{
+		$outcomes{died}++;
+		$fate{$_} = 'unknown' foreach keys %{ $writer->{pending} }, @{ $writer->{inserts} };
+		$writer->{pending} = {};
+		await_server();
+		$writer->{session} = KafkaSession->new($node);
+		$writer->{name} = "w" . ++$outcomes{sessions};
+		return;
+	}
+	$outcomes{ $error ? 'errors' : $flushed ? 'flushes' : 'inserts' }++;
+	note($error) if $error && $error !~ /canceling|current transaction is aborted/;
+	# of a statement that failed, a part has been sent
+	$fate{$_} = $error ? 'unknown' : 'pending' foreach @{ $writer->{inserts} };
+	$writer->{pending}{$_} = 1 foreach @{ $writer->{inserts} };
+	return if $error || !$flushed;
+	my %failed = map { $_ => 1 } split /\n/, $out;
+	foreach my $record (keys %{ $writer->{pending} })
+	{
+		$fate{$record} = $failed{$record} ? 'failed' : $fate{$record} eq 'pending' ? 'delivered' : $fate{$record};
+		delete $failed{$record};
+	}
+	fail("flush() returns $_, which was not sent") foreach keys %failed;
+	$writer->{pending} = {};
+	return;
+}
+
+my @writers = map { { session => KafkaSession->new($node), pending => {}, name => "w$_" } } 1 .. 3;
+$outcomes{sessions} = @writers;
+sub a_pid { return one(@writers)->{session}->pid; }
+sub signal { my ($function) = @_; $node->safe_psql('postgres', "SELECT $function(" . a_pid() . ')'); return; }
+
+# How the broker is mended, and when
+my ($mend, $mend_at);
+sub broken
+{
+	my ($how, $heal, $longest) = @_;
+	return if $mend;
+	$how->();
+	($mend, $mend_at) = ($heal, time() + rand($longest));
+	return;
+}
+sub mend { $mend->() if $mend; $mend = undef; return; }
+
+my %faults = (
+	cancel => sub { signal('pg_cancel_backend') },
+	terminate => sub { signal('pg_terminate_backend') if rand() < 0.4 },
+	'kill -9' => sub { return if rand() < 0.9; kill('KILL', a_pid()); await_server() },
+	settings => sub { $node->safe_psql('postgres', "ALTER FOREIGN TABLE sent OPTIONS (SET max_request_size '" . (90000 + int(rand(9999))) . "')") },
+	'broker killed' => sub { broken(sub { $broker->kill9 }, sub { $broker->restart }, 2) },
+	'broker silent' => sub { broken(sub { $broker->pause }, sub { $broker->resume }, 3) });
+
+my $end = time() + $seconds;
+my $next_fault = time() + 1;
+go_on($_) foreach @writers;
+while (time() < $end)
+{
+	foreach my $writer (grep { $_->{session}->is_done } @writers)
+	{
+		take_answer($writer);
+		go_on($writer);
+	}
+	mend() if $mend && time() > $mend_at;
+	if (time() > $next_fault)
+	{
+		my $fault = one(sort keys %faults);
+		$outcomes{$fault}++;
+		$faults{$fault}->();
+		$next_fault = time() + rand(0.7);
+	}
+	sleep(0.002);
+}
+mend();
+foreach my $writer (@writers)
+{
+	take_answer($writer);
+	$writer->{inserts} = [];
+	$writer->{flushes} = 1;
+	$writer->{session}->start("SELECT convert_from(key, 'UTF8') FROM kafka.flush()");
+	take_answer($writer);
+	$writer->{session}->close;
+}
+my %fates;
+$fates{$_}++ foreach values %fate;
+note(join(', ', map { "$_: $outcomes{$_}" } sort keys %outcomes), '; ', join(', ', map { "$fates{$_} $_" } sort keys %fates));
+
+my (%there, %last, @wrong);
+foreach my $row (split /\n/, $node->safe_psql('postgres', 'SELECT p, key FROM sent ORDER BY p, o'))
+{
+	my ($p, $key) = split /\|/, $row;
+	my ($name, $number) = split / /, $key;
+	push @wrong, "$key was never inserted" unless $fate{$key};
+	push @wrong, "$key is there twice" if $there{$key}++;
+	next if ($fate{$key} // '') ne 'delivered';
+	push @wrong, "$key comes after $last{$p}{$name}" if ($last{$p}{$name} // 0) > $number;
+	$last{$p}{$name} = $number;
+}
+push @wrong, map { "$_ is not there, and nobody was told" } grep { $fate{$_} eq 'delivered' && !$there{$_} } sort keys %fate;
+push @wrong, map { "what became of $_ is not known" } grep { $fate{$_} eq 'pending' } sort keys %fate;
+is(join("\n", splice(@wrong, 0, 10)), '', 'what flush() did not return is in the topic, once and in order');
+cmp_ok($fates{delivered} // 0, '>', 100, 'records were delivered');
+note('there although it failed: ' . grep { $fate{$_} eq 'failed' && $there{$_} } keys %fate);
+is($node->safe_psql('postgres', 'SELECT sum(in_flight) FROM kafka.stat_producers'), 0, 'nothing counts as in flight') unless $outcomes{'kill -9'};
+
+$node->stop;
+$broker->stop;
+done_testing();
