@@ -168,7 +168,8 @@ BEGIN
     SELECT t.tgname FROM pg_trigger t
     WHERE t.tgrelid = source AND t.tgfoid = 'kafka.publish()'::regprocedure AND t.tgparentid = 0 AND
       (target IS NULL OR split_part(encode(t.tgargs, 'escape'), '\000', 1) =
-        (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
+        (SELECT encode(convert_to(format('%I.%I', n.nspname, c.relname), getdatabaseencoding()), 'escape')
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', name, source);
     dropped := true;

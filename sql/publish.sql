@@ -133,6 +133,14 @@ ALTER FOREIGN TABLE customer_events RENAME TO events;
 INSERT INTO customers VALUES (10, 'x');
 ALTER FOREIGN TABLE events RENAME TO customer_events;
 
+SELECT kafka.unpublish_table('customers');
+CREATE FOREIGN TABLE "Çustomer's" (id int OPTIONS (metadata 'key', field 'id')) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', '"Çustomer''s"', '{id}');
+INSERT INTO customers VALUES (10, 'x');
+\! kafka_tool consume publish -f kv | tail -1
+SELECT kafka.unpublish_table('customers', '"Çustomer''s"');
+SELECT kafka.publish_table('customers', 'customer_events');
+
 -- A table's owner needs the right to insert, who changes it does not.
 CREATE ROLE regress_kafka_publisher;
 CREATE ROLE regress_kafka_writer;

@@ -1,0 +1,39 @@
+# A broker that lets nobody write to a topic: what each delivery says of it.
+use strict;
+use warnings;
+
+use File::Basename;
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $broker = KafkaFdw::Broker->new('authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+	'allow.everyone.if.no.acl.found' => 'true');
+my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap);
+my $session = KafkaSession->new($node);
+my $columns = "(v text, k text OPTIONS (metadata 'key'), o bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS";
+$broker->kafka_tool('create-topic', $_, 1) foreach ('allowed', 'refused');
+my ($out, $err);
+IPC::Run::run([ 'bash', dirname(__FILE__) . '/../kafka/kafka.sh', 'tool', 'org.apache.kafka.tools.AclCommand', '--bootstrap-server', $broker->bootstrap,
+		'--add', '--topic', 'refused', '--allow-principal', 'User:*', '--operation', 'Read', '--operation', 'Describe' ], '>', \$out, '2>', \$err) or die "$out$err";
+$session->run(<<~"EOSQL");
+	CREATE FOREIGN TABLE synced $columns (topic 'refused', format 'text');
+	CREATE FOREIGN TABLE sent $columns (topic 'refused', format 'text', delivery 'async');
+	CREATE FOREIGN TABLE allowed $columns (topic 'allowed', format 'text', delivery 'async');
+	CREATE TABLE beside (v text);
+	EOSQL
+ok(poll_until(sub { $session->run("INSERT INTO synced VALUES ('x')", 40); $session->error }, 20), 'the topic is refused');
+like($session->error, qr/ERROR:  could not deliver a record to topic "refused".*[Aa]uthorization failed/, 'sync: COMMIT fails and says why');
+$session->run("BEGIN; INSERT INTO beside VALUES ('x'); INSERT INTO synced VALUES ('x'); COMMIT", 40);
+is($session->run('SELECT count(*) FROM beside'), 0, 'sync: nothing commits with it');
+$session->run("INSERT INTO synced VALUES ('x') RETURNING o", 40);
+like($session->error, qr/ERROR:  could not deliver a record to topic "refused".*[Aa]uthorization failed/, 'at once: the same');
+$session->run("INSERT INTO sent VALUES ('x', 'key'); INSERT INTO allowed VALUES ('y')");
+like($session->run("SELECT _topic, convert_from(key, 'UTF8'), error FROM kafka.flush()", 40), qr/^refused\|key\|.*[Aa]uthorization failed$/, 'async: flush() tells');
+is($session->run('SELECT v FROM allowed', 40), 'y', 'other topics are none the worse');
+is($session->run('SELECT count(*) FROM synced', 40), 0, 'nothing has arrived');
+
+$session->close;
+$node->stop;
+ok(!crashed($node), 'no process crashed');
+done_testing();
