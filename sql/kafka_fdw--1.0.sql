@@ -125,6 +125,10 @@ GRANT SELECT ON stat_producers TO PUBLIC;
 CREATE FUNCTION publish() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_publish' LANGUAGE C;
 
+-- Rows go where the owner of their table may write, and the right to make triggers can be
+-- another's: who may make these is granted.
+REVOKE EXECUTE ON FUNCTION publish FROM PUBLIC;
+
 CREATE FUNCTION check_publish(source regclass, target regclass, key_columns text[]) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_check_publish' LANGUAGE C STABLE STRICT;
 

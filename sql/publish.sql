@@ -124,6 +124,16 @@ TRUNCATE no_key;
 DROP TRIGGER t ON no_key;
 SELECT kafka.publish();
 
+-- A deferred one publishes at COMMIT.
+\! kafka_tool create-topic --replace publish 1
+CREATE CONSTRAINT TRIGGER t AFTER INSERT ON no_key DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish.item_rows', 'id');
+BEGIN;
+INSERT INTO no_key VALUES (20, 'x');
+UPDATE no_key SET name = 'y';
+COMMIT;
+\! kafka_tool consume publish -f kvh
+DROP TRIGGER t ON no_key;
+
 -- Tables that change under a trigger.
 SELECT kafka.publish_table('customers', 'customer_events');
 ALTER TABLE customers RENAME name TO full_name;
@@ -147,10 +157,15 @@ CREATE ROLE regress_kafka_writer;
 GRANT USAGE ON SCHEMA publish TO regress_kafka_writer;
 GRANT INSERT ON customers TO regress_kafka_writer;
 ALTER TABLE customers OWNER TO regress_kafka_publisher;
+GRANT USAGE ON SCHEMA publish TO regress_kafka_publisher;
 SET ROLE regress_kafka_writer;
 INSERT INTO publish.customers VALUES (11, 'x');
 RESET ROLE;
 GRANT INSERT ON customer_events TO regress_kafka_publisher;
+-- Who may make such triggers is granted.
+SET ROLE regress_kafka_publisher;
+SELECT kafka.publish_table('publish.customers', 'publish.customer_events', for_each => 'statement');
+RESET ROLE;
 SET ROLE regress_kafka_writer;
 INSERT INTO publish.customers VALUES (11, 'x');
 RESET ROLE;
