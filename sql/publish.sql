@@ -70,6 +70,18 @@ UPDATE items SET price = 11, sold = NULL;
 \! kafka_tool consume publish -f kvh
 SELECT kafka.unpublish_table('items');
 
+-- A key with fields, of columns of its own.
+\! kafka_tool create-topic --replace publish 1
+CREATE FOREIGN TABLE item_keys (shop text OPTIONS (metadata 'key', key_field 's', field 'shop'), number int OPTIONS (metadata 'key', key_field 'n'), price numeric)
+  SERVER publish_test OPTIONS (topic 'publish', key_format 'json');
+CREATE FOREIGN TABLE item_objects (_key jsonb OPTIONS (metadata 'key'), price numeric) SERVER publish_test OPTIONS (topic 'publish', key_format 'json');
+SELECT kafka.publish_table('items', 'item_keys', '{shop}');
+SELECT kafka.publish_table('items', 'item_keys');
+SELECT kafka.publish_table('items', 'item_objects', for_each => 'statement');
+UPDATE items SET number = 3;
+\! kafka_tool consume publish -f kvh
+SELECT kafka.unpublish_table('items');
+
 -- Partitions have the triggers of their table.
 \! kafka_tool create-topic --replace publish 1
 CREATE TABLE parts (v text, id int PRIMARY KEY) PARTITION BY RANGE (id);

@@ -53,6 +53,7 @@ typedef struct KafkaMapping
 	Relation	target;
 	KafkaColumns *columns;		/* of the target */
 	List	   *keys;			/* attribute numbers in the source */
+	bool		key_fields;		/* they are those of the target's key, which has fields */
 	List	   *targetlist;
 	bool		whole_row;		/* the one column that is the value takes all of the row */
 } KafkaMapping;
@@ -93,27 +94,44 @@ primary_key(Relation source)
 	return keys;
 }
 
-/* The columns that are named, else the primary key. */
+/* The names of the target's columns that are fields of its key. */
 static List *
-find_keys(Relation source, List *names)
+key_field_names(const KafkaColumns *columns)
 {
-	List	   *keys = NIL;
+	List	   *names = NIL;
+
+	for (int i = 0; i < columns->natts; i++)
+		if (columns->column[i].attnum != 0 && columns->column[i].key_field != NULL)
+			names = lappend(names, makeString(unconstify(char *, columns->column[i].name)));
+	return names;
+}
+
+/* The columns of the key: those of the target's fields, else those that are named, else the primary key. */
+static void
+find_keys(KafkaMapping *mapping, List *names)
+{
+	List	   *fields = key_field_names(mapping->columns);
 	ListCell   *lc;
 
-	if (names == NIL)
-		return primary_key(source);
-	foreach(lc, names)
+	mapping->key_fields = fields != NIL;
+	if (fields != NIL && names != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("the key of foreign table \"%s\" has columns of its own", RelationGetRelationName(mapping->target)),
+				 errhint("Name no key columns: its columns with the option \"key_field\" say what the key is made of.")));
+	if (fields == NIL && names == NIL)
+		mapping->keys = primary_key(mapping->source);
+	foreach(lc, fields != NIL ? fields : names)
 	{
-		AttrNumber	attnum = find_column(source, strVal(lfirst(lc)));
+		AttrNumber	attnum = find_column(mapping->source, strVal(lfirst(lc)));
 
 		if (attnum == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("key column \"%s\" of table \"%s\" does not exist", strVal(lfirst(lc)),
-							RelationGetRelationName(source))));
-		keys = lappend_int(keys, attnum);
+							RelationGetRelationName(mapping->source))));
+		mapping->keys = lappend_int(mapping->keys, attnum);
 	}
-	return keys;
 }
 
 static Expr *
@@ -176,7 +194,9 @@ choose_expression(const KafkaMapping *mapping, const KafkaColumn *column)
 	switch (column->kind)
 	{
 		case KAFKA_COLUMN_KEY:
-			return make_key(mapping);
+			if (column->key_field != NULL)
+				return make_same(mapping, column);
+			return mapping->key_fields ? NULL : make_key(mapping);
 		case KAFKA_COLUMN_PAYLOAD:
 			return mapping->whole_row ? make_whole_row(mapping, column->base_type) : make_same(mapping, column);
 		case KAFKA_COLUMN_VALUE:
@@ -235,7 +255,7 @@ map_columns(KafkaMapping *mapping)
 	TupleDesc	desc = RelationGetDescr(mapping->target);
 	bool		has_value = false;
 
-	if (kfdw_columns_find(mapping->columns, KAFKA_COLUMN_KEY) == NULL)
+	if (!mapping->key_fields && kfdw_columns_find(mapping->columns, KAFKA_COLUMN_KEY) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("foreign table \"%s\" has no column for the key of published rows", RelationGetRelationName(mapping->target)),
@@ -311,7 +331,7 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	desc = CreateTupleDescCopy(RelationGetDescr(mapping.target));
 	publisher->options = kfdw_options_table(target, publisher->owner);
 	mapping.columns = kfdw_columns_create(target, desc, true, NULL);
-	mapping.keys = find_keys(source, key_columns);
+	find_keys(&mapping, key_columns);
 	map_columns(&mapping);
 
 	publisher->codec = kfdw_codec_create(mapping.columns, &publisher->options->format);
