@@ -86,6 +86,22 @@ COMMIT;
 SELECT * FROM kafka.flush();
 \! kafka_tool consume async_dropped -c
 
+-- A topic that is created again is found again.
+\! kafka_tool create-topic --replace async_again 1
+CREATE FOREIGN TABLE async_again (id int) SERVER async_test OPTIONS (topic 'async_again', delivery 'async');
+INSERT INTO async_again SELECT generate_series(1, 100);
+SELECT * FROM kafka.flush();
+\! kafka_tool create-topic --replace async_again 2
+INSERT INTO async_again SELECT generate_series(1, 100);
+SELECT * FROM kafka.flush();
+\! kafka_tool consume async_again -c
+\! kafka_tool delete-topic async_again
+DO $$ BEGIN INSERT INTO async_again VALUES (1); EXCEPTION WHEN fdw_table_not_found THEN RAISE NOTICE 'unknown topic'; END $$;
+\! kafka_tool create-topic async_again 1
+INSERT INTO async_again SELECT generate_series(1, 100);
+SELECT * FROM kafka.flush();
+\! kafka_tool consume async_again -c
+
 -- A stream cannot commit together with what is in the background.
 \! kafka_tool create-topic --replace async_source 1
 CREATE FOREIGN TABLE async_source (id int) SERVER async_test OPTIONS (topic 'async_source');

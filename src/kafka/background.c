@@ -98,11 +98,10 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 	KafkaSender *sender = topic->sender;
 	rd_kafka_resp_err_t error = kfdw_sender_error(sender, message);
 
-	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
+	if (error != RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
 		sender->silent = false;
+	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
-	}
 	keep_failure(message, error);
 	if (burst.count++ > 0)
 		return;

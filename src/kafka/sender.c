@@ -211,7 +211,7 @@ kfdw_sender_renew_topic(KafkaSenderTopic *topic)
 	PG_CATCH();
 	{
 		topic->sender->broken = topic->sender->reports->delicate;
-		topic->sender->silent = true;
+		topic->sender->silent = geterrcode() == ERRCODE_QUERY_CANCELED;
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -348,6 +348,7 @@ kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 	if (error)
 	{
 		sender->broken = sender->reports->delicate;
+		sender->silent = false; /* the library may know the topic no more: ask the next time */
 		kfdw_error_topic(sender->client, topic->name, record->partition, error, rd_kafka_err2str(error));
 	}
 	sender->outstanding++;
