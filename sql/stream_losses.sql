@@ -82,7 +82,7 @@ SELECT says(format('WITH c0 AS MATERIALIZED (SELECT id FROM %s), %s INSERT INTO 
     first, string_agg(format('c%s AS (SELECT a.id FROM c%s a JOIN c%s b USING (id))', i, i - 1, i - 1), ', ' ORDER BY i)))
 FROM unnest(ARRAY['target', 'src']) first, generate_series(1, 60) i GROUP BY first ORDER BY first;
 
--- Of several records that meet a row, UPDATE takes one.
+-- Of several records that meet a row, UPDATE takes one, and DELETE returns one.
 WITH s AS (INSERT INTO said SELECT q, says(q) FROM unnest(ARRAY[
     'UPDATE target t SET n = t.n + 1 FROM src s WHERE s.id = t.id',
     'UPDATE target t SET n = t.n + 1 FROM src s JOIN other o USING (id) WHERE o.n = t.n',
@@ -90,11 +90,13 @@ WITH s AS (INSERT INTO said SELECT q, says(q) FROM unnest(ARRAY[
     'UPDATE target t SET n = t.n + s.n FROM (SELECT id, sum(n) OVER (PARTITION BY id) AS n FROM src) s WHERE s.id = t.id',
     'WITH s AS MATERIALIZED (SELECT * FROM src) UPDATE target t SET n = s.n FROM s WHERE s.id = t.id',
     'WITH i AS (INSERT INTO other SELECT id FROM src RETURNING id) UPDATE target t SET n = t.n + 1 FROM i WHERE i.id = t.id',
-    'UPDATE target t SET n = t.n + 1 FROM (SELECT id FROM src UNION ALL SELECT id FROM other) s WHERE s.id = t.id'
+    'UPDATE target t SET n = t.n + 1 FROM (SELECT id FROM src UNION ALL SELECT id FROM other) s WHERE s.id = t.id',
+    'WITH d AS (DELETE FROM target t USING src s WHERE s.id = t.id RETURNING t.id, s.n) INSERT INTO other SELECT id, n FROM d',
+    'WITH d AS (DELETE FROM target t USING (SELECT id, n + 1 AS n FROM src) s WHERE s.id = t.id RETURNING abs(s.n) AS n) INSERT INTO other SELECT n, n FROM d',
+    'DELETE FROM target t USING src s WHERE s.id = t.id RETURNING s'
     ]) AS q RETURNING *) TABLE s;
-\set VERBOSITY verbose
 SELECT kafka.create_stream('s', 'UPDATE target t SET n = t.n + 1 FROM src s WHERE s.id = t.id');
-\set VERBOSITY default
+SELECT kafka.create_stream('s', 'WITH d AS (DELETE FROM target t USING src s WHERE s.id = t.id RETURNING s.n) INSERT INTO other SELECT n, n FROM d');
 SET client_min_messages = error;
 WITH s AS (INSERT INTO said SELECT q, says(q) FROM unnest(ARRAY[
     'UPDATE target t SET n = t.n + s.n FROM (SELECT id, sum(n) AS n FROM src GROUP BY id) s WHERE s.id = t.id',
@@ -107,6 +109,8 @@ WITH s AS (INSERT INTO said SELECT q, says(q) FROM unnest(ARRAY[
     'UPDATE target t SET n = (SELECT sum(n) FROM src WHERE id = t.id)',
     'UPDATE target t SET n = n + 1 WHERE id > (SELECT count(*) FROM src)',
     'DELETE FROM target t USING src s WHERE s.id = t.id',
+    'WITH d AS (DELETE FROM target t USING src s WHERE s.id = t.id RETURNING t.*) INSERT INTO other SELECT id, n FROM d',
+    'WITH d AS (DELETE FROM target t USING (SELECT id, sum(n) AS n FROM src GROUP BY id) s WHERE s.id = t.id RETURNING t.id, s.n) INSERT INTO other SELECT id, n FROM d',
     'INSERT INTO target SELECT id, n FROM src ON CONFLICT (id) DO UPDATE SET n = target.n + 1',
     'MERGE INTO target t USING src s ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = t.n + 1'
     ]) AS q RETURNING *) TABLE s;

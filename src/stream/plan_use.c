@@ -112,6 +112,26 @@ trace_recursion(PlanState *node, PlanTrace *trace)
 	return rows;
 }
 
+/* True for expressions with something of the rows that a node reads from below. */
+static bool
+has_outer_var(Node *node, void *argument)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno == OUTER_VAR)
+		return true;
+	return expression_tree_walker(node, has_outer_var, argument);
+}
+
+bool
+kfdw_plan_use_one_of(const ModifyTableState *node)
+{
+	const ModifyTable *plan = (const ModifyTable *) node->ps.plan;
+
+	return node->operation == CMD_UPDATE ||
+		(node->operation == CMD_DELETE && has_outer_var((Node *) plan->returningLists, NULL));
+}
+
 /* What the rows of a node are, from what those are that it reads. */
 static int
 trace_rows(PlanState *node, PlanTrace *trace)
@@ -148,8 +168,8 @@ trace_rows(PlanState *node, PlanTrace *trace)
 			return rows;
 		case T_ModifyTableState:
 			rows = trace_inputs(node, trace);
-			if (((ModifyTableState *) node)->operation == CMD_UPDATE && rows & ROWS_REPEAT_KEYS)
-				trace->use.updated = RelationGetRelationName(((ModifyTableState *) node)->rootResultRelInfo->ri_RelationDesc);
+			if (rows & ROWS_REPEAT_KEYS && kfdw_plan_use_one_of((ModifyTableState *) node))
+				trace->use.one_of = (ModifyTableState *) node;
 			return rows;
 		default:
 			return trace_inputs(node, trace);
@@ -193,15 +213,22 @@ kfdw_plan_use(QueryDesc *query, Oid source)
 }
 
 void
-kfdw_plan_use_check_update(const KafkaPlanUse *use)
+kfdw_plan_use_check_one_of(const KafkaPlanUse *use)
 {
-	if (use->updated == NULL)
+	bool		updates = use->one_of != NULL && use->one_of->operation == CMD_UPDATE;
+
+	if (use->one_of == NULL)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 updates ?
 			 errmsg("a stream's statement cannot update table \"%s\" from records that are joined to it one by one",
-					use->updated),
-			 errdetail("Of several records of a batch that meet a row, an UPDATE applies one."),
+					RelationGetRelationName(use->one_of->rootResultRelInfo->ri_RelationDesc)) :
+			 errmsg("a stream's statement cannot delete from table \"%s\" and return records that are joined to it one by one",
+					RelationGetRelationName(use->one_of->rootResultRelInfo->ri_RelationDesc)),
+			 updates ?
+			 errdetail("Of several records of a batch that meet a row, an UPDATE applies one.") :
+			 errdetail("Of several records of a batch that meet a row, a DELETE returns one."),
 			 errhint(KFDW_ONE_ROW_HINT)));
 }
 

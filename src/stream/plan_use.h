@@ -16,8 +16,7 @@ typedef struct KafkaPlanUse
 {
 	int			scans;			/* that read the source */
 	bool		limited;		/* a LIMIT or OFFSET drops rows of its records */
-	const char *updated;		/* a table of which several records may update a row, where
-								 * PostgreSQL applies one; NULL: none */
+	const ModifyTableState *one_of; /* may use one of several records that meet a row; NULL: none */
 } KafkaPlanUse;
 
 /* How to write what several records of a batch do to one row. */
@@ -28,8 +27,14 @@ typedef struct KafkaPlanUse
 /* How a started plan uses the source. */
 extern KafkaPlanUse kfdw_plan_use(QueryDesc *query, Oid source);
 
-/* Refuses an UPDATE that would apply one of several records. */
-extern void kfdw_plan_use_check_update(const KafkaPlanUse *use);
+/*
+ * True for what uses one of the rows that are joined to a row of its table: an UPDATE, and a
+ * DELETE that returns something of them.
+ */
+extern bool kfdw_plan_use_one_of(const ModifyTableState *node);
+
+/* Refuses what would use one of several records. */
+extern void kfdw_plan_use_check_one_of(const KafkaPlanUse *use);
 
 /* True when somebody wrote a LIMIT or OFFSET in one of the queries; the planner uses them too. */
 extern bool kfdw_plan_use_may_be_limited(List *queries);

@@ -60,7 +60,7 @@ watch_run(KFDW_EXECUTOR_RUN_PARAMETERS)
 	if (reads)
 	{
 		use = kfdw_plan_use(query, watched_source);
-		kfdw_plan_use_check_update(&use);
+		kfdw_plan_use_check_one_of(&use);
 		kfdw_update_guard(query);
 	}
 	if (previous_run_hook != NULL)

@@ -149,7 +149,7 @@ check_use(QueryDesc *query, PlannedStatement *statement)
 				 errmsg("a stream's statement cannot read its source under a LIMIT or OFFSET"),
 				 errdetail("Records that it leaves would be lost, as the whole batch counts as read."),
 				 errhint("The argument \"max_poll_records\" of kafka.create_stream() bounds a batch.")));
-	kfdw_plan_use_check_update(&use);
+	kfdw_plan_use_check_one_of(&use);
 }
 
 /* Starts a plan without running it: privileges are checked, too. */

@@ -1,8 +1,9 @@
 /*
  * update_guard.c
- *	  An UPDATE that meets a row twice is an error, as a MERGE is.
+ *	  An UPDATE, or a DELETE that returns what it joins, that meets a row twice is an
+ *	  error, as a MERGE is.
  *
- * The executor does not tell which rows it skips.  So the node that feeds an update is
+ * The executor does not tell which rows it skips.  So the node that feeds it is
  * wrapped, and the addresses of the rows that it finds are remembered.
  */
 #include "postgres.h"
@@ -17,7 +18,7 @@
 #include "stream/plan_use.h"
 #include "stream/update_guard.h"
 
-/* A row to update; all of its bytes are compared. */
+/* A row to change; all of its bytes are compared. */
 typedef struct RowAddress
 {
 	Oid			table;			/* 0 where there is only one */
@@ -26,7 +27,8 @@ typedef struct RowAddress
 
 typedef struct UpdateGuard
 {
-	PlanState  *node;			/* feeds the update */
+	PlanState  *node;			/* feeds the change */
+	bool		updates;		/* else it deletes */
 	ExecProcNodeMtd next_row;	/* its own function */
 	const char *table;
 	AttrNumber	tid_column;
@@ -78,12 +80,16 @@ note_row(UpdateGuard *guard, TupleTableSlot *slot)
 	if (found)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("a batch updates a row of table \"%s\" a second time", guard->table),
-				 errdetail("An UPDATE applies one of the rows that are joined to it."),
+				 guard->updates ?
+				 errmsg("a batch updates a row of table \"%s\" a second time", guard->table) :
+				 errmsg("a batch deletes a row of table \"%s\" a second time", guard->table),
+				 guard->updates ?
+				 errdetail("An UPDATE applies one of the rows that are joined to it.") :
+				 errdetail("A DELETE returns one of the rows that are joined to it."),
 				 errhint(KFDW_ONE_ROW_HINT)));
 }
 
-/* In place of the function of the node that feeds an update */
+/* In place of the function of the node that feeds a change */
 static TupleTableSlot *
 next_guarded_row(PlanState *node)
 {
@@ -95,12 +101,12 @@ next_guarded_row(PlanState *node)
 	return slot;
 }
 
-/* Wraps the node that feeds an update.  Rows of what is no table of PostgreSQL have no address. */
+/* Wraps the node that feeds a change.  Rows of what is no table of PostgreSQL have no address. */
 static void
-guard_update(ModifyTableState *update)
+guard_change(ModifyTableState *change)
 {
-	PlanState  *node = outerPlanState(update);
-	MemoryContext context = update->ps.state->es_query_cxt;
+	PlanState  *node = outerPlanState(change);
+	MemoryContext context = change->ps.state->es_query_cxt;
 	AttrNumber	tid_column = ExecFindJunkAttributeInTlist(node->plan->targetlist, "ctid");
 	HASHCTL		control = {.keysize = sizeof(RowAddress), .entrysize = sizeof(RowAddress), .hcxt = context};
 	UpdateGuard *guard;
@@ -110,10 +116,11 @@ guard_update(ModifyTableState *update)
 	guard = MemoryContextAllocZero(context, sizeof(UpdateGuard));
 	guard->node = node;
 	guard->next_row = node->ExecProcNodeReal;
-	guard->table = RelationGetRelationName(update->rootResultRelInfo->ri_RelationDesc);
+	guard->updates = change->operation == CMD_UPDATE;
+	guard->table = RelationGetRelationName(change->rootResultRelInfo->ri_RelationDesc);
 	guard->tid_column = tid_column;
 	guard->table_column = ExecFindJunkAttributeInTlist(node->plan->targetlist, "tableoid");
-	guard->rows = hash_create("kafka_fdw updated rows", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	guard->rows = hash_create("kafka_fdw changed rows", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	guard->callback.func = forget_guard;
 	guard->callback.arg = guard;
 	guard->next = guards;
@@ -123,15 +130,15 @@ guard_update(ModifyTableState *update)
 }
 
 static bool
-guard_updates(PlanState *node, void *argument)
+guard_changes(PlanState *node, void *argument)
 {
-	if (IsA(node, ModifyTableState) && ((ModifyTableState *) node)->operation == CMD_UPDATE)
-		guard_update((ModifyTableState *) node);
-	return planstate_tree_walker(node, guard_updates, argument);
+	if (IsA(node, ModifyTableState) && kfdw_plan_use_one_of((ModifyTableState *) node))
+		guard_change((ModifyTableState *) node);
+	return planstate_tree_walker(node, guard_changes, argument);
 }
 
 void
 kfdw_update_guard(QueryDesc *query)
 {
-	(void) guard_updates(query->planstate, NULL);
+	(void) guard_changes(query->planstate, NULL);
 }

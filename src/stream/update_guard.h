@@ -1,16 +1,17 @@
 /*
  * update_guard.h
- *	  An UPDATE that meets a row twice is an error, as a MERGE is.
+ *	  An UPDATE, or a DELETE that returns what it joins, that meets a row twice is an
+ *	  error, as a MERGE is.
  *
- * PostgreSQL applies the first of several rows that are joined to a row of the table,
- * and skips the others: in a stream they would be records that do not count.
+ * PostgreSQL uses the first of several rows that are joined to a row of the table, and
+ * skips the others: in a stream they would be records that do not count.
  */
 #ifndef KFDW_UPDATE_GUARD_H
 #define KFDW_UPDATE_GUARD_H
 
 #include "executor/execdesc.h"
 
-/* Watches the updates of a started query. */
+/* Watches the updates, and such deletions, of a started query. */
 extern void kfdw_update_guard(QueryDesc *query);
 
 #endif							/* KFDW_UPDATE_GUARD_H */

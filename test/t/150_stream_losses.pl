@@ -25,6 +25,8 @@ stream_fails($node, 'merge', 'MERGE INTO target t USING src s ON t.id = s.id WHE
 	qr/MERGE command cannot affect row $hint/, 'MERGE');
 stream_fails($node, 'update', 'UPDATE target t SET n = t.n + s.n FROM (SELECT id, n % 3, count(*) AS n FROM src GROUP BY 1, 2) s WHERE s.id = t.id',
 	qr/updates a row of table "target" $hint/, 'UPDATE by another key than the aggregate\'s');
+stream_fails($node, 'delete', 'WITH d AS (DELETE FROM target t USING (SELECT id, n % 3 AS k, count(*) AS n FROM src GROUP BY 1, 2) s WHERE s.id = t.id RETURNING t.id, s.n) INSERT INTO copied SELECT id, n FROM d',
+	qr/deletes a row of table "target" $hint/, 'DELETE by another key than the aggregate\'s, with RETURNING');
 stream_fails($node, 'rows', 'INSERT INTO target SELECT id, (SELECT o.n FROM copied c RIGHT JOIN target o ON true) FROM src',
 	qr/more than one row returned by a subquery(?!.*Let one row of the batch)/s, 'a sub-select with several rows');
 $node->safe_psql('postgres', q(SELECT kafka.create_stream('sums',
