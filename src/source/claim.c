@@ -3,7 +3,9 @@
  *	  The locks of those who consume.
  *
  * A partition's claim is an advisory lock of a class of our own, as it must be there before the
- * position has a row.
+ * position has a row.  The workers of a stream need none: nobody else consumes in its group
+ * (catalog/streams.h), and which of them reads what is settled by the slots of workers and by
+ * the stream's revision, which no batch outlives.
  */
 #include "postgres.h"
 
@@ -21,10 +23,7 @@
  */
 #define CLAIM_LOCK_CLASS 0x6b66
 
-/* Stands for all partitions of a topic. */
-#define WHOLE_TOPIC (-1)
-
-/* The lock that stands for a partition of a group in this database, or for the whole topic. */
+/* The lock that stands for a partition of a group in this database. */
 static void
 make_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
 {
@@ -35,9 +34,9 @@ make_tag(LOCKTAG *tag, const KafkaPositionKey *key, int32 partition)
 	pfree(name);
 }
 
-/* Takes a lock until the end of the transaction, if it is free: also when a savepoint is rolled back. */
-static bool
-try_lock(const KafkaPositionKey *key, int32 partition, LOCKMODE mode)
+/* It is the transaction's: a savepoint that is rolled back does not release it. */
+bool
+kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition)
 {
 	ResourceOwner save = CurrentResourceOwner;
 	LockAcquireResult result;
@@ -45,65 +44,21 @@ try_lock(const KafkaPositionKey *key, int32 partition, LOCKMODE mode)
 
 	make_tag(&tag, key, partition);
 	CurrentResourceOwner = TopTransactionResourceOwner;
-	result = LockAcquire(&tag, mode, false, true);
+	result = LockAcquire(&tag, ExclusiveLock, false, true);
 	CurrentResourceOwner = save;
 	return result != LOCKACQUIRE_NOT_AVAIL;
 }
 
-static void
-unlock(const KafkaPositionKey *key, int32 partition, LOCKMODE mode)
+void
+kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition)
 {
 	ResourceOwner save = CurrentResourceOwner;
 	LOCKTAG		tag;
 
 	make_tag(&tag, key, partition);
 	CurrentResourceOwner = TopTransactionResourceOwner;
-	(void) LockRelease(&tag, mode, false);
+	(void) LockRelease(&tag, ExclusiveLock, false);
 	CurrentResourceOwner = save;
-}
-
-bool
-kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition)
-{
-	if (!try_lock(key, WHOLE_TOPIC, ShareLock))
-		return false;
-	if (try_lock(key, partition, ExclusiveLock))
-		return true;
-	unlock(key, WHOLE_TOPIC, ShareLock);
-	return false;
-}
-
-void
-kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition)
-{
-	unlock(key, partition, ExclusiveLock);
-	unlock(key, WHOLE_TOPIC, ShareLock);
-}
-
-/*
- * One lock for a worker, however many partitions it reads: which of them are its own is
- * settled by the slots of workers and by the stream's revision, which no batch outlives.
- *
- * What a session holds is an advisory lock like a user's: a trigger that calls
- * pg_advisory_unlock_all() drops it.  Another consumer may then read the same
- * records, but one of the two finds the position moved and rolls back.
- */
-bool
-kfdw_claim_topic(const KafkaPositionKey *key)
-{
-	LOCKTAG		tag;
-
-	make_tag(&tag, key, WHOLE_TOPIC);
-	return LockAcquire(&tag, RowExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-void
-kfdw_claim_release_topic(const KafkaPositionKey *key)
-{
-	LOCKTAG		tag;
-
-	make_tag(&tag, key, WHOLE_TOPIC);
-	(void) LockRelease(&tag, RowExclusiveLock, true);
 }
 
 /* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */

@@ -13,12 +13,6 @@
  */
 extern bool kfdw_claim_for_transaction(const KafkaPositionKey *key, int32 partition);
 
-/*
- * Tries to claim a topic for the workers of a stream, which share it among themselves,
- * until it is released or the session ends; false when a transaction holds a part of it.
- */
-extern bool kfdw_claim_topic(const KafkaPositionKey *key);
-
 /* Gives a claim back that was just made for the transaction. */
 extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
 
@@ -27,8 +21,5 @@ extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
  * transaction.  It may have been changed since it was read.
  */
 extern void kfdw_claim_server(Oid serverid);
-
-/* Releases a topic, if the session still holds it. */
-extern void kfdw_claim_release_topic(const KafkaPositionKey *key);
 
 #endif							/* KFDW_CLAIM_H */

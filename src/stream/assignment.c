@@ -43,29 +43,6 @@ read_definition(KafkaAssignment *assignment, const char *name)
 	return assignment->stream != NULL && assignment->stream->enabled;
 }
 
-/* Claims the topic for this session; who held a part of it before may need a moment to let go. */
-static void
-claim_topic(KafkaAssignment *assignment)
-{
-	const KafkaPositionKey *key = &assignment->positions->key;
-
-	if (!kfdw_claim_topic(key))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("topic \"%s\" is held by another consumer of group \"%s\"", key->topic, key->group_id)));
-	assignment->claimed = true;
-}
-
-/* The memory context goes away, and with it the claim. */
-static void
-release_claim(void *argument)
-{
-	KafkaAssignment *assignment = argument;
-
-	if (assignment->claimed)
-		kfdw_claim_release_topic(&assignment->positions->key);
-}
-
 bool
 kfdw_assignment_is_outdated(const KafkaAssignment *assignment)
 {
@@ -108,7 +85,6 @@ static void
 take_partitions(KafkaAssignment *assignment)
 {
 	StartTransactionCommand();
-	claim_topic(assignment);
 	for (int32 p = assignment->worker; p < assignment->positions->topic->npartitions; p += assignment->stream->workers)
 	{
 		assignment->positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
@@ -146,9 +122,6 @@ kfdw_assignment_open(const char *name, int worker)
 
 	assignment->context = CurrentMemoryContext;
 	assignment->worker = worker;
-	assignment->callback.func = release_claim;
-	assignment->callback.arg = assignment;
-	MemoryContextRegisterResetCallback(assignment->context, &assignment->callback);
 
 	StartTransactionCommand();
 	found = read_definition(assignment, name);

@@ -12,18 +12,16 @@
 #include "option/options.h"
 #include "source/positions.h"
 
-/* Everything lives in one memory context; deleting it closes the consumer and releases the claims. */
+/* Everything lives in one memory context; deleting it closes the consumer. */
 typedef struct KafkaAssignment
 {
 	MemoryContext context;
-	MemoryContextCallback callback;
 	KafkaStream *stream;
 	int			worker;			/* reads the partitions p with p % workers = worker */
 	KafkaTableOptions *options;
 
 	KafkaConsumer *consumer;
 	KafkaPositions *positions;	/* with the topic as it was when the assignment was opened */
-	bool		claimed;		/* the topic */
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
 	KafkaBuffer *buffer;

@@ -163,6 +163,7 @@ run_batch(StreamWork *work)
 	kfdw_session_end(session);
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
+	kfdw_session_forget();
 
 	/* also in a long backlog, so that autovacuum sees what is done */
 	(void) pgstat_report_stat(false);
@@ -268,6 +269,7 @@ judge(void *argument, const ErrorData *error)
 {
 	StreamWork *work = argument;
 
+	kfdw_session_forget();
 	if (work->phase == PHASE_FETCHING && error->sqlerrcode == ERRCODE_NO_DATA_FOUND)
 		return KAFKA_REMEDY_REOPEN;
 	if (!kfdw_frame_passes(error))

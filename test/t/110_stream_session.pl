@@ -73,6 +73,8 @@ $node->safe_psql('postgres', <<~"EOF");
 		PERFORM nextval('numbers');
 		PERFORM set_config('work_mem', '3MB', false), set_config('my.setting', 'mine', false);
 		EXECUTE 'PREPARE leftover AS SELECT 1';
+		EXECUTE 'DECLARE leftover CURSOR WITH HOLD FOR SELECT 1';
+		PERFORM pg_advisory_lock(4711), pg_advisory_lock_shared(4712);
 		SET ROLE other;
 	END \$\$;
 	SELECT kafka.create_stream('copy', 'CALL copy()', source => 'ids');
@@ -82,6 +84,28 @@ a_batch_arrives('it runs again');
 a_batch_arrives('and again');
 is($node->safe_psql('postgres', "SELECT DISTINCT what FROM found"),
 	$node->safe_psql('postgres', "SELECT current_user || ' ' || current_setting('work_mem') || ' '"), 'and finds nothing of it');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0, 'nor does it hold a lock');
+
+# The same when a batch fails and is tried again.
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE TABLE blocked AS SELECT 1;
+	CREATE OR REPLACE PROCEDURE copy() LANGUAGE plpgsql AS \$\$
+	BEGIN
+		PERFORM pg_advisory_lock(4711);
+		EXECUTE 'PREPARE leftover AS SELECT 1';
+		IF EXISTS (SELECT FROM blocked) THEN
+			RAISE serialization_failure;
+		END IF;
+		INSERT INTO copied SELECT id FROM ids;
+	END \$\$;
+	EOF
+my $worker = worker();
+produce($topic, "{\"id\":" . ++$produced . "}\n");
+becomes($node, 'postgres', "SELECT state, last_error ~ '40001' FROM kafka.stat_streams", 'stalled|t', 'a batch fails');
+becomes($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", 0, 'it holds no lock while it waits');
+$node->safe_psql('postgres', 'DELETE FROM blocked');
+becomes($node, 'postgres', 'SELECT count(DISTINCT id) FROM copied', $produced, 'and then succeeds');
+is(worker(), $worker, 'in the same process');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');
