@@ -266,6 +266,23 @@ GRANT USAGE ON SCHEMA kafka TO PUBLIC;
 
 -- Streams -------------------------------------------------------------------
 
+-- A table, by name: one that does not exist is none (''), as a role is.
+CREATE TYPE relation;
+
+CREATE FUNCTION relation_in(cstring) RETURNS relation
+AS 'MODULE_PATHNAME', 'kfdw_relation_in' LANGUAGE C STABLE STRICT;
+
+CREATE FUNCTION relation_out(relation) RETURNS cstring
+AS 'MODULE_PATHNAME', 'kfdw_relation_out' LANGUAGE C STABLE STRICT;
+
+CREATE FUNCTION relation_send(relation) RETURNS bytea
+AS 'oidsend' LANGUAGE internal IMMUTABLE STRICT;
+
+CREATE TYPE relation (INPUT = relation_in, OUTPUT = relation_out, SEND = relation_send, LIKE = oid);
+CREATE CAST (relation AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (relation AS regclass) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (oid AS relation) WITHOUT FUNCTION AS ASSIGNMENT;
+
 -- What is to run.  The name is the stream's consumer group.  Rows are changed by the
 -- functions below only: they also tell the workers.
 CREATE TABLE streams (
@@ -273,7 +290,7 @@ CREATE TABLE streams (
   owner       role NOT NULL,
   statement   text NOT NULL,
   search_path text NOT NULL,
-  source      regclass NOT NULL,
+  source      relation NOT NULL,
   workers     int NOT NULL CHECK (workers > 0),
   settings    jsonb NOT NULL,
   enabled     bool NOT NULL DEFAULT true,

@@ -34,7 +34,8 @@ read_definition(KafkaAssignment *assignment, const char *name)
 		if (!kfdw_options_is_topic_table(assignment->stream->source))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("the source of stream \"%s\" does not exist any more", name)));
+					 errmsg("the source of stream \"%s\" does not exist", name),
+					 errhint("Drop the stream, or create the table and set the column \"source\" of kafka.streams to it.")));
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
 		assignment->options->group_id = assignment->stream->name;
 		assignment->options->consumer.kind = KAFKA_CLIENT_STREAM;

@@ -71,8 +71,15 @@ $node->safe_psql('postgres', 'DROP ROLE bob');
 # A dump
 create_stream('cid', 'three');
 create_stream($node->safe_psql('postgres', 'SELECT quote_ident(current_user)'), 'four');
+foreach my $source (qw(dropped left_out))
+{
+	$node->safe_psql('postgres', "CREATE FOREIGN TABLE $source (id int) SERVER k OPTIONS (topic '$topic');
+		SELECT kafka.create_stream('by_$source', 'INSERT INTO copied SELECT id + 100 FROM $source')");
+	becomes($node, 'postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'by_$source'", 1, "a stream reads table $source");
+}
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE dropped');
 my $dump = $node->basedir . '/dump.sql';
-command_ok([ 'pg_dump', '--no-owner', '--no-acl', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
+command_ok([ 'pg_dump', '--no-owner', '--no-acl', '-T', 'left_out', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
 my $streams = $node->safe_psql('postgres', 'SELECT count(*) FROM kafka.streams');
 $node->safe_psql('postgres', 'DROP OWNED BY cid; DROP ROLE cid; CREATE DATABASE restored');
 my ($out, $err) = run_command([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ]);
@@ -85,5 +92,23 @@ is($node->safe_psql('restored', "SELECT state, last_error FROM kafka.stat_stream
 $node->safe_psql('restored', "GRANT INSERT ON copied TO PUBLIC; GRANT SELECT ON ids TO PUBLIC; SELECT kafka.alter_stream_owner('three', current_user::regrole)");
 becomes($node, 'restored', "SELECT state FROM kafka.stat_streams WHERE stream = 'three'", 'idle', 'until somebody takes it');
 is($node->safe_psql('restored', "SELECT '10'::kafka.role = 0"), 't', 'a number is never a role');
+
+# What is restored without its source waits for one.
+like($err, qr/WARNING:  relation "public\.left_out" does not exist.*Drop the stream, or create the table/s, 'a table that is missing is said, too');
+foreach my $source (qw(dropped left_out))
+{
+	is($node->safe_psql('restored', "SELECT source = 0, source FROM kafka.streams WHERE name = 'by_$source'"), 't|', 'a stream has no source');
+	becomes($node, 'restored', "SELECT state, last_error ~ 'the source of stream \"by_$source\" does not exist' FROM kafka.stat_streams WHERE stream = 'by_$source'",
+		'failed|t', 'and says so');
+	$node->safe_psql('restored', "CREATE FOREIGN TABLE $source (id int) SERVER k OPTIONS (topic '$topic');
+		UPDATE kafka.streams SET source = 'public.$source' WHERE name = 'by_$source'; SELECT kafka.resume_stream('by_$source')");
+	becomes($node, 'restored', "SELECT state FROM kafka.stat_streams WHERE stream = 'by_$source'", 'idle', 'until it is given one');
+}
+produce($topic, "{\"id\":2}\n");
+becomes($node, 'restored', 'SELECT array_agg(id ORDER BY id) FROM copied WHERE id IN (2, 102)', '{2,2,102,102}', 'and goes on');
+is($node->safe_psql('restored', 'SELECT count(*) FROM copied WHERE id IN (1, 101)'),
+	$node->safe_psql('postgres', 'SELECT count(*) FROM copied WHERE id IN (1, 101)'), 'from where it was');
+is($node->safe_psql('restored', "SELECT 'public.\"no\"'::kafka.relation = 0, '16384'::kafka.relation = 0, 'ids'::kafka.relation = 'ids'::regclass"), 't|t|t',
+	'a number is never a table');
 
 done_testing();
