@@ -208,7 +208,7 @@ signal() {
 bootstrap() {
 	local node list=''
 	for node in $(nodes "$1"); do
-		list+=${list:+,}$(sed -n 's/^advertised.listeners=PLAINTEXT:..//p' "$1/node$node/server.properties")
+		list+=${list:+,}$(sed -n 's:^advertised.listeners=PLAINTEXT...\([^,]*\).*:\1:p' "$1/node$node/server.properties" | tail -n 1)
 	done
 	[ -n "$list" ] || die "no broker in $1"
 	echo "$list"

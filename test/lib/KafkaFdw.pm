@@ -269,6 +269,22 @@ sub pause { my ($self, @node) = @_; return $self->_do('pause', @node); }
 sub resume { my ($self, @node) = @_; return $self->_do('resume', @node); }
 sub bootstrap { my ($self) = @_; return $self->_do('bootstrap'); }
 
+# The properties that a node is started with; others go over them when it starts again.
+sub property
+{
+	my ($self, $node, $name) = @_;
+	my @values = PostgreSQL::Test::Utils::slurp_file("$self->{dir}/node$node/server.properties") =~ /^\Q$name\E=(.*)$/mg;
+	return $values[-1];
+}
+
+sub configure
+{
+	my ($self, $node, %properties) = @_;
+	PostgreSQL::Test::Utils::append_to_file("$self->{dir}/node$node/server.properties",
+		join('', map { "$_=$properties{$_}\n" } sort keys %properties));
+	return;
+}
+
 # Do all replicas of a topic have all of its records? What is written to others may have too few of them.
 sub in_sync
 {
