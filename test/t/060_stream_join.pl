@@ -10,13 +10,7 @@ my $node = new_cluster('main');
 my $topic = new_topic(3);
 
 # the result of a query becomes this
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
-	return;
-}
+sub query_becomes { return becomes($node, 'postgres', @_); }
 
 # Two of the five statements are done: extension and server.
 $node->safe_psql('postgres', <<~"EOF");
@@ -31,14 +25,14 @@ $node->safe_psql('postgres', <<~"EOF");
 	EOF
 
 produce($topic, join('', map { ($_ % 3) . ":{\"id\":$_,\"customer_id\":" . ($_ % 3) . "}\n" } 1 .. 30), '-P', ':');
-becomes('SELECT count(*), min(id), max(id) FROM enriched', '20|1|29', 'records that match are joined');
-becomes('SELECT sum(next_offset) FROM kafka.offsets', '30', 'positions are past all records');
+query_becomes('SELECT count(*), min(id), max(id) FROM enriched', '20|1|29', 'records that match are joined');
+query_becomes('SELECT sum(next_offset) FROM kafka.offsets', '30', 'positions are past all records');
 is( $node->safe_psql('postgres', 'SELECT records_in, records_out, lag, state, partitions FROM kafka.stat_streams'),
 	'30|20|0|idle|3', 'kafka.stat_streams counts them');
 
 $node->safe_psql('postgres', "INSERT INTO customers VALUES (0, 'Cleo')");
 produce($topic, "0:{\"id\":31,\"customer_id\":0}\n0:{\"id\":32,\"customer_id\":7}\n0:\\N\n0:{\"id\":33,\"customer_id\":null}\n", '-P', ':');
-becomes('SELECT sum(next_offset) FROM kafka.offsets', '34', 'more records are read');
+query_becomes('SELECT sum(next_offset) FROM kafka.offsets', '34', 'more records are read');
 is($node->safe_psql('postgres', "SELECT string_agg(name, ',') FROM enriched WHERE id > 30"), 'Cleo',
 	'a batch sees the table as it is then, and NULL matches nothing');
 
@@ -68,7 +62,7 @@ foreach my $join (qw(hashjoin nestloop mergejoin))
 		SELECT kafka.create_stream('order_$join', 'INSERT INTO ordered (k, v, p, o)
 			SELECT k, v, p, o FROM big JOIN burst USING (k)');
 		EOF
-	becomes('SELECT count(*) FROM ordered', '4000', "all records are joined by $join");
+	query_becomes('SELECT count(*) FROM ordered', '4000', "all records are joined by $join");
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM (SELECT o, lag(o) OVER (PARTITION BY p ORDER BY seq) AS before FROM ordered) x WHERE o < before'),
 		'0', "their order is kept by $join");
 	$node->safe_psql('postgres', "SELECT kafka.drop_stream('order_$join')");
@@ -87,22 +81,22 @@ my @calls = $node->psql('postgres', <<~"EOF");
 	SELECT kafka.create_stream('to_topic', 'INSERT INTO results SELECT id, name FROM orders JOIN customers USING (customer_id)');
 	EOF
 like($calls[2], qr/order of the stream's results is that of its statement.*reach the target topic at least once/s, 'notices say what is promised');
-becomes('SELECT count(*), count(name), count(id) FROM kept', '34|31|33', 'LEFT JOIN keeps every record');
-becomes('SELECT sum(n), max(n) FROM called', '34|10', 'a procedure reads the batch');
-becomes('SELECT count(*) FROM results', '31', 'a stream writes into a topic');
+query_becomes('SELECT count(*), count(name), count(id) FROM kept', '34|31|33', 'LEFT JOIN keeps every record');
+query_becomes('SELECT sum(n), max(n) FROM called', '34|10', 'a procedure reads the batch');
+query_becomes('SELECT count(*) FROM results', '31', 'a stream writes into a topic');
 
 # Pausing takes effect with its commit, and the counts stay.
 $node->safe_psql('postgres', "SELECT kafka.pause_stream('enrich')");
 produce($topic, "1:{\"id\":40,\"customer_id\":1}\n", '-P', ':');
-becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'keep' AND records_in = 35", 'idle', 'another stream of the topic goes on');
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'keep' AND records_in = 35", 'idle', 'another stream of the topic goes on');
 is($node->safe_psql('postgres', "SELECT state, records_in, pid FROM kafka.stat_streams WHERE stream = 'enrich'"), 'paused|34|', 'a paused one has no worker');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM enriched WHERE id = 40'), '0', 'and writes nothing');
 $node->safe_psql('postgres', "SELECT kafka.resume_stream('enrich')");
-becomes('SELECT count(*) FROM enriched WHERE id = 40', '1', 'a resumed one goes on where it was');
+query_becomes('SELECT count(*) FROM enriched WHERE id = 40', '1', 'a resumed one goes on where it was');
 
 $node->safe_psql('postgres', "SELECT kafka.drop_stream('enrich')");
 is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'enrich'"), '0', 'dropping a stream deletes its positions');
-becomes("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream enrich'", '0', 'and ends its worker');
+query_becomes("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream enrich'", '0', 'and ends its worker');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');
