@@ -23,9 +23,11 @@
 /*
  * librdkafka before 2.2 stops fetching for a second when its queue is full, however
  * soon it is drained; a request to the broker wakes it up again.  So one is made
- * after this many records.
+ * after this many records, or this part of the bytes that the queue holds.  No other
+ * time: behind a fetch that waits for records the broker does not look at it.
  */
 #define KICK_RECORDS 20000
+#define KICK_PART 8
 #define KICK_TIMEOUT_MS 5
 
 /* Waits that are further apart are not one wait. */
@@ -57,7 +59,8 @@ struct KafkaConsumer
 	rd_kafka_message_t *fetched[FETCH_BATCH];	/* from the queue, not yet in a buffer */
 	int			nfetched;
 	int			next_fetched;
-	int			since_kick;
+	int			since_kick;		/* records */
+	int64		bytes_since_kick;
 	TimestampTz last_progress;
 	TimestampTz last_wait;
 	KafkaBuffer *buffer;		/* holds messages of ours */
@@ -241,6 +244,7 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 		if (!consumer->readers[i].done)
 			start_reader(consumer, &consumer->readers[i]);
 	consumer->since_kick = 0;
+	consumer->bytes_since_kick = 0;
 	consumer->last_progress = GetCurrentTimestamp();
 }
 
@@ -466,6 +470,7 @@ kick(KafkaConsumer *consumer)
 	rd_kafka_topic_partition_list_t *list;
 
 	consumer->since_kick = 0;
+	consumer->bytes_since_kick = 0;
 	if (!consumer->client->needs_kick || consumer->active == 0)
 		return;
 	list = list_active(consumer);
@@ -484,7 +489,8 @@ fetch(KafkaConsumer *consumer)
 	stop_done(consumer);
 	if (consumer->active == 0 || consumer->queue == NULL)
 		return false;
-	if (consumer->since_kick >= KICK_RECORDS)
+	if (consumer->since_kick >= KICK_RECORDS ||
+		consumer->bytes_since_kick >= consumer->client->ahead_kb * INT64CONST(1024) / KICK_PART)
 		kick(consumer);
 	count = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->fetched, FETCH_BATCH);
 	if (count <= 0)
@@ -492,6 +498,8 @@ fetch(KafkaConsumer *consumer)
 	consumer->nfetched = (int) count;
 	consumer->next_fetched = 0;
 	consumer->since_kick += (int) count;
+	for (int i = 0; i < consumer->nfetched; i++)
+		consumer->bytes_since_kick += consumer->fetched[i]->len;
 	consumer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	consumer->last_progress = GetCurrentTimestamp();
 	return true;
@@ -565,8 +573,6 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	/* a cursor that was not fetched from did not wait for a broker */
 	if (TimestampDifferenceExceeds(consumer->last_wait, before, NOT_WAITING_MS))
 		consumer->last_progress = before;
-	if (consumer->since_kick > 0)
-		kick(consumer);
 	kfdw_client_wait(consumer->client, timeout_ms);
 	if (is_refused(consumer->client) || is_overdue(consumer))
 		kfdw_error_unreachable(consumer->client, consumer->topic_name);
