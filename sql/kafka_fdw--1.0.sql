@@ -231,6 +231,29 @@ ALTER TABLE groups ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard
 SELECT pg_catalog.pg_extension_config_dump('groups', '');
 GRANT SELECT ON groups TO PUBLIC;
 
+-- Records that could not be worked on, and why, with everything that it takes to do it
+-- again.  A row is written in the transaction that moves the position past its record.
+CREATE TABLE dead_letters (
+  stream      text,
+  server      text NOT NULL,
+  group_id    text NOT NULL,
+  _topic      text NOT NULL,
+  _partition  int NOT NULL,
+  _offset     bigint NOT NULL,
+  _timestamp  timestamptz,
+  key         bytea,
+  value       bytea,
+  headers     header[],
+  stage       text NOT NULL,
+  sqlstate    text NOT NULL,
+  error       text NOT NULL,
+  failed_at   timestamptz NOT NULL
+);
+
+CREATE INDEX dead_letters_position ON dead_letters (group_id, _topic, _partition, _offset);
+
+SELECT pg_catalog.pg_extension_config_dump('dead_letters', '');
+
 CREATE FUNCTION alter_group_owner(server text, group_id text, new_owner regrole) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_group_owner' LANGUAGE C VOLATILE STRICT;
 
@@ -315,6 +338,17 @@ GRANT SELECT ON streams TO PUBLIC;
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
   max_poll_records int DEFAULT 100000, source regclass DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
+
+-- What a record holds is for the owner of its stream or group only.
+CREATE POLICY of_owner ON dead_letters USING (pg_catalog.pg_has_role(
+  CASE WHEN stream IS NOT NULL
+    THEN (SELECT s.owner::pg_catalog.oid FROM streams s WHERE s.name OPERATOR(pg_catalog.=) stream)
+    ELSE (SELECT g.owner::pg_catalog.oid FROM groups g
+      WHERE g.server OPERATOR(pg_catalog.=) dead_letters.server
+        AND g.group_id OPERATOR(pg_catalog.=) dead_letters.group_id)
+  END, 'USAGE'));
+ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY;
+GRANT SELECT, DELETE ON dead_letters TO PUBLIC;
 
 -- A stream is a process that never ends: who may start one is granted.
 REVOKE EXECUTE ON FUNCTION create_stream FROM PUBLIC;

@@ -73,6 +73,9 @@ extern struct List *kfdw_qualified_name(const char *name);
 /* Raises an error unless one role may SET ROLE to another. */
 extern void kfdw_check_can_set_role(Oid member, Oid role);
 
+/* False where a subtransaction cannot begin, as parallel workers are at work. */
+extern bool kfdw_may_begin_subtransaction(void);
+
 /* Runs a query to its end, once. */
 extern void kfdw_run_to_end(struct QueryDesc *query);
 

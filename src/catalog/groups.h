@@ -25,7 +25,7 @@ extern void kfdw_groups_place(const char *server, const char *group_id, Oid owne
 
 extern void kfdw_groups_set_owner(const char *server, const char *group_id, Oid owner);
 
-/* All groups of a role get another owner, or are deleted with their positions. */
+/* All groups of a role get another owner, or are deleted with their positions and dead letters. */
 extern void kfdw_groups_reassign(Oid old_owner, Oid new_owner);
 extern void kfdw_groups_delete_owned(Oid owner);
 

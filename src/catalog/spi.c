@@ -24,7 +24,7 @@
 #define ROW_LOCK_CLASS 0x6b68
 
 /* What the statements on our tables name. */
-static const char *const our_tables[] = {"offsets", "groups", "instance", "streams"};
+static const char *const our_tables[] = {"offsets", "groups", "instance", "streams", "dead_letters"};
 
 /*
  * A table that has the name of one of ours and was made by somebody else, in a schema
@@ -184,6 +184,23 @@ write_under(Snapshot snapshot, KafkaStatement *statement, Datum *values, const c
 uint64
 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls)
 {
+	return write_under(GetTransactionSnapshot(), statement, values, nulls);
+}
+
+uint64
+kfdw_catalog_write_rows(KafkaStatement *statement, Datum *values, const char *nulls, const KafkaRows *rows)
+{
+	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
+	int			result;
+
+	relation->md.name = pstrdup(rows->name);
+	relation->md.reliddesc = rows->relid;
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation->md.enrtuples = tuplestore_tuple_count(rows->store);
+	relation->reldata = rows->store;
+	result = SPI_register_relation(relation);
+	if (result != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register \"%s\": %s", rows->name, SPI_result_code_string(result));
 	return write_under(GetTransactionSnapshot(), statement, values, nulls);
 }
 

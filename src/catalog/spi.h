@@ -48,6 +48,18 @@ extern void kfdw_catalog_be_alone(const char *name);
 /* Runs a statement that writes under the transaction's snapshot; returns the number of rows. */
 extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls);
 
+/* Rows of one of our tables, which a statement reads under a name. */
+typedef struct KafkaRows
+{
+	const char *name;
+	Oid			relid;			/* the table */
+	struct Tuplestorestate *store;
+} KafkaRows;
+
+/* Runs a statement that writes them; the plan is kept, so the name and the table are always the same. */
+extern uint64 kfdw_catalog_write_rows(KafkaStatement *statement, Datum *values, const char *nulls,
+									  const KafkaRows *rows);
+
 /* Runs a query under the newest snapshot, whatever the isolation level; the rows are in SPI_tuptable. */
 extern uint64 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls);
 

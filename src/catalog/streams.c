@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "catalog/dead_letters.h"
 #include "catalog/offsets.h"
 #include "catalog/roles.h"
 #include "catalog/spi.h"
@@ -172,6 +173,7 @@ kfdw_streams_delete(const char *name)
 
 	(void) kfdw_catalog_change(&delete_statement, values);
 	kfdw_offsets_delete_group(name);
+	kfdw_dead_letters_delete_stream(name);
 }
 
 /* The lock that stands for a stream in this database. */

@@ -35,7 +35,7 @@ extern void kfdw_streams_set_enabled(const char *name, bool enabled);
 
 extern void kfdw_streams_set_owner(const char *name, Oid owner);
 
-/* Deletes the row and the positions of its group, all of which came after it. */
+/* Deletes the row, and the positions and dead letters of its group, all of which came after it. */
 extern void kfdw_streams_delete(const char *name);
 
 /*

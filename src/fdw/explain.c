@@ -26,6 +26,8 @@ kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
 	kfdw_explain_integer("Partitions Read", counts.partitions, es);
 	kfdw_explain_integer("Records Read", counts.records, es);
 	kfdw_explain_integer("Bytes Read", counts.bytes, es);
+	if (options->on_error != KAFKA_ON_ERROR_STOP)
+		kfdw_explain_integer("Decode Errors", counts.rejected, es);
 }
 
 void

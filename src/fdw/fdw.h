@@ -35,6 +35,7 @@ typedef struct KafkaScanCounts
 {
 	int64		records;
 	int64		bytes;
+	int64		rejected;		/* could not be decoded */
 	int			partitions;
 	int64		waited_us;		/* microseconds, for brokers */
 } KafkaScanCounts;

@@ -6,12 +6,14 @@
 
 #include "access/sysattr.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
 #include "format/codec.h"
+#include "format/guard.h"
 #include "source/source.h"
 #include "stat/counts.h"
 #include "stat/wait.h"
@@ -25,6 +27,7 @@ typedef struct KafkaScanState
 	bool		reading;		/* since the first fetch */
 	KafkaRowCodec *codec;
 	int			natts;
+	int64		rejected;		/* since the last rescan: records that could not be decoded */
 
 	KafkaBounds *bounds;		/* what the conditions admit; NULL: everything */
 	MemoryContext bounds_context;	/* reset when they are evaluated */
@@ -47,6 +50,19 @@ needed_attributes(ForeignScan *plan)
 	return needed;
 }
 
+/* The columns to decode: all where whole records are judged, so that each query finds the same ones bad. */
+static KafkaColumns *
+read_columns(Relation relation, ForeignScan *plan, const KafkaSource *source)
+{
+	KafkaColumns *columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation),
+												false, needed_attributes(plan));
+	const KafkaColumn *error = kfdw_columns_find(columns, KAFKA_COLUMN_ERROR);
+
+	if (source->on_error != KAFKA_ON_ERROR_STOP || (error != NULL && error->needed))
+		kfdw_columns_need_all(columns);
+	return columns;
+}
+
 void
 kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 {
@@ -54,7 +70,6 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	Relation	relation = node->ss.ss_currentRelation;
 	KafkaScanRequest request = {node->ss.ps.state, relation, kfdw_scan_userid(node)};
 	KafkaScanState *scan;
-	KafkaColumns *columns;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
@@ -62,16 +77,14 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	request.limited = boolVal(list_nth(plan->fdw_private, KAFKA_SCAN_LIMITED));
 	request.options = kfdw_options_table(RelationGetRelid(relation), request.userid);
 	scan->natts = RelationGetNumberOfAttributes(relation);
-	columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation),
-								  false, needed_attributes(plan));
-	scan->codec = kfdw_codec_create(columns, &request.options->format);
+	scan->activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, RelationGetRelid(relation));
+	scan->table_counts = kfdw_counts_get(KAFKA_COUNTS_READING, RelationGetRelid(relation));
+	scan->source = kfdw_source_begin(&request, scan->activity);
+	scan->codec = kfdw_codec_create(read_columns(relation, plan, scan->source), &request.options->format);
 	scan->bounds = kfdw_bounds_begin(list_nth(plan->fdw_private, KAFKA_SCAN_BOUNDS), plan->fdw_exprs,
 									 &node->ss.ps);
 	scan->bounds_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw bounds",
 												 ALLOCSET_SMALL_SIZES);
-	scan->activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, RelationGetRelid(relation));
-	scan->table_counts = kfdw_counts_get(KAFKA_COUNTS_READING, RelationGetRelid(relation));
-	scan->source = kfdw_source_begin(&request, scan->activity);
 	node->fdw_state = scan;
 }
 
@@ -122,6 +135,60 @@ start_reading(ForeignScanState *node, KafkaScanState *scan)
 	scan->table_counts[KAFKA_READING_SCANS]++;
 	scan->reading = true;
 	scan->returned = 0;
+	scan->rejected = 0;
+}
+
+/* Counts a record that cannot be decoded; too many are an error. */
+static void
+count_rejected(KafkaScanState *scan, const KafkaRecord *record, const ErrorData *error)
+{
+	int			limit = scan->source->reject_limit;
+
+	scan->counts.rejected++;
+	scan->table_counts[KAFKA_READING_BAD_RECORDS]++;
+	scan->rejected++;
+	if (limit > 0 && scan->rejected > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("more than %d records of topic \"%s\" could not be decoded", limit, record->topic),
+				 errdetail("The last one is partition %d, offset " INT64_FORMAT ": %s",
+						   record->partition, record->offset, kfdw_guard_describe(error)),
+				 errhint("The limit is \"reject_limit\".")));
+}
+
+/* What becomes of a record that cannot be decoded; true for a row. */
+static bool
+reject(KafkaScanState *scan, KafkaRecord *record, const ErrorData *error, TupleTableSlot *slot)
+{
+	count_rejected(scan, record, error);
+	switch (scan->source->on_error)
+	{
+		case KAFKA_ON_ERROR_SET_NULL:
+			kfdw_codec_decode_rejected(scan->codec, record, error, slot->tts_values, slot->tts_isnull);
+			return true;
+		case KAFKA_ON_ERROR_DEAD_LETTER:
+			scan->source->kind->set_aside(scan->source, record, error);
+			return false;
+		case KAFKA_ON_ERROR_IGNORE:
+		case KAFKA_ON_ERROR_STOP:
+			break;
+	}
+	return false;
+}
+
+/* Decodes a record; false for one that is left out. */
+static bool
+decode(KafkaScanState *scan, KafkaRecord *record, TupleTableSlot *slot)
+{
+	ErrorData  *error;
+
+	if (scan->source->on_error == KAFKA_ON_ERROR_STOP)
+	{
+		kfdw_codec_decode(scan->codec, record, slot->tts_values, slot->tts_isnull);
+		return true;
+	}
+	error = kfdw_codec_try_decode(scan->codec, record, slot->tts_values, slot->tts_isnull);
+	return error == NULL || reject(scan, record, error, slot);
 }
 
 /* Counts a record that was read. */
@@ -130,7 +197,6 @@ count_record(KafkaScanState *scan, const KafkaRecord *record)
 {
 	int64		bytes = record->key_len + record->value_len;
 
-	scan->returned++;
 	scan->counts.records++;
 	scan->counts.bytes += bytes;
 	scan->table_counts[KAFKA_READING_RECORDS]++;
@@ -156,22 +222,39 @@ next_record(ForeignScanState *node, KafkaScanState *scan)
 	return record;
 }
 
+/* Decodes the next record that becomes a row; false at the end. */
+static bool
+next_row(ForeignScanState *node, KafkaScanState *scan, TupleTableSlot *slot)
+{
+	KafkaRecord *record;
+
+	while ((record = next_record(node, scan)) != NULL)
+	{
+		count_record(scan, record);
+		if (decode(scan, record, slot))
+			return true;
+
+		/* what a row is made of is in this context */
+		ResetExprContext(node->ss.ps.ps_ExprContext);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
+}
+
 TupleTableSlot *
 kafkaIterateForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	KafkaRecord *record = next_record(node, scan);
 
 	ExecClearTuple(slot);
-	if (record == NULL)
-		return slot;
 	memset(slot->tts_isnull, true, scan->natts * sizeof(bool));
-	kfdw_codec_decode(scan->codec, record, slot->tts_values, slot->tts_isnull);
+	if (!next_row(node, scan, slot))
+		return slot;
 	ExecStoreVirtualTuple(slot);
 	ItemPointerSet(&slot->tts_tid, scan->returned / RECORDS_PER_BLOCK,
 				   scan->returned % RECORDS_PER_BLOCK + 1);
-	count_record(scan, record);
+	scan->returned++;
 	return slot;
 }
 

@@ -6,10 +6,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "format/codec.h"
+#include "format/guard.h"
 #include "format/metadata.h"
 #include "format/settings.h"
 
@@ -37,6 +39,7 @@ struct KafkaRowCodec
 
 	KafkaSettingsUse decode_use;	/* what the types' input needs */
 	KafkaSettingsUse encode_use;	/* and their output */
+	KafkaGuard	guard;			/* what it takes to catch an error of it */
 	TupleDesc	header;			/* kafka.header, where headers are needed */
 };
 
@@ -58,6 +61,8 @@ add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
 	if (column->epoch != NULL && column->type == column->base_type)
 		return;
 	codec->decode_use = Max(codec->decode_use, kfdw_settings_use(column->type, KAFKA_FROM_TEXT));
+	codec->guard = Max(codec->guard, codec->decode_use >= KAFKA_SETTINGS_NAMES ?
+					   KAFKA_GUARD_SUBTRANSACTION : kfdw_guard_for_input(column->type));
 	codec->encode_use = Max(codec->encode_use, kfdw_settings_use(column->type, KAFKA_TO_TEXT));
 }
 
@@ -182,6 +187,21 @@ decode_column(KafkaRow *row, KafkaColumn *column)
 	row->codec->columns->current = NULL;
 }
 
+/* No text begins with a zero byte: so it is also the error that it would be anyway. */
+static void
+check_no_schema_id(const KafkaPart *part, const char *bytes, size_t len)
+{
+	const unsigned char *id = (const unsigned char *) bytes + 1;
+
+	if (part->format->is_text && len >= 5 && bytes[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("the record's %s is not text", part->fields.is_key ? "key" : "value"),
+				 errdetail("It starts with a zero byte."),
+				 errhint("A serializer with a schema registry writes so, here with schema id %u: the table would need the format \"avro\" or \"protobuf\".",
+						 (uint32) id[0] << 24 | id[1] << 16 | id[2] << 8 | id[3])));
+}
+
 /* Sets the columns that are wanted of the key or the value; bytes of NULL have none. */
 static void
 decode_part(KafkaRow *row, KafkaPart *part, const char *bytes, size_t len)
@@ -193,22 +213,18 @@ decode_part(KafkaRow *row, KafkaPart *part, const char *bytes, size_t len)
 		part->fields.field[i].found = false;
 		wanted |= part->fields.field[i].wanted;
 	}
-	if (wanted && bytes != NULL)
-		part->format->decode(part->state, bytes, len, row->values, row->nulls);
+	if (!wanted || bytes == NULL)
+		return;
+	check_no_schema_id(part, bytes, len);
+	part->format->decode(part->state, bytes, len, row->values, row->nulls);
 }
 
-/* Fills the row: metadata columns, the value's, and those of the key that the value lacked. */
+/* Sets the columns of the key that the value lacked. */
 static void
-decode_row(void *arg)
+decode_key(KafkaRow *row)
 {
-	KafkaRow   *row = arg;
 	KafkaRowCodec *codec = row->codec;
-	KafkaRecord *record = row->record;
 
-	for (int i = 0; i < codec->nmetadata; i++)
-		decode_column(row, codec->metadata[i]);
-
-	decode_part(row, &codec->value, record->value, record->value_len);
 	for (int i = 0; i < codec->key.fields.count; i++)
 	{
 		KafkaField *field = &codec->key.fields.field[i];
@@ -216,7 +232,27 @@ decode_row(void *arg)
 		field->wanted = field->column->needed && (codec->in_value[i] == NULL || !codec->in_value[i]->found);
 	}
 	codec->in_key = true;
-	decode_part(row, &codec->key, record->key, record->key_len);
+	decode_part(row, &codec->key, row->record->key, row->record->key_len);
+}
+
+/* Fills the row: metadata columns, the value's, and those of the key. */
+static void
+decode_row(void *arg)
+{
+	KafkaRow   *row = arg;
+	KafkaRowCodec *codec = row->codec;
+
+	for (int i = 0; i < codec->nmetadata; i++)
+		decode_column(row, codec->metadata[i]);
+	decode_part(row, &codec->value, row->record->value, row->record->value_len);
+	decode_key(row);
+}
+
+/* Fills the row under the fixed settings. */
+static void
+decode_under_settings(void *arg)
+{
+	kfdw_settings_call(((KafkaRow *) arg)->codec->decode_use, decode_row, arg);
 }
 
 /* An error names the record and the column. */
@@ -231,8 +267,92 @@ kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool
 	codec->record = record;
 	codec->in_key = false;
 	error_context_stack = &context;
-	kfdw_settings_call(codec->decode_use, decode_row, &row);
+	decode_under_settings(&row);
 	error_context_stack = context.previous;
+}
+
+/* Its message names the column, as nothing else will. */
+ErrorData *
+kfdw_codec_try_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	ErrorContextCallback context = {error_context_stack, report_context, codec};
+	KafkaRow	row = {codec, record, values, nulls};
+	ErrorData  *error;
+
+	memset(nulls, true, sizeof(bool) * codec->columns->natts);
+	codec->columns->current = NULL;
+	codec->record = record;
+	codec->in_key = false;
+	error_context_stack = &context;
+	error = kfdw_guard_call(codec->guard, decode_under_settings, &row);
+	error_context_stack = context.previous;
+	if (error != NULL && codec->columns->current != NULL)
+		error->message = psprintf("column \"%s\": %s", codec->columns->current->name, error->message);
+	return error;
+}
+
+/* What can be decoded without the value: a column outside it, or the key. */
+typedef struct KafkaRowPiece
+{
+	KafkaRow   *row;
+	KafkaColumn *column;		/* NULL: the key */
+} KafkaRowPiece;
+
+static void
+decode_piece(void *arg)
+{
+	KafkaRowPiece *piece = arg;
+
+	if (piece->column != NULL)
+		decode_column(piece->row, piece->column);
+	else
+		decode_key(piece->row);
+}
+
+/* The same under the fixed settings. */
+static void
+decode_piece_under_settings(void *arg)
+{
+	kfdw_settings_call(((KafkaRowPiece *) arg)->row->codec->decode_use, decode_piece, arg);
+}
+
+/* Sets the columns of the key, without those that are fields of the value and were not looked for. */
+static void
+decode_rejected_key(KafkaRow *row)
+{
+	KafkaRowCodec *codec = row->codec;
+	KafkaRowPiece key = {row, NULL};
+
+	for (int i = 0; i < codec->value.fields.count; i++)
+		codec->value.fields.field[i].found = false;
+	if (kfdw_guard_call(codec->guard, decode_piece_under_settings, &key) == NULL)
+		return;
+	for (int i = 0; i < codec->key.fields.count; i++)
+		row->nulls[codec->key.fields.field[i].column->attnum - 1] = true;
+}
+
+/* What can be known of the record is, piece by piece; the value is not looked at again. */
+void
+kfdw_codec_decode_rejected(KafkaRowCodec *codec, KafkaRecord *record, const ErrorData *error,
+						   Datum *values, bool *nulls)
+{
+	KafkaRow	row = {codec, record, values, nulls};
+
+	memset(nulls, true, sizeof(bool) * codec->columns->natts);
+	for (int i = 0; i < codec->nmetadata; i++)
+	{
+		KafkaRowPiece piece = {&row, codec->metadata[i]};
+		int			att = piece.column->attnum - 1;
+
+		if (piece.column->kind == KAFKA_COLUMN_ERROR)
+		{
+			values[att] = CStringGetTextDatum(kfdw_guard_describe(error));
+			nulls[att] = false;
+		}
+		else if (kfdw_guard_call(codec->guard, decode_piece_under_settings, &piece) != NULL)
+			nulls[att] = true;
+	}
+	decode_rejected_key(&row);
 }
 
 /* Fills what the broker has set. */

@@ -18,6 +18,16 @@ extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormat
 extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
 
 /*
+ * The same, but the error of a record that cannot be decoded is given back, in the
+ * current memory context, and not raised; NULL: it was decoded.
+ */
+extern ErrorData *kfdw_codec_try_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
+
+/* Then sets the columns outside the value, and says the error where there is a column for it. */
+extern void kfdw_codec_decode_rejected(KafkaRowCodec *codec, KafkaRecord *record, const ErrorData *error,
+									   Datum *values, bool *nulls);
+
+/*
  * Sets the columns of a row that are known when its record was sent.  Values are in the
  * current memory context.
  */

@@ -44,6 +44,7 @@ static const KafkaMetadata metadata_kinds[] = {
 	{TEXTOID, VARCHAROID, BYTEAOID, JSONOID, JSONBOID}},
 	{"headers", KAFKA_COLUMN_HEADERS, "kafka.header[]", {InvalidOid}},
 	{"tombstone", KAFKA_COLUMN_TOMBSTONE, "boolean", {BOOLOID}},
+	{"error", KAFKA_COLUMN_ERROR, "text", {TEXTOID}},
 };
 
 static const KafkaEpoch epochs[] = {
@@ -293,6 +294,20 @@ kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all, const Bitmapset *nee
 	}
 	check_unique(columns);
 	return columns;
+}
+
+void
+kfdw_columns_need_all(KafkaColumns *columns)
+{
+	for (int i = 0; i < columns->natts; i++)
+	{
+		KafkaColumn *column = &columns->column[i];
+
+		if (column->attnum == 0 || column->needed)
+			continue;
+		column->needed = true;
+		lookup_functions(column);
+	}
 }
 
 /* A partition and a timestamp may be given; where they are not, the broker or its client chooses. */

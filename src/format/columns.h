@@ -21,7 +21,8 @@ typedef enum KafkaColumnKind
 	KAFKA_COLUMN_KEY,
 	KAFKA_COLUMN_VALUE,
 	KAFKA_COLUMN_HEADERS,
-	KAFKA_COLUMN_TOMBSTONE
+	KAFKA_COLUMN_TOMBSTONE,
+	KAFKA_COLUMN_ERROR			/* why the record could not be decoded */
 } KafkaColumnKind;
 
 /* The units of points in time as numbers: a value of the option "timestamp_format". */
@@ -75,6 +76,9 @@ typedef struct KafkaColumns
  */
 extern KafkaColumns *kfdw_columns_create(Oid relid, TupleDesc tupdesc, bool all,
 										 const Bitmapset *needed);
+
+/* For who judges whole records: the query uses all columns. */
+extern void kfdw_columns_need_all(KafkaColumns *columns);
 
 /* False when the name is no kind of metadata column. */
 extern bool kfdw_columns_metadata_kind(const char *name, KafkaColumnKind *kind);

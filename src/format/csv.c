@@ -257,6 +257,7 @@ encode_csv(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 
 const KafkaFormat kfdw_format_csv = {
 	.name = "csv",
+	.is_text = true,
 	.start = start_csv,
 	.decode = decode_csv,
 	.encode = encode_csv,

@@ -49,6 +49,7 @@ typedef struct KafkaFields
 typedef struct KafkaFormat
 {
 	const char *name;			/* value of the option "format" */
+	bool		is_text;		/* the bytes are text in UTF-8 */
 
 	/*
 	 * Called once for each scan or modification, in its memory context: what

@@ -163,18 +163,6 @@ part_name(const JsonState *state)
 	return state->fields->is_key ? "key" : "value";
 }
 
-/* Fails for bytes that are a schema registry's, not JSON. */
-static void
-check_wire_format(const JsonState *state, const char *value, size_t len)
-{
-	if (len >= 5 && value[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("the record's %s is not JSON", part_name(state)),
-				 errdetail("It starts with a zero byte."),
-				 errhint("This looks like Avro or another format with a schema registry: the next four bytes would be the schema id.")));
-}
-
 /* True when a column is wanted that is a field of an object. */
 static bool
 wants_field(const JsonState *state)
@@ -347,7 +335,6 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 	JsonFields *fields = state->fields;
 	const char *value;
 
-	check_wire_format(state, bytes, len);
 	value = kfdw_text_from_utf8(bytes, &len);
 	if (GetDatabaseEncoding() == PG_SQL_ASCII)
 		value = kfdw_json_spell_out(value, &len);
@@ -444,6 +431,7 @@ encode_json(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 
 const KafkaFormat kfdw_format_json = {
 	.name = "json",
+	.is_text = true,
 	.start = start_json,
 	.decode = decode_json,
 	.encode = encode_json,

@@ -15,19 +15,30 @@
 #include "format/convert.h"
 #include "format/metadata.h"
 
-/* Milliseconds since 1970 as a timestamp. */
-static TimestampTz
-timestamp_from_kafka(int64 milliseconds)
+bool
+kfdw_metadata_timestamp(const KafkaRecord *record, TimestampTz *timestamp)
 {
 	const int64 epoch = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (SECS_PER_DAY * INT64CONST(1000));
 
-	if (milliseconds < MIN_TIMESTAMP / 1000 + epoch || milliseconds - epoch >= END_TIMESTAMP / 1000)
+	if (record->timestamp < MIN_TIMESTAMP / 1000 + epoch || record->timestamp - epoch >= END_TIMESTAMP / 1000)
+		return false;
+	*timestamp = (record->timestamp - epoch) * 1000;
+	return true;
+}
+
+/* A record's timestamp, which it has. */
+static TimestampTz
+timestamp_from_kafka(const KafkaRecord *record)
+{
+	TimestampTz timestamp;
+
+	if (!kfdw_metadata_timestamp(record, &timestamp))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("record timestamp out of range"),
 				 errdetail("It is " INT64_FORMAT " milliseconds since 1970, which no timestamp holds; a bigint column does.",
-						   milliseconds)));
-	return (milliseconds - epoch) * 1000;
+						   record->timestamp)));
+	return timestamp;
 }
 
 /* A timestamp as milliseconds since 1970, rounded down; negative where it has none. */
@@ -54,20 +65,32 @@ decode_timestamp(const KafkaColumn *column, const KafkaRecord *record, Datum *va
 		*value = Int64GetDatum(record->timestamp);
 		return true;
 	}
-	*value = TimestampTzGetDatum(timestamp_from_kafka(record->timestamp));
+	*value = TimestampTzGetDatum(timestamp_from_kafka(record));
 	if (column->base_typmod >= 0)
 		*value = DirectFunctionCall2(timestamptz_scale, *value, Int32GetDatum(column->base_typmod));
 	return true;
 }
 
+/* A header's key with a ? for each byte that is no ASCII. */
+static const char *
+ascii_key(const char *key)
+{
+	char	   *ascii = pstrdup(key);
+
+	for (char *p = ascii; *p != '\0'; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return ascii;
+}
+
 /* One element of the headers column. */
 static Datum
-decode_header(TupleDesc header, const KafkaHeader *from)
+decode_header(TupleDesc header, const KafkaHeader *from, bool ascii)
 {
 	Datum		values[2];
 	bool		nulls[2] = {false, from->value == NULL};
 	size_t		len = strlen(from->key);
-	const char *key = kfdw_text_from_utf8(from->key, &len);
+	const char *key = ascii ? ascii_key(from->key) : kfdw_text_from_utf8(from->key, &len);
 
 	values[0] = PointerGetDatum(cstring_to_text_with_len(key, (int) len));
 	values[1] = (Datum) 0;
@@ -76,9 +99,8 @@ decode_header(TupleDesc header, const KafkaHeader *from)
 	return HeapTupleGetDatum(heap_form_tuple(header, values, nulls));
 }
 
-/* The headers column: NULL for a record without headers. */
-static bool
-decode_headers(TupleDesc header, KafkaRecord *record, Datum *value)
+bool
+kfdw_metadata_headers(TupleDesc header, const KafkaRecord *record, bool ascii, Datum *value)
 {
 	const KafkaHeader *headers;
 	int			nheaders = kfdw_record_headers(record, &headers);
@@ -88,7 +110,7 @@ decode_headers(TupleDesc header, KafkaRecord *record, Datum *value)
 		return false;
 	elements = palloc(sizeof(Datum) * nheaders);
 	for (int i = 0; i < nheaders; i++)
-		elements[i] = decode_header(header, &headers[i]);
+		elements[i] = decode_header(header, &headers[i], ascii);
 	*value = PointerGetDatum(construct_array(elements, nheaders, header->tdtypeid,
 											 -1, false, TYPALIGN_DOUBLE));
 	return true;
@@ -144,11 +166,12 @@ decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *v
 				*value = kfdw_column_from_bytes(column, record->value, record->value_len);
 			return record->value != NULL;
 		case KAFKA_COLUMN_HEADERS:
-			return decode_headers(header, record, value);
+			return kfdw_metadata_headers(header, record, false, value);
 		case KAFKA_COLUMN_TOMBSTONE:
 			*value = BoolGetDatum(record->value == NULL);
 			return true;
 		case KAFKA_COLUMN_KEY:
+		case KAFKA_COLUMN_ERROR:	/* a record that is decoded has none */
 		case KAFKA_COLUMN_PAYLOAD:
 			break;
 	}
@@ -180,6 +203,11 @@ refuse_write(const KafkaColumn *column)
 				(errcode(ERRCODE_GENERATED_ALWAYS),
 				 errmsg("cannot write column \"%s\"", column->name),
 				 errdetail("The topic's configuration decides which timestamp is kept.")));
+	if (column->kind == KAFKA_COLUMN_ERROR)
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS),
+				 errmsg("cannot write column \"%s\"", column->name),
+				 errdetail("It says why a record could not be decoded.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_GENERATED_ALWAYS),
 			 errmsg("cannot write column \"%s\"", column->name),
@@ -295,6 +323,7 @@ kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRe
 		case KAFKA_COLUMN_TOPIC:
 		case KAFKA_COLUMN_OFFSET:
 		case KAFKA_COLUMN_TIMESTAMP_TYPE:
+		case KAFKA_COLUMN_ERROR:
 			refuse_write(column);
 			break;
 		case KAFKA_COLUMN_TOMBSTONE:

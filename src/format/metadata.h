@@ -5,10 +5,18 @@
 #ifndef KFDW_METADATA_H
 #define KFDW_METADATA_H
 
+#include "datatype/timestamp.h"
+
 #include "format/columns.h"
 #include "kafka/record.h"
 
 /* "header" describes kafka.header and is used for the headers column only. */
+
+/* The timestamp of a record that has one; false where it is out of the range of the type. */
+extern bool kfdw_metadata_timestamp(const KafkaRecord *record, TimestampTz *timestamp);
+
+/* The headers as an array of kafka.header, their keys perhaps with a ? for each byte that is no ASCII; false: none. */
+extern bool kfdw_metadata_headers(TupleDesc header, const KafkaRecord *record, bool ascii, Datum *value);
 
 /* False for NULL. */
 extern bool kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value);

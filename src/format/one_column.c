@@ -270,6 +270,7 @@ encode_kafka(void *arg, const Datum *values, const bool *nulls, StringInfo out)
 
 const KafkaFormat kfdw_format_text = {
 	.name = "text",
+	.is_text = true,
 	.start = start_text,
 	.decode = decode_text,
 	.encode = encode_text,

@@ -10,6 +10,7 @@
 #include "foreign/foreign.h"
 #include "nodes/parsenodes.h"
 
+#include "catalog/dead_letters.h"
 #include "catalog/groups.h"
 #include "catalog/offsets.h"
 #include "option/options.h"
@@ -21,6 +22,7 @@ rename_positions(const char *old_name, const char *new_name)
 {
 	kfdw_offsets_rename_server(old_name, new_name);
 	kfdw_groups_rename_server(old_name, new_name);
+	kfdw_dead_letters_rename_server(old_name, new_name);
 }
 
 /* Called at the end of each ALTER SERVER. */

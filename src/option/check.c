@@ -8,6 +8,7 @@
 
 #include "format/columns.h"
 #include "option/check.h"
+#include "option/options.h"
 
 /* Of two options whose values ascend. */
 typedef enum KafkaOrder
@@ -169,6 +170,25 @@ check_csv(const KafkaOptionSetting *settings)
 				 errmsg("the value of option \"null\" cannot have a line end")));
 }
 
+/* Dead letters belong to a position, and a limit to what has one; both options are a table's. */
+static void
+check_on_error(const KafkaOptionSetting *settings)
+{
+	int			on_error = settings[KAFKA_OPT_ON_ERROR].number;
+
+	if (on_error == KAFKA_ON_ERROR_DEAD_LETTER && settings[KAFKA_OPT_GROUP_ID].text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("on_error \"dead_letter\" needs a \"group_id\""),
+				 errdetail("A record is set aside in the transaction that moves a position past it; reading a topic table moves none."),
+				 errhint("Set \"group_id\", or use \"set_null\" or \"ignore\". For a stream, on_error is an argument of kafka.create_stream().")));
+	if (on_error == KAFKA_ON_ERROR_STOP && settings[KAFKA_OPT_REJECT_LIMIT].given)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"reject_limit\" has no use with on_error \"stop\""),
+				 errhint("Set \"on_error\" to \"set_null\", \"ignore\" or \"dead_letter\".")));
+}
+
 /* An idempotent producer waits for all replicas, and has few requests under way. */
 static void
 check_idempotence(const KafkaOptionSetting *settings)
@@ -214,6 +234,7 @@ kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
 {
 	check_idempotence(settings);
 	check_csv(settings);
+	check_on_error(settings);
 	check_order(settings, KAFKA_OPT_LINGER_MS, KAFKA_OPT_DELIVERY_TIMEOUT_MS, MUST_DIFFER);
 	check_order(settings, KAFKA_OPT_MAX_REQUEST_SIZE, KAFKA_OPT_BUFFER_MEMORY, MAY_BE_EQUAL);
 	check_order(settings, KAFKA_OPT_RECONNECT_BACKOFF_MS, KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS, MAY_BE_EQUAL);

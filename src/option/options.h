@@ -25,6 +25,15 @@ typedef enum KafkaPartitionerKind
 	KAFKA_PARTITIONER_FUNCTION	/* a function of SQL */
 } KafkaPartitionerKind;
 
+/* What becomes of a record that cannot be decoded. */
+typedef enum KafkaOnError
+{
+	KAFKA_ON_ERROR_STOP,
+	KAFKA_ON_ERROR_SET_NULL,	/* a row without what is in the value */
+	KAFKA_ON_ERROR_IGNORE,
+	KAFKA_ON_ERROR_DEAD_LETTER	/* kafka.dead_letters has it */
+} KafkaOnError;
+
 /* What a server says, for work on no table; consumers also ask questions. */
 typedef struct KafkaServerOptions
 {
@@ -47,6 +56,8 @@ typedef struct KafkaTableOptions
 	KafkaOffsetReset auto_offset_reset;
 	KafkaOffsetReset on_offset_out_of_range;	/* KAFKA_RESET_NONE: error */
 	int			max_poll_records;	/* 0: no limit */
+	KafkaOnError on_error;
+	int			reject_limit;	/* 0: no limit */
 
 	/* writing */
 	const char *delivery;		/* the name of the way in which records are delivered */

@@ -284,6 +284,8 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->auto_offset_reset = settings[KAFKA_OPT_AUTO_OFFSET_RESET].number;
 	result->on_offset_out_of_range = settings[KAFKA_OPT_ON_OFFSET_OUT_OF_RANGE].number;
 	result->max_poll_records = settings[KAFKA_OPT_MAX_POLL_RECORDS].number;
+	result->on_error = settings[KAFKA_OPT_ON_ERROR].number;
+	result->reject_limit = settings[KAFKA_OPT_REJECT_LIMIT].number;
 
 	result->delivery = settings[KAFKA_OPT_DELIVERY].text;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;

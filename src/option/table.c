@@ -66,6 +66,14 @@ static const KafkaOptionValue out_of_range_actions[] = {
 	{NULL}
 };
 
+static const KafkaOptionValue error_actions[] = {
+	{"stop", KAFKA_ON_ERROR_STOP},
+	{"set_null", KAFKA_ON_ERROR_SET_NULL},
+	{"ignore", KAFKA_ON_ERROR_IGNORE},
+	{"dead_letter", KAFKA_ON_ERROR_DEAD_LETTER},
+	{NULL}
+};
+
 static const KafkaOptionValue isolation_levels[] = {
 	{"read_committed"}, {"read_uncommitted"}, {NULL}
 };
@@ -357,6 +365,17 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.min = 1, .max = PG_INT32_MAX,
 		.kafka_default = "500",
 		.help = "how many records one consuming scan returns at most"
+	},
+	[KAFKA_OPT_ON_ERROR] = {
+		"on_error", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,
+		.values = error_actions,
+		.def = "stop",
+		.help = "what becomes of a record that cannot be decoded"
+	},
+	[KAFKA_OPT_REJECT_LIMIT] = {
+		"reject_limit", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.help = "how many such records one scan gets over"
 	},
 	[KAFKA_OPT_FETCH_MIN_BYTES] = {
 		"fetch_min_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,

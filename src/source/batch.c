@@ -58,6 +58,7 @@ begin_batch(const KafkaScanRequest *request)
 		return NULL;
 	source = palloc0(sizeof(KafkaBatchSource));
 	source->batch = batch;
+	kfdw_source_take_options(&source->source, request->options);
 	return &source->source;
 }
 

@@ -40,6 +40,8 @@ static void
 forget(KafkaConsumption *consumption)
 {
 	dlist_delete(&consumption->node);
+	if (consumption->dead_letters != NULL)
+		kfdw_dead_letters_end(consumption->dead_letters);
 	MemoryContextDelete(consumption->context);
 }
 
@@ -222,6 +224,31 @@ kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offs
 	*next = Max(*next, offset + 1);
 }
 
+/* Begins to collect what cannot be decoded. */
+static void
+begin_dead_letters(KafkaConsumption *consumption)
+{
+	MemoryContext old = MemoryContextSwitchTo(consumption->context);
+
+	consumption->set_aside = palloc0(consumption->positions->topic->npartitions * sizeof(int64));
+	consumption->dead_letters = kfdw_dead_letters_begin();
+	MemoryContextSwitchTo(old);
+}
+
+/* Two scans of a statement, and rescans, come to the same record. */
+void
+kfdw_consumption_set_aside(KafkaConsumingScan *scan, const KafkaRecord *record, const ErrorData *error)
+{
+	KafkaConsumption *consumption = scan->consumption;
+
+	if (consumption->dead_letters == NULL)
+		begin_dead_letters(consumption);
+	if (record->offset < consumption->set_aside[record->partition])
+		return;
+	kfdw_dead_letters_add(consumption->dead_letters, record, KAFKA_STAGE_DECODE, error);
+	consumption->set_aside[record->partition] = record->offset + 1;
+}
+
 void
 kfdw_consumption_finished(KafkaConsumingScan *scan)
 {
@@ -234,6 +261,20 @@ kfdw_consumption_finished(KafkaConsumingScan *scan)
 	}
 }
 
+/* Writes what was set aside below the positions; what a savepoint took back is above them. */
+static void
+write_dead_letters(const KafkaConsumption *consumption)
+{
+	const KafkaPositions *positions = consumption->positions;
+	KafkaReader reader = {NULL, positions->key.server, positions->key.group_id};
+	int64	   *below = palloc0(positions->topic->npartitions * sizeof(int64));
+
+	for (int p = 0; p < positions->topic->npartitions; p++)
+		below[p] = positions->partitions[p].next;
+	kfdw_dead_letters_write(consumption->dead_letters, &reader, below, positions->topic->npartitions);
+	pfree(below);
+}
+
 /* Writes the positions that moved. */
 static void
 write_positions(KafkaConsumption *consumption)
@@ -241,6 +282,8 @@ write_positions(KafkaConsumption *consumption)
 	const KafkaPositionKey *key = &consumption->positions->key;
 
 	consumption->written_level = GetCurrentTransactionNestLevel();
+	if (consumption->dead_letters != NULL)
+		write_dead_letters(consumption);
 	if (kfdw_positions_write(consumption->positions) && !consumption->recorded)
 		kfdw_permit_record(consumption->relid, key->server, key->group_id);
 }
@@ -363,6 +406,8 @@ forget_consumptions(bool committed)
 
 		dlist_foreach(inner, &consumption->scans)
 			dlist_container(KafkaConsumingScan, node, inner.cur)->consumption = NULL;
+		if (consumption->dead_letters != NULL)
+			kfdw_dead_letters_end(consumption->dead_letters);
 	}
 	dlist_init(&consumptions);
 }

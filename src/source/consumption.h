@@ -14,6 +14,7 @@
 #include "lib/ilist.h"
 #include "nodes/execnodes.h"
 
+#include "catalog/dead_letters.h"
 #include "kafka/consumer.h"
 #include "option/options.h"
 #include "source/positions.h"
@@ -38,6 +39,9 @@ typedef struct KafkaConsumption
 	int32	   *order;			/* what is claimed, as it was */
 	int			nheld;			/* so many of them */
 
+	KafkaDeadLetters *dead_letters; /* what cannot be decoded; NULL: nothing yet */
+	int64	   *set_aside;		/* by partition: below, that was done */
+
 	bool		recorded;		/* whose the group and the database are */
 
 	dlist_head	scans;			/* that are open */
@@ -59,6 +63,7 @@ typedef struct KafkaConsumingScan
 	int64	   *next;			/* how far it read, by partition; -1: not at all */
 	MemoryContextCallback callback;
 } KafkaConsumingScan;
+
 /* Begins a scan of a consuming table in a statement.  The scan belongs to the current memory context. */
 extern KafkaConsumingScan *kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options,
 												  KafkaConsumer *consumer);
@@ -71,6 +76,9 @@ extern bool kfdw_consumption_add_held(KafkaConsumption *consumption);
 
 /* A record was handed to the executor. */
 extern void kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset);
+
+/* The record that was delivered last cannot be decoded: it becomes a dead letter when the positions are written. */
+extern void kfdw_consumption_set_aside(KafkaConsumingScan *scan, const KafkaRecord *record, const ErrorData *error);
 
 /* The scan handed out everything up to the ends of its slices. */
 extern void kfdw_consumption_finished(KafkaConsumingScan *scan);

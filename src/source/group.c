@@ -65,6 +65,7 @@ begin_group(const KafkaScanRequest *request)
 	kfdw_consumption_write_pending();
 	source = palloc0(sizeof(KafkaGroupSource));
 	source->request = *request;
+	kfdw_source_take_options(&source->source, request->options);
 	source->greed = request->limited || request->options->max_poll_records > 0 ? KAFKA_TAKE_ONE : KAFKA_TAKE_ALL;
 	return &source->source;
 }
@@ -155,6 +156,12 @@ next_record(KafkaSource *base)
 }
 
 static void
+set_aside(KafkaSource *base, const KafkaRecord *record, const ErrorData *error)
+{
+	kfdw_consumption_set_aside(((KafkaGroupSource *) base)->scan, record, error);
+}
+
+static void
 end_group(KafkaSource *base)
 {
 	KafkaGroupSource *source = (KafkaGroupSource *) base;
@@ -168,5 +175,6 @@ const KafkaSourceKind kfdw_source_group = {
 	.begin = begin_group,
 	.read = read_group,
 	.next = next_record,
+	.set_aside = set_aside,
 	.end = end_group,
 };

@@ -13,6 +13,13 @@ static const KafkaSourceKind *const kinds[] = {
 	&kfdw_source_topic,
 };
 
+void
+kfdw_source_take_options(KafkaSource *source, const KafkaTableOptions *options)
+{
+	source->on_error = options->on_error;
+	source->reject_limit = options->reject_limit;
+}
+
 KafkaSource *
 kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity)
 {

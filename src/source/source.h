@@ -40,6 +40,8 @@ typedef struct KafkaSource
 	const struct KafkaSourceKind *kind;
 	int			partitions;		/* that are read, as far as is known */
 	KafkaActivity *activity;	/* where it tells how far it is */
+	KafkaOnError on_error;		/* what becomes of a record that cannot be decoded */
+	int			reject_limit;	/* how many of them one scan gets over; 0: any number */
 } KafkaSource;
 
 typedef struct KafkaSourceKind
@@ -56,6 +58,9 @@ typedef struct KafkaSourceKind
 	/* The next record, NULL at the end; it is good until the next call. */
 	KafkaRecord *(*next) (KafkaSource *source);
 
+	/* Sets the record at hand aside, where that is what becomes of one with an error. */
+	void		(*set_aside) (KafkaSource *source, const KafkaRecord *record, const ErrorData *error);
+
 	/* When the executor ends; after an error the memory context does the same. */
 	void		(*end) (KafkaSource *source);
 } KafkaSourceKind;
@@ -63,6 +68,9 @@ typedef struct KafkaSourceKind
 extern const KafkaSourceKind kfdw_source_batch;
 extern const KafkaSourceKind kfdw_source_group;
 extern const KafkaSourceKind kfdw_source_topic;
+
+/* For kinds of sources: what the table says of records that cannot be decoded. */
+extern void kfdw_source_take_options(KafkaSource *source, const KafkaTableOptions *options);
 
 /* The source of a scan, in the current memory context; it tells how far it is by the activity. */
 extern KafkaSource *kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity);

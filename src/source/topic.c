@@ -81,6 +81,7 @@ begin_topic(const KafkaScanRequest *request)
 
 	source->estate = request->estate;
 	source->options = request->options;
+	kfdw_source_take_options(&source->source, request->options);
 	return &source->source;
 }
 

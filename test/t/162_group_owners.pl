@@ -66,20 +66,27 @@ like(as($superuser, 'DROP ROLE ann'), qr/cannot be dropped.*privileges for colum
 $node->safe_psql('postgres', 'REASSIGN OWNED BY ann TO mallory; DROP ROLE ann');
 is(as('mallory', 'SELECT id FROM steal LIMIT 1'), 6, 'REASSIGN OWNED gives it to another one');
 
+$node->safe_psql('postgres', "SET ROLE mallory; CREATE FOREIGN TABLE lost (id int) SERVER l
+	OPTIONS (topic '$topic', format 'text', group_id 'h', on_error 'dead_letter'); SELECT id FROM lost");
+is($node->safe_psql('postgres', 'SET ROLE mallory; SELECT count(*) FROM kafka.dead_letters'), 9, 'who owns a group sees its dead letters');
+
 # A dump
 my $dump = $node->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], 'and restored');
-my $state = 'SELECT g.*, topic, partition, next_offset, i.id FROM kafka.groups g JOIN kafka.offsets USING (server, group_id), kafka.instance i';
+my $state = 'SELECT g.*, topic, partition, next_offset, i.id FROM kafka.groups g JOIN kafka.offsets USING (server, group_id), kafka.instance i ORDER BY g';
+my $letters = 'SET ROLE mallory; TABLE kafka.dead_letters ORDER BY _offset';
 is($node->safe_psql('restored', $state), $node->safe_psql('postgres', $state), 'with groups, positions and instance');
+is($node->safe_psql('restored', $letters), $node->safe_psql('postgres', $letters), 'and dead letters');
 my ($status, $out, $err) = $node->psql('restored', 'SELECT id FROM steal');
 like($err, qr/the positions and streams of this database belong to another one.*adopt_instance/s, 'nobody consumes there');
 $node->safe_psql('restored', "SELECT kafka.adopt_instance('new')");
 is($node->safe_psql('restored', 'SET ROLE mallory; SELECT min(id) FROM steal'), 7, 'until it is adopted');
 
 $node->safe_psql($_, 'DROP OWNED BY mallory') foreach qw(postgres restored);
-is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM kafka.groups) + (SELECT count(*) FROM kafka.offsets)'), 0, 'DROP OWNED drops groups with their positions');
+is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM kafka.groups) + (SELECT count(*) FROM kafka.offsets) + (SELECT count(*) FROM kafka.dead_letters)'), 0,
+	'DROP OWNED drops groups with their positions and dead letters');
 $node->safe_psql('postgres', 'DROP ROLE mallory');
 
 done_testing();

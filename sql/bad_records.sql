@@ -1,0 +1,102 @@
+-- Records that cannot be decoded: on_error says what becomes of them.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER bad_records_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+
+\! kafka_tool create-topic --replace bad_records 1
+\! printf '1|{"id": 1, "t": "a"}\n2|{"id": "x", "t": "b"}\n3|{"id"\nx|{"id": 4, "t": "d"}\n5|\\xff\n6|{"id": 6, "t": "f"}\n7|{"id": 7, "t": "too long"}\n' | kafka_tool produce bad_records -K '|'
+CREATE FOREIGN TABLE bad_records (
+  k int OPTIONS (metadata 'key'), id int, t varchar(3), o bigint OPTIONS (metadata 'offset'), value bytea OPTIONS (metadata 'value'),
+  error text OPTIONS (metadata 'error')
+) SERVER bad_records_test OPTIONS (topic 'bad_records');
+
+-- stop: only what the query uses is judged; all of it where the error is asked for.
+SELECT o, id FROM bad_records WHERE o = 0;
+SELECT id FROM bad_records;
+SELECT count(*) FROM bad_records;
+SELECT o, error FROM bad_records WHERE o = 0;
+SELECT o, error FROM bad_records;
+
+-- set_null: the row stays, and says why.
+ALTER FOREIGN TABLE bad_records OPTIONS (ADD on_error 'set_null');
+SELECT k, id, t, o, encode(value, 'escape') AS value, error FROM bad_records;
+SELECT count(*), count(id), count(error) FROM bad_records;
+SELECT o FROM bad_records WHERE error IS NOT NULL;
+
+-- ignore: it goes, whatever the query looks at.
+ALTER FOREIGN TABLE bad_records OPTIONS (SET on_error 'ignore');
+SELECT k, id, t, o, error FROM bad_records;
+SELECT count(*) FROM bad_records;
+SELECT o FROM bad_records;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT o FROM bad_records;
+
+-- reject_limit: so many, and not one more.
+ALTER FOREIGN TABLE bad_records OPTIONS (ADD reject_limit '4');
+SELECT count(*) FROM bad_records;
+ALTER FOREIGN TABLE bad_records OPTIONS (SET reject_limit '5');
+SELECT count(*) FROM bad_records;
+-- Each scan of its own.
+SELECT count(*) FROM generate_series(1, 3) i, LATERAL (SELECT o FROM bad_records WHERE o >= i OFFSET 0) r;
+
+-- What is refused.
+ALTER FOREIGN TABLE bad_records OPTIONS (DROP on_error);
+ALTER FOREIGN TABLE bad_records OPTIONS (DROP reject_limit, SET on_error 'dead_letter');
+ALTER FOREIGN TABLE bad_records OPTIONS (SET reject_limit '0');
+ALTER FOREIGN TABLE bad_records OPTIONS (SET on_error 'skip');
+INSERT INTO bad_records (id, error) VALUES (8, 'x');
+CREATE FOREIGN TABLE bad_records_column (id int, error int OPTIONS (metadata 'error')) SERVER bad_records_test OPTIONS (topic 'bad_records');
+SELECT * FROM bad_records_column;
+DROP FOREIGN TABLE bad_records_column;
+
+-- What is not of the record ends the query: a cancel, a missing table.
+CREATE FUNCTION bad_records_check(v int) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+  IF v = 4 THEN
+    PERFORM set_config('bad_records.seen', 'four', false);
+    RAISE 'four is no number';
+  ELSIF v = 6 THEN
+    RETURN EXISTS (SELECT FROM bad_records_missing);
+  END IF;
+  RETURN v IS DISTINCT FROM 7;
+END $$;
+CREATE DOMAIN bad_records_id AS int CHECK (bad_records_check(VALUE));
+CREATE TYPE bad_records_pair AS (a int, b int);
+CREATE FOREIGN TABLE bad_records_domain (id bad_records_id, o bigint OPTIONS (metadata 'offset'), error text OPTIONS (metadata 'error'))
+  SERVER bad_records_test OPTIONS (topic 'bad_records', on_error 'set_null');
+SELECT * FROM bad_records_domain WHERE o <= 4;
+-- What a failed check did is undone.
+SELECT current_setting('bad_records.seen', true) IS DISTINCT FROM 'four' AS undone;
+SELECT * FROM bad_records_domain;
+CREATE TABLE bad_records_missing AS SELECT 1;
+SELECT * FROM bad_records_domain;
+CREATE OR REPLACE FUNCTION bad_records_check(v int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); RETURN true; END $$;
+SELECT count(*) FROM bad_records_domain;
+
+-- Types of every kind, in records that are bad for each.
+\! kafka_tool create-topic --replace bad_records 1
+\! { printf '{"p": {"a": 1, "b": "x"}}\n{"p": "(1,x)"}\n{"a": [1, "y"]}\n{"a": 5}\n{"r": "[2,1)"}\n{"e": "no"}\n{"d": "2024-02-30"}\n{"m": "a lot"}\n{"j": "\\x5cu0000"}\n{"p": {"a": 1, "b": 2}, "a": [1], "r": "[1,2)", "e": "yes", "d": "2024-02-29", "m": "1.50", "j": {}}\n{"j": '; head -c 100000 /dev/zero | tr '\0' '['; echo '}'; } | kafka_tool produce bad_records
+\! printf '\\x00\\x00\\x00\\x00\\x07\\x02' | kafka_tool produce bad_records
+CREATE TYPE bad_records_enum AS ENUM ('yes');
+CREATE FOREIGN TABLE bad_records_types (
+  p bad_records_pair, a int[], r int4range, e bad_records_enum, d date, m money, j jsonb,
+  o bigint OPTIONS (metadata 'offset'), error text OPTIONS (metadata 'error')
+) SERVER bad_records_test OPTIONS (topic 'bad_records', on_error 'set_null');
+SELECT o, regexp_replace(error, ' exceeded: .*', ' exceeded') AS error FROM bad_records_types;
+SELECT p, a, r, e, d, m::numeric, j FROM bad_records_types WHERE error IS NULL;
+
+-- Other formats; the schema id of a registry.
+CREATE FOREIGN TABLE bad_records_text (v int, o bigint OPTIONS (metadata 'offset'), error text OPTIONS (metadata 'error'))
+  SERVER bad_records_test OPTIONS (topic 'bad_records', format 'text', on_error 'set_null');
+SELECT o, v, left(error, 60) FROM bad_records_text WHERE o >= 9;
+ALTER FOREIGN TABLE bad_records_text OPTIONS (SET on_error 'stop');
+SELECT v FROM bad_records_text WHERE o = 11;
+ALTER FOREIGN TABLE bad_records_text OPTIONS (SET on_error 'set_null', SET format 'csv');
+SELECT o, v, left(error, 60) FROM bad_records_text WHERE o >= 9;
+\! kafka_tool delete-topic bad_records
+SET client_min_messages = warning;
+DROP SERVER bad_records_test CASCADE;
+DROP FUNCTION bad_records_check CASCADE;
+DROP TYPE bad_records_pair, bad_records_enum;
+DROP TABLE bad_records_missing;

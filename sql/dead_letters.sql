@@ -1,0 +1,132 @@
+-- Dead letters of a consuming table: written with the position, and taken back with it.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER dead_letters_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+
+\! kafka_tool create-topic --replace dead_letters 2
+\! printf '0|k0|1\n0|k1|x\n0|k2|3\n1|k3|\\xff\n1|\\N|5\n1|k5|y\n' | kafka_tool produce dead_letters -P '|' -K '|' -T 1700000000123 -H a=1 -H "$(printf 'b\377=2')"
+CREATE FOREIGN TABLE dead_letters_feed (id int, p int OPTIONS (metadata 'partition'), o bigint OPTIONS (metadata 'offset'))
+  SERVER dead_letters_test OPTIONS (topic 'dead_letters', format 'text', group_id 'dead_letters', on_error 'dead_letter');
+CREATE VIEW dead_letters_view AS
+  SELECT _partition AS p, _offset AS o, stage, sqlstate, error FROM kafka.dead_letters
+  WHERE group_id = 'dead_letters' ORDER BY _partition, _offset, failed_at;
+
+-- In the transaction that reads.
+BEGIN;
+SELECT * FROM dead_letters_feed ORDER BY p, o;
+TABLE dead_letters_view;
+ROLLBACK;
+TABLE dead_letters_view;
+
+-- Not twice, however often the scans of a statement come to a record.
+BEGIN;
+SELECT count(*) FROM dead_letters_feed a JOIN dead_letters_feed b USING (p, o);
+TABLE dead_letters_view;
+ROLLBACK;
+BEGIN;
+SELECT count(*) FROM generate_series(1, 2) i, LATERAL (SELECT o FROM dead_letters_feed WHERE o >= i OFFSET 0) f;
+TABLE dead_letters_view;
+ROLLBACK;
+
+-- Only what was read.
+BEGIN;
+SELECT * FROM dead_letters_feed WHERE p = 0 LIMIT 1;
+TABLE dead_letters_view;
+SELECT * FROM dead_letters_feed WHERE p = 0 LIMIT 1;
+TABLE dead_letters_view;
+ROLLBACK;
+
+-- A savepoint takes back what was set aside in it.
+BEGIN;
+SELECT count(*) FROM dead_letters_feed WHERE p = 0;
+SAVEPOINT a;
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+TABLE dead_letters_view;
+ROLLBACK TO a;
+TABLE dead_letters_view;
+ROLLBACK;
+-- Also of a cursor, of which what came before stays.
+BEGIN;
+DECLARE c CURSOR FOR SELECT * FROM dead_letters_feed WHERE p = 0;
+FETCH 1 FROM c;
+SAVEPOINT a;
+FETCH 1 FROM c;
+ROLLBACK TO a;
+CLOSE c;
+TABLE dead_letters_view;
+SELECT p, o FROM dead_letters_feed WHERE p = 0 LIMIT 1;
+TABLE dead_letters_view;
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT * FROM dead_letters_feed WHERE p = 0;
+FETCH 2 FROM c;
+SAVEPOINT a;
+CLOSE c;
+TABLE dead_letters_view;
+ROLLBACK TO a;
+TABLE dead_letters_view;
+COMMIT;
+TABLE dead_letters_view;
+
+-- Everything that it takes to do it again.
+SELECT count(*) FROM dead_letters_feed;
+SELECT stream, server, group_id, _topic, _partition, _offset, _timestamp AT TIME ZONE 'UTC' AS ts, key, value, headers, stage, sqlstate,
+  error, failed_at BETWEEN now() - interval '1 min' AND now() + interval '1 min' AS failed
+FROM kafka.dead_letters WHERE group_id = 'dead_letters' ORDER BY _partition, _offset;
+
+-- Who may read and delete them: who may act for the owner of the group.
+CREATE ROLE regress_kafka_letters;
+CREATE ROLE regress_kafka_letters_member IN ROLE regress_kafka_letters;
+SET ROLE regress_kafka_letters;
+SELECT count(*) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+INSERT INTO kafka.dead_letters SELECT * FROM kafka.dead_letters;
+UPDATE kafka.dead_letters SET value = NULL;
+RESET ROLE;
+SELECT kafka.alter_group_owner('dead_letters_test', 'dead_letters', 'regress_kafka_letters');
+SET ROLE regress_kafka_letters_member;
+SELECT count(*) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+DELETE FROM kafka.dead_letters WHERE _partition = 0 AND group_id = 'dead_letters';
+SELECT count(*) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+RESET ROLE;
+-- They follow the server's name, and go with the group.
+ALTER SERVER dead_letters_test RENAME TO dead_letters_renamed;
+SET ROLE regress_kafka_letters;
+SELECT DISTINCT server FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+RESET ROLE;
+ALTER SERVER dead_letters_renamed RENAME TO dead_letters_test;
+DROP OWNED BY regress_kafka_letters;
+SELECT count(*) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+
+-- As many as there are, in a file where they do not fit into memory.
+\! seq -f '1|n%g' 50000 | kafka_tool produce dead_letters -P '|'
+SET work_mem = '64kB';
+BEGIN;
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+SELECT count(*), count(DISTINCT _offset) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+COMMIT;
+RESET work_mem;
+SELECT count(*) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+-- At every isolation level.
+\! printf '0|s\n' | kafka_tool produce dead_letters -P '|'
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM dead_letters_feed WHERE p = 0;
+COMMIT;
+SELECT value FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+-- The position stays where a limit stops the scan.
+\! seq -f '1|n%g' 3 | kafka_tool produce dead_letters -P '|'
+ALTER FOREIGN TABLE dead_letters_feed OPTIONS (ADD reject_limit '2');
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+ALTER FOREIGN TABLE dead_letters_feed OPTIONS (SET reject_limit '3');
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+SELECT _partition, _offset, error, convert_from(value, 'UTF8') FROM kafka.dead_letters WHERE group_id = 'dead_letters' ORDER BY _offset;
+
+\! kafka_tool delete-topic dead_letters
+SET client_min_messages = warning;
+DROP SERVER dead_letters_test CASCADE;
+DROP VIEW dead_letters_view;
+DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+DROP ROLE regress_kafka_letters, regress_kafka_letters_member;

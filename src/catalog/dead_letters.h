@@ -1,0 +1,48 @@
+/*
+ * dead_letters.h
+ *	  The rows of kafka.dead_letters: records that could not be worked on.
+ *
+ * They are collected, in memory and then in a temporary file, and written together
+ * with what moves past them.
+ */
+#ifndef KFDW_DEAD_LETTERS_H
+#define KFDW_DEAD_LETTERS_H
+
+#include "kafka/record.h"
+#include "utils/elog.h"
+
+/* At what a record failed. */
+#define KAFKA_STAGE_DECODE		"decode"
+
+typedef struct KafkaDeadLetters KafkaDeadLetters;
+
+/* In whose name the records were read. */
+typedef struct KafkaReader
+{
+	const char *stream;			/* NULL: a consuming table */
+	const char *server;
+	const char *group_id;
+} KafkaReader;
+
+/*
+ * Begins to collect, until the end of the transaction, in the current memory context.
+ * Needs to be ended before a commit; after an error that is not needed.
+ */
+extern KafkaDeadLetters *kfdw_dead_letters_begin(void);
+extern void kfdw_dead_letters_end(KafkaDeadLetters *letters);
+
+/* Copies a record and the error that it caused. */
+extern void kfdw_dead_letters_add(KafkaDeadLetters *letters, const KafkaRecord *record, const char *stage,
+								  const ErrorData *error);
+
+/*
+ * Writes what was collected and keeps it, as a savepoint may take it back; of each
+ * partition only what is below an offset.
+ */
+extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader,
+									const int64 *below, int npartitions);
+
+extern void kfdw_dead_letters_delete_stream(const char *stream);
+extern void kfdw_dead_letters_rename_server(const char *old_name, const char *new_name);
+
+#endif							/* KFDW_DEAD_LETTERS_H */
