@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
@@ -43,6 +44,9 @@ kfdw_roles_add(Oid relid, Oid role)
 	roles[0] = role;
 	updateAclDependencies(RelationRelationId, relid, get_attnum(relid, "owner"), InvalidOid,
 						  0, none, 1, roles);
+
+	/* another row of the same statement may name the same role */
+	CommandCounterIncrement();
 }
 
 /* Removes dependencies of a table's column, at most so many: those on a role, or on any (InvalidOid). */
@@ -81,6 +85,7 @@ kfdw_roles_remove(Oid relid, Oid role)
 		return;
 	LockSharedObject(AuthIdRelationId, role, 0, ShareUpdateExclusiveLock);
 	remove_dependencies(relid, role, 1);
+	CommandCounterIncrement();
 }
 
 Oid
