@@ -9,6 +9,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -122,7 +123,10 @@ publish_table(KafkaPublisher *publisher, Tuplestorestate *rows, TupleTableSlot *
 {
 	rewind_rows(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
 		kfdw_publisher_write(publisher, slot, operation);
+	}
 	ExecClearTuple(slot);
 }
 
@@ -139,6 +143,7 @@ publish_gone(KafkaPublisher *publisher, const TriggerData *data, TupleTableSlot 
 	rewind_rows(data->tg_newtable);
 	while (tuplestore_gettupleslot(data->tg_oldtable, true, false, old))
 	{
+		CHECK_FOR_INTERRUPTS();
 		paired = paired && tuplestore_gettupleslot(data->tg_newtable, true, false, new);
 		if (!paired || !kfdw_publisher_same_key(publisher, old, new))
 			kfdw_publisher_write(publisher, old, KAFKA_ROW_DELETED);
