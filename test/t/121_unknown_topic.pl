@@ -12,6 +12,8 @@ my $session = KafkaSession->new($node);
 $broker->kafka_tool('create-topic', $_, 1) foreach qw(deleted emptied);
 $session->run(<<~'EOF');
 	CREATE FOREIGN TABLE typo (v text) SERVER k OPTIONS (topic 'typo', format 'text');
+	CREATE FOREIGN TABLE typo_sent (v text) SERVER k OPTIONS (topic 'typo', format 'text', delivery 'async');
+	CREATE FOREIGN TABLE deleted_sent (v text) SERVER k OPTIONS (topic 'deleted', format 'text', delivery 'async', delivery_timeout_ms '2000', linger_ms '500');
 	CREATE FOREIGN TABLE typo_feed (v text) SERVER k OPTIONS (topic 'typo', format 'text', group_id 'g');
 	CREATE FOREIGN TABLE deleted (v text) SERVER k OPTIONS (topic 'deleted', format 'text', delivery_timeout_ms '2000');
 	CREATE FOREIGN TABLE emptied (v text) SERVER k OPTIONS (topic 'emptied', format 'text');
@@ -21,7 +23,7 @@ $session->run(<<~'EOF');
 sub topics { return join(',', grep { !/^__/ } split /\n/, $broker->kafka_tool('list-topics') =~ s/\t.*//gmr); }
 is(topics(), 'deleted,emptied', 'the topics at the start');
 
-foreach my $sql ("INSERT INTO typo VALUES ('x')", "COPY typo FROM PROGRAM 'echo x'", 'SELECT * FROM typo', 'SELECT * FROM typo_feed')
+foreach my $sql ("INSERT INTO typo VALUES ('x')", "COPY typo FROM PROGRAM 'echo x'", "INSERT INTO typo_sent VALUES ('x')", 'SELECT * FROM typo', 'SELECT * FROM typo_feed')
 {
 	$session->run("BEGIN; $sql; ROLLBACK");
 	like($session->error, qr/topic "typo" does not exist/, "$sql: is an error");
@@ -29,7 +31,9 @@ foreach my $sql ("INSERT INTO typo VALUES ('x')", "COPY typo FROM PROGRAM 'echo 
 }
 is(topics(), 'deleted,emptied', 'none was made');
 
-# Deleted between INSERT and COMMIT
+# Deleted between INSERT and COMMIT, and with a record on its way
+$session->run("INSERT INTO deleted_sent VALUES ('x'); SELECT kafka.flush(); INSERT INTO deleted_sent VALUES ('y')");
+is($session->error, '', 'records are sent');
 $session->run("BEGIN; INSERT INTO emptied VALUES ('x'); INSERT INTO deleted VALUES ('x')");
 is($session->error, '', 'two topics are written to');
 $broker->kafka_tool('delete-topic', 'deleted');
@@ -38,6 +42,9 @@ like($session->error, qr/topic "deleted"/, 'COMMIT fails with the name of the on
 is(topics(), 'emptied', 'it does not come back');
 $session->run("INSERT INTO deleted VALUES ('x')");
 like($session->error, qr/topic "deleted" does not exist/, 'the next INSERT fails');
+$session->run("INSERT INTO deleted_sent VALUES ('z')");
+like($session->error, qr/topic "deleted" does not exist/, 'also one that does not wait');
+like($session->run('SELECT _topic FROM kafka.flush()', 30), qr/^(?:deleted)?$/, 'which was not sent; what was on its way is told of, unless it came before');
 $session->run("INSERT INTO emptied VALUES ('y')");
 is($session->error, '', 'other topics are written to');
 is(topics(), 'emptied', 'still it does not come back');
