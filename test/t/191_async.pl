@@ -18,6 +18,8 @@ $node->safe_psql('postgres', <<~"EOF");
 	  OPTIONS (topic '$topic', format 'text', delivery 'async', delivery_timeout_ms '1000', buffer_memory '1048576', max_request_size '100000', max_block_ms '600');
 	CREATE FOREIGN TABLE patient (v text, o bigint OPTIONS (metadata 'offset')) SERVER k
 	  OPTIONS (topic '$topic', format 'text', delivery 'async', buffer_memory '1048576', max_request_size '100000', delivery_timeout_ms '60000');
+	CREATE FOREIGN TABLE held (v text) SERVER k
+	  OPTIONS (topic '$topic', format 'text', buffer_memory '1048576', max_request_size '100000', max_block_ms '600');
 	EOF
 
 # A broker that was paused for long leads nothing for a moment.
@@ -46,6 +48,8 @@ resume();
 
 # after it
 is($session->run("INSERT INTO t VALUES ('a'), ('b'); INSERT INTO patient VALUES ('c'); $flush"), '', 'with the broker all arrives');
+my $holder = KafkaSession->new($node);
+$holder->run("BEGIN; INSERT INTO held SELECT repeat('lost', 12500) FROM generate_series(1, 40)");
 $broker->pause;
 my $position = -s $node->logfile;
 $session->run("INSERT INTO t VALUES ('lost 1', 'key 1'), ('lost 2', NULL)");
@@ -80,6 +84,8 @@ foreach my $statement ("INSERT INTO patient $full", $flush, "INSERT INTO patient
 	cmp_ok($session->seconds, '<', 3, 'in time');
 }
 $session->run('RESET statement_timeout');
+$holder->run('COMMIT');
+like($holder->error, qr/no room for a record for topic "$topic" within 600 ms/, 'sync: COMMIT does not wait for longer, either');
 resume();
 my $got = $session->run($flush, 30);
 is($got, '', 'with the broker back all that was taken arrives');
