@@ -57,6 +57,15 @@ SELECT a FROM times_where WHERE _offset = 3;
 SELECT a FROM times_where WHERE _offset = 4;
 SELECT a FROM times_where WHERE _offset = 5;
 
+-- A number without the option gets a hint.
+CREATE FOREIGN TABLE times_text (a timestamptz, b date, _offset bigint OPTIONS (metadata 'offset')) SERVER times_test OPTIONS (topic 'times');
+\! kafka_tool create-topic --replace times 1
+\! printf '{"a": 1700000000123, "b": 19675}\n{"a": "2023-13-01"}\n{"a": "2023-11-14 22:13:20 Mars/Base"}\n' | kafka_tool produce times
+SELECT a FROM times_text WHERE _offset = 0;
+SELECT b FROM times_text WHERE _offset = 0;
+SELECT a FROM times_text WHERE _offset = 1;
+SELECT a FROM times_text WHERE _offset = 2;
+
 -- Written: a fraction where there is one; read back equal.
 CREATE FOREIGN TABLE times_written (
   s timestamptz OPTIONS (timestamp_format 'epoch_s'), ms timestamp OPTIONS (timestamp_format 'epoch_ms'), us timestamp OPTIONS (timestamp_format 'epoch_us'),

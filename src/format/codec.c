@@ -158,6 +158,19 @@ kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 	return codec;
 }
 
+/* A number where text was wanted is the usual mistake; the hint of PostgreSQL, at "datestyle", does not help. */
+static void
+hint_at_epoch(const KafkaColumn *column)
+{
+	int			code = geterrcode();
+
+	if (column->epoch == NULL && (column->kind == KAFKA_COLUMN_PAYLOAD || column->kind == KAFKA_COLUMN_KEY) &&
+		(column->base_type == TIMESTAMPTZOID || column->base_type == TIMESTAMPOID ||
+		 column->base_type == DATEOID || column->base_type == TIMEOID) &&
+		(code == ERRCODE_INVALID_DATETIME_FORMAT || code == ERRCODE_DATETIME_FIELD_OVERFLOW))
+		errhint("If it is a number of units since 1970, set the column's option \"timestamp_format\".");
+}
+
 /* Says where an error was: record and column. */
 static void
 report_context(void *arg)
@@ -166,6 +179,8 @@ report_context(void *arg)
 	const KafkaColumn *column = codec->columns->current;
 	const KafkaRecord *record = codec->record;
 
+	if (record != NULL && column != NULL)
+		hint_at_epoch(column);
 	if (record != NULL && column != NULL)
 		errcontext("topic \"%s\", partition %d, offset " INT64_FORMAT ", column \"%s\"",
 				   record->topic, record->partition, record->offset, column->name);
