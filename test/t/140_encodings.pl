@@ -53,6 +53,16 @@ is($node->safe_psql($latin1, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'names t
 my ($status, $out, $err) = $node->psql($latin1, 'SELECT t FROM t WHERE o = 2');
 like($err, qr/has no equivalent in encoding "LATIN1"/, 'a character that the encoding lacks is an error');
 
+# csv and keys
+my $lines = new_topic(1);
+my $e_acute = 'convert_from(\'\xc3a9\', \'UTF8\')';
+produce($lines, "caf\\xc3\\xa9|1,\"caf\\xc3\\xa9, \"\"x\"\"\"\n", '-K', '|');
+$node->safe_psql($latin1, "CREATE FOREIGN TABLE lines (id int, t text, k text OPTIONS (metadata 'key')) SERVER k OPTIONS (topic '$lines', format 'csv');
+	INSERT INTO lines VALUES (2, $e_acute, $e_acute)");
+is($node->safe_psql($latin1, "SELECT id, encode(t::bytea, 'hex'), encode(k::bytea, 'hex') FROM lines ORDER BY id"),
+	"1|636166e92c20227822|636166e9\n2|e9|e9", 'lines of csv and keys are converted');
+is(kafka_tool('consume', $lines, '-o', '1', '-f', 'kv'), "\\xc3\\xa9\t2,\\xc3\\xa9", 'and back');
+
 my $utf8 = table_in('UTF8');
 is($node->safe_psql($utf8, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'also in UTF8');
 is($node->safe_psql($utf8, "SELECT $columns FROM t WHERE o = 2"), '3|f09f9880||', 'a pair is one character');
