@@ -124,8 +124,6 @@ ALTER FOREIGN TABLE options_table OPTIONS (auto_offset_reset 'smallest');
 ALTER FOREIGN TABLE options_table OPTIONS (on_offset_out_of_range 'none');
 ALTER FOREIGN TABLE options_table OPTIONS (max_poll_records '0');
 ALTER FOREIGN TABLE options_table OPTIONS (isolation_level 'serializable');
-ALTER FOREIGN TABLE options_table OPTIONS (delivery 'transactional');
-ALTER FOREIGN TABLE options_table OPTIONS (delivery 'outbox');
 ALTER FOREIGN TABLE options_table OPTIONS (delivery 'never');
 ALTER FOREIGN TABLE options_table OPTIONS (acks '2');
 ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'best');

@@ -24,6 +24,13 @@
 #include "commands/explain_state.h"
 #endif
 
+/* 17 has numbers of processes in place of backend ids. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
+
 #include "compat.h"
 
 /* 16 reports softly where an error context is given. */
@@ -45,6 +52,16 @@ kfdw_make_json_lexer(const char *json, size_t len, int encoding, bool need_escap
 	return makeJsonLexContextCstringLen(NULL, json, len, encoding, need_escapes);
 #else
 	return makeJsonLexContextCstringLen(unconstify(char *, json), (int) len, encoding, need_escapes);
+#endif
+}
+
+int
+kfdw_backend_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyBackendId;
 #endif
 }
 

@@ -63,6 +63,9 @@ extern void kfdw_json_report(int error, struct JsonLexContext *lexer);
 extern struct JsonLexContext *kfdw_make_json_lexer(const char *json, size_t len, int encoding,
 												   bool need_escapes);
 
+/* The number of this backend, which no other one has now; from 0 or 1 up to the number of backends. */
+extern int	kfdw_backend_number(void);
+
 extern bool kfdw_database_ownercheck(Oid database, Oid role);
 extern bool kfdw_extension_ownercheck(Oid extension, Oid role);
 extern bool kfdw_procedure_may_run(Oid procedure, Oid role);

@@ -24,6 +24,11 @@ static KafkaStatement insert_statement = {
 	2, {INT8OID, OIDOID}
 };
 
+static KafkaStatement id_statement = {
+	"SELECT i.id FROM kafka.instance i",
+	0
+};
+
 static KafkaStatement adopt_statement = {
 	"UPDATE kafka.instance i SET system_identifier = $1, database_oid = $2, "
 	"id = CASE WHEN $3 THEN pg_catalog.gen_random_uuid() ELSE i.id END",
@@ -120,6 +125,21 @@ kfdw_instance_ensure(void)
 		return;
 	kfdw_catalog_be_alone("instance");
 	insert_row();
+}
+
+char *
+kfdw_instance_id(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	KafkaCatalogScope scope;
+	char	   *id;
+
+	kfdw_catalog_begin(&scope);
+	if (kfdw_catalog_read(&id_statement, NULL, NULL) != 1)
+		elog(ERROR, "table kafka.instance has no row");
+	id = MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	kfdw_catalog_end(&scope);
+	return id;
 }
 
 void

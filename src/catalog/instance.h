@@ -26,6 +26,9 @@ extern void kfdw_instance_record(void);
 /* Makes the row if there is none; one of another database is an error. */
 extern void kfdw_instance_ensure(void);
 
+/* The id of the row, which must be there, in the current memory context. */
+extern char *kfdw_instance_id(void);
+
 /* Makes the row one of this database, with a new id if asked for. */
 extern void kfdw_instance_adopt(bool new_id);
 

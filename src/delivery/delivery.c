@@ -18,6 +18,7 @@
 static const KafkaDelivery *const deliveries[] = {
 	&kfdw_delivery_async,
 	&kfdw_delivery_sync,
+	&kfdw_delivery_transactional,
 };
 
 struct KafkaWriter
@@ -101,6 +102,12 @@ kfdw_delivery_add(KafkaWriter *writer, KafkaRecord *record)
 void
 kfdw_delivery_send_now(KafkaWriter *writer, KafkaRecord *record)
 {
+	if (writer->destination->delivery->send_now == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("delivery \"%s\" cannot send a record at once", writer->destination->delivery->name),
+				 errdetail("Where a record is will be known after COMMIT only."),
+				 errhint("RETURNING of what the broker says, and kafka.produce(), need a table with delivery \"sync\" or \"async\".")));
 	prepare_record(writer, record);
 	writer->destination->delivery->send_now(writer->destination, record);
 	record->topic = writer->destination->topic;

@@ -41,7 +41,7 @@ typedef struct KafkaDelivery
 	/* takes a record, or a copy of it; what will be refused later is an error here */
 	void		(*add) (KafkaDestination *destination, const KafkaRecord *record);
 
-	/* sends a record and waits, whatever becomes of the transaction; sets where it is */
+	/* sends a record and waits, whatever becomes of the transaction; sets where it is; NULL: it cannot */
 	void		(*send_now) (KafkaDestination *destination, KafkaRecord *record);
 
 	/* what becomes of the records when the transaction, or a part of it, ends */
@@ -53,6 +53,9 @@ extern const KafkaDelivery kfdw_delivery_sync;
 
 /* async.c: sent at once in the background; nobody waits for the acknowledgement */
 extern const KafkaDelivery kfdw_delivery_async;
+
+/* transactional.c: held like sync, sent in one Kafka transaction, which commits last */
+extern const KafkaDelivery kfdw_delivery_transactional;
 
 /* What a statement writes to a table by. */
 typedef struct KafkaWriter KafkaWriter;

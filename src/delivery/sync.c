@@ -50,18 +50,10 @@ send_record(void *target, const KafkaRecord *record)
 static void
 send_records(void)
 {
-	ListCell   *lc;
-
 	if (held == NULL)
 		return;
 	kfdw_log_replay(held, send_record);
-	foreach(lc, targets)
-	{
-		KafkaTarget *target = lfirst(lc);
-
-		if (target->topic != NULL)
-			kfdw_producer_flush(target->topic);
-	}
+	kfdw_target_flush(targets);
 	kfdw_log_close(held);
 	held = NULL;
 }

@@ -64,6 +64,20 @@ kfdw_target_send(KafkaTarget *target, const KafkaRecord *record)
 }
 
 void
+kfdw_target_flush(const List *targets)
+{
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		const KafkaTarget *target = lfirst(lc);
+
+		if (target->topic != NULL)
+			kfdw_producer_flush(target->topic);
+	}
+}
+
+void
 kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record)
 {
 	KafkaTarget *target = (KafkaTarget *) destination;

@@ -34,6 +34,9 @@ extern int	kfdw_target_count_partitions(KafkaDestination *destination);
  */
 extern void kfdw_target_send(KafkaTarget *target, const KafkaRecord *record);
 
+/* After that: waits until all that was handed over is acknowledged. */
+extern void kfdw_target_flush(const List *targets);
+
 /* Before: sends a record in the same order and waits until it is acknowledged, see producer.h. */
 extern void kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record);
 

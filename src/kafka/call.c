@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -112,6 +113,15 @@ kfdw_call_start_thread(void *(*run) (void *), void *argument)
 	__atomic_sub_fetch(&threads_running, 1, __ATOMIC_SEQ_CST);
 	free(start);
 	return result;
+}
+
+int64
+kfdw_call_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Makes the file that threads wake the process by; false when there can be none. */

@@ -30,6 +30,9 @@ typedef struct KafkaCall
  */
 extern void kfdw_call_run(KafkaCall *call);
 
+/* Milliseconds of a clock that only ascends; for any thread. */
+extern int64 kfdw_call_now_ms(void);
+
 /* Starts a detached thread that no signal reaches; 0, or an errno when it cannot. */
 extern int	kfdw_call_start_thread(void *(*run) (void *), void *argument);
 

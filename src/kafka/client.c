@@ -25,6 +25,7 @@
 
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
+#define ABORT_WAIT_MS 3000
 
 /* The number of the request in Kafka's protocol that has records, those of one partition. */
 #define PRODUCE_REQUEST 0
@@ -86,10 +87,25 @@ static bool exit_callback_registered = false;
 /* Clients that threads are destroying, or will when a call returns. */
 static int	clients_going = 0;
 
+/*
+ * An open transaction would keep readers waiting until it times out.  Whoever comes next
+ * by its transactional id ends it as well.
+ */
+static void
+abort_transaction(KafkaClient *client)
+{
+	rd_kafka_error_t *error = rd_kafka_abort_transaction(client->rk, ABORT_WAIT_MS);
+
+	if (error != NULL)
+		rd_kafka_error_destroy(error);
+}
+
 /* Frees a client that nobody holds; may take as long as a name server is silent. */
 static void
 destroy_client(KafkaClient *client)
 {
+	if (client->in_transaction)
+		abort_transaction(client);
 	rd_kafka_queue_destroy(client->log_queue);
 	rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	close(client->wake_fd);
@@ -400,6 +416,7 @@ open_client(const KafkaConfig *config, const char *key)
 	client->key = strdup(key);
 	client->servers = strdup(config->bootstrap_servers);
 	client->request_timeout_ms = config->request_timeout_ms;
+	client->transaction_timeout_ms = config->transaction_timeout_ms;
 	client->wake_fd = -1;
 
 	PG_TRY();

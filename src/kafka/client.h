@@ -32,6 +32,10 @@ typedef struct KafkaClient
 	rd_kafka_resp_err_t error;	/* the last error that the library told of, and why */
 	char		reason[512];
 
+	int			transaction_timeout_ms;
+	bool		transactional;	/* a producer whose transactional id is its own by now */
+	bool		in_transaction; /* an open one is aborted before the client is destroyed */
+
 	/* a producer's delivery reports: from inside the process's own calls of the library */
 	void		(*report) (void *owner, const rd_kafka_message_t *message);
 	void	   *owner;			/* NULL: reports are of no interest */

@@ -47,3 +47,34 @@ kfdw_config_copy(const KafkaConfig *config)
 	}
 	return copy;
 }
+
+void
+kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value)
+{
+	KafkaProperty *properties;
+
+	for (int i = 0; i < config->nproperties; i++)
+		if (config->properties[i].id == id)
+		{
+			config->properties[i].value = value;
+			return;
+		}
+	properties = palloc((config->nproperties + 1) * sizeof(KafkaProperty));
+	memcpy(properties, config->properties, config->nproperties * sizeof(KafkaProperty));
+	properties[config->nproperties++] = (KafkaProperty) {id, value};
+	config->properties = properties;
+}
+
+/* The library wants no record to be tried for longer than its transaction may take. */
+KafkaConfig
+kfdw_config_transactional(const KafkaConfig *producer, const char *transactional_id, int timeout_ms)
+{
+	KafkaConfig config = kfdw_config_copy(producer);
+
+	config.transaction_timeout_ms = timeout_ms;
+	config.delivery_timeout_ms = Min(config.delivery_timeout_ms, timeout_ms);
+	kfdw_config_set(&config, KAFKA_PROPERTY_TRANSACTIONAL_ID, transactional_id);
+	kfdw_config_set(&config, KAFKA_PROPERTY_TRANSACTION_TIMEOUT_MS, psprintf("%d", timeout_ms));
+	kfdw_config_set(&config, KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS, psprintf("%d", config.delivery_timeout_ms));
+	return config;
+}

@@ -41,6 +41,7 @@ typedef struct KafkaConfig
 	int			request_timeout_ms; /* how long a statement waits for a silent broker */
 	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
 	int			max_block_ms;	/* how long it waits for room in its buffer */
+	int			transaction_timeout_ms; /* how long a Kafka transaction may take; 0: there are none */
 	KafkaLostRecords lost_records;
 	int			nproperties;
 	KafkaProperty *properties;	/* each once; what is the same for all of a kind is not among them */
@@ -54,5 +55,11 @@ extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right)
 
 /* A copy in the current memory context. */
 extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
+
+/* Sets one more property, or gives it another value. */
+extern void kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value);
+
+/* What a producer is opened with that writes in Kafka transactions, by this id. */
+extern KafkaConfig kfdw_config_transactional(const KafkaConfig *producer, const char *transactional_id, int timeout_ms);
 
 #endif							/* KFDW_CONFIG_H */

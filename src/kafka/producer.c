@@ -20,7 +20,7 @@
 /* Producers that a backend keeps open between transactions. */
 #define MAX_PRODUCERS	8
 
-typedef struct KafkaProducer
+typedef struct ReportingSender
 {
 	KafkaSender sender;
 	KafkaRecord *sent_now;		/* the report on it is kept in it; NULL: none */
@@ -29,7 +29,7 @@ typedef struct KafkaProducer
 	int32		error_partition;
 	char		error_topic[256];
 	char		error_reason[256];
-} KafkaProducer;
+} ReportingSender;
 
 static KafkaSender *producers = NULL;
 
@@ -51,7 +51,7 @@ static void
 take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 {
 	KafkaSender *sender = topic->sender;
-	KafkaProducer *producer = (KafkaProducer *) sender;
+	ReportingSender *producer = (ReportingSender *) sender;
 
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
@@ -70,11 +70,22 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 	strlcpy(producer->error_reason, rd_kafka_err2str(producer->error), sizeof(producer->error_reason));
 }
 
+/* What becomes of the records after a failure. */
+static const char *
+describe_rest(const ReportingSender *producer)
+{
+	if (producer->sent_now != NULL)
+		return "The record may be in the topic all the same.";
+	if (producer->sender.client->transaction_timeout_ms > 0)
+		return "The transaction is rolled back, in Kafka too.";
+	return "The transaction is rolled back; records of it that were delivered before may be in the topic.";
+}
+
 /* Raises the first failure that the delivery reports told. */
 static void
 check_reports(KafkaSender *sender)
 {
-	KafkaProducer *producer = (KafkaProducer *) sender;
+	ReportingSender *producer = (ReportingSender *) sender;
 	rd_kafka_resp_err_t error = producer->error;
 
 	if (producer->failed == 0)
@@ -88,13 +99,11 @@ check_reports(KafkaSender *sender)
 						   producer->error_topic, producer->error_reason),
 					sender->client->error ?
 					errdetail_internal("%s", sender->client->reason) : 0,
-					producer->sent_now != NULL ?
-					errhint("The record may be in the topic all the same.") :
-					errhint("The transaction is rolled back; records of it that were delivered before may be in the topic.")));
+					errhint("%s", describe_rest(producer))));
 }
 
 static const KafkaReports reports = {
-	.size = sizeof(KafkaProducer),
+	.size = sizeof(ReportingSender),
 	.delicate = true,
 	.take = take_report,
 	.check = check_reports,
@@ -108,16 +117,36 @@ close_producers_at_exit(int code, Datum argument)
 		kfdw_sender_destroy(&producers, producers);
 }
 
-KafkaProducerTopic *
-kfdw_producer_topic(const KafkaConfig *config, const char *name, Oid relid)
+/* One producer at a time can use a transactional id: one of other settings goes. */
+static void
+close_transactional(const KafkaSender *kept)
+{
+	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
+		if (sender != kept && sender->client->transaction_timeout_ms > 0)
+		{
+			kfdw_sender_destroy(&producers, sender);
+			return;
+		}
+}
+
+KafkaProducer *
+kfdw_producer_get(const KafkaConfig *config)
 {
 	static bool exit_callback_registered = false;
 	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
 
+	if (config->transaction_timeout_ms > 0)
+		close_transactional(sender);
 	if (!exit_callback_registered)
 		on_proc_exit(close_producers_at_exit, 0);
 	exit_callback_registered = true;
-	return kfdw_sender_topic(sender, name, relid);
+	return sender;
+}
+
+KafkaProducerTopic *
+kfdw_producer_topic(const KafkaConfig *config, const char *name, Oid relid)
+{
+	return kfdw_sender_topic(kfdw_producer_get(config), name, relid);
 }
 
 int
@@ -179,7 +208,7 @@ kfdw_producer_flush(KafkaProducerTopic *topic)
 void
 kfdw_producer_send_now(KafkaProducerTopic *topic, KafkaRecord *record)
 {
-	KafkaProducer *producer = (KafkaProducer *) topic->sender;
+	ReportingSender *producer = (ReportingSender *) topic->sender;
 
 	record->offset = KAFKA_NO_OFFSET;
 	producer->sent_now = record;

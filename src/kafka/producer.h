@@ -8,7 +8,8 @@
 #include "kafka/config.h"
 #include "kafka/record.h"
 
-/* A topic that records are sent to. */
+/* A producer, and a topic that records are sent to by it. */
+typedef struct KafkaSender KafkaProducer;
 typedef struct KafkaSenderTopic KafkaProducerTopic;
 
 /*
@@ -17,6 +18,12 @@ typedef struct KafkaSenderTopic KafkaProducerTopic;
  * end of the transaction, or until sending at once fails.
  */
 extern KafkaProducerTopic *kfdw_producer_topic(const KafkaConfig *config, const char *name, Oid relid);
+
+/*
+ * The producer alone, under the same rules.  Of those that have a transactional id there is
+ * one in a process, so another one may be closed.
+ */
+extern KafkaProducer *kfdw_producer_get(const KafkaConfig *config);
 
 /* The number of partitions, as the brokers say now; an unknown topic is an error. */
 extern int	kfdw_producer_partition_count(KafkaProducerTopic *topic);

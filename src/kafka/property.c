@@ -45,7 +45,10 @@ static const char *const names[] = {
 	[KAFKA_PROPERTY_QUEUE_BUFFERING_MAX_KBYTES] = "queue.buffering.max.kbytes",
 	[KAFKA_PROPERTY_MESSAGE_MAX_BYTES] = "message.max.bytes",
 	[KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS] = "message.timeout.ms",
-	[KAFKA_PROPERTY_MAX_IN_FLIGHT] = "max.in.flight.requests.per.connection"
+	[KAFKA_PROPERTY_MAX_IN_FLIGHT] = "max.in.flight.requests.per.connection",
+	[KAFKA_PROPERTY_TRANSACTIONAL_ID] = "transactional.id",
+	[KAFKA_PROPERTY_TRANSACTION_TIMEOUT_MS] = "transaction.timeout.ms",
+	[KAFKA_PROPERTY_GROUP_ID] = "group.id"
 };
 
 const char *

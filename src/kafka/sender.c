@@ -136,7 +136,7 @@ kfdw_sender_is_dead(const KafkaSender *sender)
 bool
 kfdw_sender_is_done_for(const KafkaSender *sender)
 {
-	return sender->broken || sender->retired || kfdw_client_is_stale(sender->client) || kfdw_sender_is_dead(sender);
+	return sender->broken || sender->retired || sender->client->in_transaction || kfdw_client_is_stale(sender->client) || kfdw_sender_is_dead(sender);
 }
 
 void

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include "kafka/error.h"
@@ -29,16 +28,6 @@
 
 /* Stands for the times of a call. */
 #define TIMESTAMP_GIVEN	0
-
-/* Milliseconds of a clock that only ascends; usable on any thread. */
-static int64
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* True when the same is to be asked again. */
 static bool
@@ -283,17 +272,17 @@ is_worth_asking(const KafkaTopicCall *query, int64 elapsed_ms)
 static void
 ask(KafkaTopicCall *query, rd_kafka_topic_t *topic)
 {
-	int64		began = now_ms();
+	int64		began = kfdw_call_now_ms();
 	int64		deadline = began + query->timeout_ms;
 	int			slice = FIRST_SLICE_MS;
 
 	for (;;)
 	{
-		int64		left = deadline - now_ms();
+		int64		left = deadline - kfdw_call_now_ms();
 		bool		slow;
 
 		query->error = ask_once(query, topic, (int) Max(Min(left, slice), 1), &slow);
-		if (!query->error || !is_worth_asking(query, now_ms() - began) || left <= slice ||
+		if (!query->error || !is_worth_asking(query, kfdw_call_now_ms() - began) || left <= slice ||
 			query->call.abandoned || query->client->discarded)
 			break;
 		if (slow)

@@ -211,6 +211,25 @@ check_idempotence(const KafkaOptionSetting *settings)
 				 errhint("Set \"enable_idempotence\" to \"false\", after which records may change places.")));
 }
 
+/* Kafka has no transactions without idempotence, which takes all acknowledgements. */
+static void
+check_transactions(const KafkaOptionSetting *settings)
+{
+	const KafkaOptionSetting *delivery = &settings[KAFKA_OPT_DELIVERY];
+	const KafkaOptionSetting *acks = &settings[KAFKA_OPT_ACKS];
+	const KafkaOptionSetting *idempotence = &settings[KAFKA_OPT_ENABLE_IDEMPOTENCE];
+	bool		few_acks = acks->text != NULL && acks->number != -1;
+
+	if (delivery->text == NULL || strcmp(delivery->text, "transactional") != 0)
+		return;
+	if (few_acks || (idempotence->given && !idempotence->number))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("delivery \"%s\" conflicts with %s \"%s\"", delivery->text,
+						few_acks ? "acks" : "enable_idempotence", few_acks ? acks->text : idempotence->text),
+				 errhint("Kafka transactions need \"acks\" to be \"all\", and idempotence.")));
+}
+
 /*
  * As Java does: a record must not be given up while its first request may still be
  * answered.  Only where both were set together, as one of them alone is often short.
@@ -233,6 +252,7 @@ void
 kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
 {
 	check_idempotence(settings);
+	check_transactions(settings);
 	check_csv(settings);
 	check_on_error(settings);
 	check_order(settings, KAFKA_OPT_LINGER_MS, KAFKA_OPT_DELIVERY_TIMEOUT_MS, MUST_DIFFER);

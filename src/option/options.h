@@ -62,6 +62,8 @@ typedef struct KafkaTableOptions
 	/* writing */
 	const char *delivery;		/* the name of the way in which records are delivered */
 	int			max_request_size;	/* bytes of a record */
+	const char *transactional_id_prefix;
+	int			transaction_timeout_ms;
 	KafkaPartitionerKind partitioner;
 	const char *partitioner_name;	/* of a function, with its schema */
 	int			batch_size;		/* bytes */

@@ -289,6 +289,8 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	result->delivery = settings[KAFKA_OPT_DELIVERY].text;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
+	result->transactional_id_prefix = settings[KAFKA_OPT_TRANSACTIONAL_ID_PREFIX].text;
+	result->transaction_timeout_ms = settings[KAFKA_OPT_TRANSACTION_TIMEOUT_MS].number;
 	result->partitioner = settings[KAFKA_OPT_PARTITIONER].number;
 	result->partitioner_name = settings[KAFKA_OPT_PARTITIONER].value;
 	result->batch_size = settings[KAFKA_OPT_BATCH_SIZE].number;

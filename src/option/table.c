@@ -81,7 +81,7 @@ static const KafkaOptionValue isolation_levels[] = {
 static const KafkaOptionValue deliveries[] = {
 	{"sync"},
 	{"async"},
-	{"transactional", .unsupported = true},
+	{"transactional"},
 	{"outbox", .unsupported = true},
 	{NULL}
 };
@@ -489,6 +489,18 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.property = KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS,
 		.help = "how long a record may take to be acknowledged before the write fails"
 	},
+	[KAFKA_OPT_TRANSACTIONAL_ID_PREFIX] = {
+		"transactional_id_prefix", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_name,
+		.def = "kafka_fdw",
+		.help = "what the transactional ids of this database begin with"
+	},
+	[KAFKA_OPT_TRANSACTION_TIMEOUT_MS] = {
+		"transaction_timeout_ms", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_WRITING, KAFKA_TYPE_INT,
+		.min = 1000, .max = 900000,
+		.def = "15000", .kafka_default = "60000",
+		.help = "how long a Kafka transaction may take, and be in the way of readers after a crash"
+	},
 
 	/* column */
 
@@ -562,8 +574,7 @@ const KafkaForeignName kfdw_foreign_names[] = {
 	{"host", HINT_BROKERS},
 	{"port", HINT_BROKERS},
 	{"topics", "Use the table option \"topic\"."},
-	{"transactional_id", "No option starts a Kafka transaction in this version."},
-	{"transaction_timeout_ms", "No option starts a Kafka transaction in this version."},
+	{"transactional_id", "Transactional ids are made for each session; \"transactional_id_prefix\" says what they begin with."},
 	{"enable_partition_eof", HINT_END},
 	{"fetch_wait_max_ms", HINT_END},
 	{"fetch_max_wait_ms", HINT_END},

@@ -1,0 +1,151 @@
+/*
+ * transactional.c
+ *	  Delivery "transactional": records are held until COMMIT, which sends them in one
+ *	  Kafka transaction.
+ *
+ * That commits after everything else that leaves the database, as the last step before
+ * PostgreSQL's own commit.  What still can fail then, PostgreSQL rolls back, and Kafka
+ * cannot any more: a warning tells of it.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "catalog/instance.h"
+#include "compat.h"
+#include "delivery/delivery.h"
+#include "delivery/record_log.h"
+#include "delivery/target.h"
+#include "kafka/transaction.h"
+
+/* Of this transaction, whose memory context frees them. */
+static KafkaRecordLog *held = NULL; /* NULL: nothing was inserted */
+static List *targets = NIL;
+static bool committed_in_kafka = false;
+
+/*
+ * A session's id is its place among the backends: the next session in it ends what this
+ * one may leave behind.
+ */
+static KafkaConfig
+make_config(const KafkaTableOptions *options)
+{
+	char	   *id;
+
+	kfdw_instance_ensure();
+	id = psprintf("%s-%s-%d", options->transactional_id_prefix, kfdw_instance_id(), kfdw_backend_number());
+	return kfdw_config_transactional(&options->producer, id, options->transaction_timeout_ms);
+}
+
+/* One Kafka transaction is one producer's. */
+static void
+check_one_producer(const KafkaTarget *target)
+{
+	const KafkaTarget *first = linitial(targets);
+
+	if (strcmp(first->key, target->key) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("topics \"%s\" and \"%s\" cannot be written to in one Kafka transaction",
+					first->destination.topic, target->destination.topic),
+			 errdetail("Their tables are of different servers or users, or have different options of the client."),
+			 errhint("Set these options on the server, or use delivery \"outbox\".")));
+}
+
+static KafkaDestination *
+begin_table(const KafkaTableOptions *options, Oid userid)
+{
+	KafkaTableOptions transactional = *options;
+	KafkaTarget *target;
+
+	transactional.producer = make_config(options);
+	target = kfdw_target_get(&targets, &transactional, userid);
+	target->destination.delivery = &kfdw_delivery_transactional;
+	check_one_producer(target);
+	kfdw_transaction_prepare(kfdw_producer_get(&target->config));
+	return &target->destination;
+}
+
+/* Holds a copy of the record. */
+static void
+hold_record(KafkaDestination *destination, const KafkaRecord *record)
+{
+	if (held == NULL)
+		held = kfdw_log_create();
+	kfdw_log_append(held, destination, record);
+}
+
+static bool
+holds_records(void)
+{
+	return held != NULL && !kfdw_log_is_empty(held);
+}
+
+/* A held record goes to its producer. */
+static void
+send_record(void *target, const KafkaRecord *record)
+{
+	kfdw_target_send(target, record);
+}
+
+/* Sends what is held and commits it. */
+static void
+send_transaction(void)
+{
+	KafkaTarget *target = linitial(targets);
+	KafkaProducer *producer = kfdw_producer_get(&target->config);
+
+	kfdw_transaction_begin(producer);
+	kfdw_log_replay(held, send_record);
+	kfdw_target_flush(targets);
+	kfdw_log_close(held);
+	held = NULL;
+	kfdw_transaction_commit(producer);
+	committed_in_kafka = true;
+}
+
+static void
+send_records(void)
+{
+	if (holds_records())
+		send_transaction();
+	else if (held != NULL)
+		kfdw_log_close(held);
+	held = NULL;
+}
+
+/* What was not sent is forgotten. */
+static void
+end_transaction(bool committed)
+{
+	bool		lost = committed_in_kafka && !committed;
+
+	held = NULL;
+	targets = NIL;
+	committed_in_kafka = false;
+	if (lost)
+		ereport(WARNING,
+				(errmsg("the Kafka transaction of this transaction has committed already"),
+				 errdetail("PostgreSQL failed in the moment between: its rows are rolled back, the records are in their topics.")));
+}
+
+static void
+end_subtransaction(int level, bool committed)
+{
+	if (held != NULL)
+		kfdw_log_end_subtransaction(held, level, committed);
+}
+
+const KafkaDelivery kfdw_delivery_transactional = {
+	.name = "transactional",
+	.begin = begin_table,
+	.count_partitions = kfdw_target_count_partitions,
+	.add = hold_record,
+	.participant = {
+		.holds = holds_records,
+		.send = send_records,
+		.end = end_transaction,
+		.end_subtransaction = end_subtransaction,
+	},
+};

@@ -1,0 +1,85 @@
+# Delivery "transactional" where processes fail: the window between the two commits, a session that is killed in the
+# middle of its Kafka transaction, a session whose transactional id somebody else has taken.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+# Not preloaded, so that postgres_fdw can be loaded first: it then acts at COMMIT after kafka_fdw.
+my $node = new_cluster('main', conf => "shared_preload_libraries = ''\nrestart_after_crash = on\nfsync = off");
+my $topic = new_topic(1);
+my ($host, $port) = ($node->host, $node->port);
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE t (v text) SERVER k OPTIONS (topic '$topic', format 'text', delivery 'transactional');
+	CREATE TABLE far (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+	CREATE EXTENSION postgres_fdw;
+	CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname 'postgres');
+	CREATE USER MAPPING FOR PUBLIC SERVER loop;
+	CREATE FOREIGN TABLE near (id int) SERVER loop OPTIONS (table_name 'far');
+	CREATE TABLE rows (v text);
+	EOF
+
+sub is_visible
+{
+	my ($expected, $name) = @_;
+	my $seen = '';
+	poll_until(sub { ($seen = kafka_tool('consume', $topic, '-f', 'v') =~ tr/\n/,/r) eq $expected }, 60);
+	is($seen, $expected, $name);
+	return;
+}
+
+# The window
+my $session = KafkaSession->new($node);
+$session->run('SELECT count(*) FROM near');
+$session->run("BEGIN; INSERT INTO rows VALUES ('one'); INSERT INTO t VALUES ('one'); INSERT INTO near VALUES (1), (1); COMMIT");
+like($session->error, qr/duplicate key/, 'PostgreSQL fails after the commit of Kafka');
+like($session->error, qr/WARNING:  the Kafka transaction of this transaction has committed already/, 'which a warning tells');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM rows'), '0', 'the rows are rolled back');
+is_visible('one', 'the record is in the topic');
+$session->run("INSERT INTO t VALUES ('two')");
+is($session->error, '', 'the next transaction succeeds');
+is_visible('one,two', 'and is visible');
+
+# Somebody else takes the session's transactional id, whose number is that of the backend
+my $instance = $node->safe_psql('postgres', 'SELECT id FROM kafka.instance');
+produce($topic, "never\n", '-x', 'abort', '-i', "kafka_fdw-$instance-$_") foreach 0 .. 9;
+$session->run("INSERT INTO t VALUES ('never')");
+like($session->error, qr/fenced by a newer instance/, 'a session that was fenced fails');
+$session->run("INSERT INTO t VALUES ('three')");
+is($session->error, '', 'and takes its id back');
+is_visible('one,two,three', 'nothing of the failed one is there');
+
+# Killed in the middle: what it had sent is in the way of readers until the next session of its number comes
+foreach my $round (1 .. 3)
+{
+	$session->start("BEGIN; INSERT INTO t SELECT 'never ' || repeat('x', 1000) FROM generate_series(1, 30000); COMMIT");
+	my ($before) = kafka_tool('watermark', $topic) =~ /^0\t\d+\t(\d+)/;
+	poll_until(sub { my ($now) = kafka_tool('watermark', $topic) =~ /^0\t\d+\t(\d+)/; $now > $before }, 30)
+	  or die "nothing was sent\n";
+	kill('KILL', $session->pid);
+	$session->finish;
+	poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }, 60) or die "no server\n";
+	$session = KafkaSession->new($node);
+}
+$session->run("INSERT INTO t VALUES ('four')");
+is($session->error, '', 'after a crash writing goes on');
+is_visible('one,two,three,four', 'and what the killed sessions had sent is never seen');
+
+# Cancelled in the middle
+$session->start("BEGIN; INSERT INTO t SELECT 'never ' || repeat('x', 1000) FROM generate_series(1, 100000); COMMIT");
+poll_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $session->{pid} AND query LIKE 'COMMIT%'") }, 60);
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($session->{pid})");
+$session->finish;
+SKIP:
+{
+	skip 'the commit was faster', 1 if $session->error !~ /cancel/;
+	$session->run("INSERT INTO t VALUES ('five')");
+	is_visible('one,two,three,four,five', 'what was cancelled in COMMIT is not seen');
+}
+
+$session->close;
+$node->stop;
+done_testing();
