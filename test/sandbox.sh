@@ -108,6 +108,12 @@ stop() {
 	rm -rf "$dir"
 }
 
+# Server and broker stay when this script has ended: they keep nothing open of whoever called it, a lock for example
+for fd in /proc/$$/fd/*; do
+	fd=${fd##*/}
+	if [ "$fd" -gt 2 ] && [ "$fd" -lt 255 ]; then eval "exec $fd>&-"; fi
+done
+
 [ $# = 2 ] || die "usage: sandbox.sh start | reload | env | stop DIR"
 dir=$(realpath -m "$2")
 case $1 in
