@@ -287,6 +287,102 @@ ALTER TABLE instance ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER gua
 GRANT SELECT ON instance TO PUBLIC;
 GRANT USAGE ON SCHEMA kafka TO PUBLIC;
 
+-- Outbox --------------------------------------------------------------------
+
+-- A relay publishes what a role inserts into the outbox tables of a server.  A row is
+-- made by the first such insert.
+CREATE TABLE outbox_relays (
+  id          int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  server      text NOT NULL,
+  owner       role NOT NULL,
+  resolution  text CHECK (resolution IN ('publish', 'skip')),
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (server, owner)
+);
+
+CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON outbox_relays
+  FOR EACH ROW EXECUTE FUNCTION guard_rows();
+CREATE TRIGGER guard_table BEFORE TRUNCATE ON outbox_relays
+  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
+CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON outbox_relays
+  FOR EACH ROW EXECUTE FUNCTION track_roles();
+CREATE TRIGGER track_no_roles AFTER TRUNCATE ON outbox_relays
+  FOR EACH STATEMENT EXECUTE FUNCTION track_roles();
+ALTER TABLE outbox_relays ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table,
+  ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles;
+
+-- What committed transactions have inserted.  A row holds records of one transaction and
+-- topic.  Two parts are written to in turns, and emptied in turns; what is not published
+-- by then goes to the third.
+CREATE SEQUENCE outbox_sequence;
+
+CREATE TABLE outbox (
+  part        int NOT NULL,
+  relay       int NOT NULL,
+  seq         bigint NOT NULL,
+  xid         xid8 NOT NULL,
+  topic       text NOT NULL,
+  records     int NOT NULL,
+  stored_at   timestamptz NOT NULL,
+  chunk       bytea NOT NULL
+) PARTITION BY LIST (part);
+ALTER TABLE outbox ALTER COLUMN chunk SET STORAGE EXTERNAL;
+
+CREATE TABLE outbox_0 PARTITION OF outbox FOR VALUES IN (0) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+CREATE TABLE outbox_1 PARTITION OF outbox FOR VALUES IN (1) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+CREATE TABLE outbox_2 PARTITION OF outbox FOR VALUES IN (2);
+CREATE INDEX outbox_by_seq ON outbox (relay, seq);
+CREATE INDEX outbox_by_xid ON outbox (relay, xid);
+
+-- What each relay published last, or is about to: the rows that are visible in one
+-- snapshot and not in the other, with numbers after the one and up to the other.
+CREATE TABLE outbox_ticks (
+  relay       int NOT NULL,
+  tick        bigint NOT NULL,
+  base        pg_snapshot NOT NULL,
+  snapshot    pg_snapshot NOT NULL,
+  after_seq   bigint NOT NULL,
+  upto_seq    bigint NOT NULL,
+  is_last     bool NOT NULL,
+  topic       text NOT NULL,
+  published   bool NOT NULL,
+  PRIMARY KEY (relay, tick)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- Has the relay whose newest tick this is published a row, for sure?
+CREATE FUNCTION outbox_is_published(seq bigint, xid xid8, tick outbox_ticks) RETURNS bool
+LANGUAGE sql STABLE
+RETURN tick IS NOT NULL AND (
+  pg_catalog.pg_visible_in_snapshot(xid, (tick).base) OR
+  (pg_catalog.pg_visible_in_snapshot(xid, (tick).snapshot) AND
+    (seq OPERATOR(pg_catalog.<=) (tick).after_seq OR
+      ((tick).published AND (seq OPERATOR(pg_catalog.<=) (tick).upto_seq OR (tick).is_last)))));
+
+CREATE FUNCTION stat_relays(OUT id int, OUT state text, OUT pid int, OUT restarts bigint, OUT last_commit_at timestamptz,
+  OUT last_error text, OUT last_error_at timestamptz) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_relays' LANGUAGE C VOLATILE STRICT;
+
+CREATE VIEW stat_outbox AS
+  SELECT r.server, r.owner::pg_catalog.regrole AS role, u.unsent, u.oldest, t.tick AS last_tick, s.state, s.pid, s.restarts,
+    s.last_commit_at, s.last_error, s.last_error_at
+  FROM outbox_relays r LEFT JOIN outbox_ticks t ON t.relay = r.id LEFT JOIN stat_relays() s ON s.id = r.id,
+    LATERAL (SELECT coalesce(sum(o.records), 0)::bigint AS unsent, min(o.stored_at) AS oldest FROM outbox o
+      WHERE o.relay = r.id AND NOT coalesce(outbox_is_published(o.seq, o.xid, t), false)) u;
+GRANT SELECT ON stat_outbox, outbox_relays TO PUBLIC;
+
+-- What becomes of what a relay cannot decide on: 'publish' it, perhaps again, or 'skip' it.
+CREATE FUNCTION resolve_outbox(server text, mode text, role regrole DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_resolve_outbox' LANGUAGE C VOLATILE;
+
+-- A server takes no unsent records along when it is dropped.
+CREATE FUNCTION server_dropped() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'kfdw_server_dropped' LANGUAGE C;
+
+CREATE EVENT TRIGGER kafka_fdw_server_dropped ON sql_drop
+  WHEN TAG IN ('DROP SERVER', 'DROP OWNED', 'DROP FOREIGN DATA WRAPPER')
+  EXECUTE FUNCTION server_dropped();
+ALTER EVENT TRIGGER kafka_fdw_server_dropped ENABLE ALWAYS;
+
 -- Streams -------------------------------------------------------------------
 
 -- A table, by name: one that does not exist is none (''), as a role is.
@@ -339,10 +435,14 @@ CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
   max_poll_records int DEFAULT 100000, source regclass DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
 
--- What a record holds is for the owner of its stream or group only.
+-- What a record holds is for the owner of its stream, group or outbox only.
 CREATE POLICY of_owner ON dead_letters USING (pg_catalog.pg_has_role(
   CASE WHEN stream IS NOT NULL
     THEN (SELECT s.owner::pg_catalog.oid FROM streams s WHERE s.name OPERATOR(pg_catalog.=) stream)
+    WHEN stage OPERATOR(pg_catalog.=) 'publish'
+    THEN (SELECT r.owner::pg_catalog.oid FROM outbox_relays r
+      WHERE r.server OPERATOR(pg_catalog.=) dead_letters.server
+        AND dead_letters.group_id OPERATOR(pg_catalog.~~) ('%-relay-' OPERATOR(pg_catalog.||) r.id::text))
     ELSE (SELECT g.owner::pg_catalog.oid FROM groups g
       WHERE g.server OPERATOR(pg_catalog.=) dead_letters.server
         AND g.group_id OPERATOR(pg_catalog.=) dead_letters.group_id)

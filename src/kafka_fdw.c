@@ -9,6 +9,7 @@
 #include "utils/guc.h"
 
 #include "delivery/delivery.h"
+#include "delivery/relay.h"
 #include "fdw/fdw.h"
 #include "function/owned.h"
 #include "option/options.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 	kfdw_consumption_init();
 	kfdw_batch_init();
 	kfdw_delivery_init();
+	kfdw_relay_init();
 	kfdw_stream_init();
 	kfdw_worker_init();
 	kfdw_owned_init();

@@ -56,7 +56,7 @@ static KafkaStatement insert_statement = {
 	"key, value, headers, stage, sqlstate, error, failed_at) "
 	"SELECT $1, $2, $3, l._topic, l._partition, l._offset, l._timestamp, "
 	"l.key, l.value, l.headers, l.stage, l.sqlstate, l.error, l.failed_at FROM letters l "
-	"WHERE l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1]",
+	"WHERE $4 IS NULL OR l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1]",
 	4, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID}
 };
 
@@ -214,7 +214,8 @@ kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, co
 	values[0] = reader->stream == NULL ? (Datum) 0 : CStringGetTextDatum(reader->stream);
 	values[1] = CStringGetTextDatum(reader->server);
 	values[2] = CStringGetTextDatum(reader->group_id);
-	values[3] = make_array(below, npartitions);
+	nulls[3] = below == NULL ? 'n' : ' ';
+	values[3] = below == NULL ? (Datum) 0 : make_array(below, npartitions);
 	(void) kfdw_catalog_write_rows(&insert_statement, values, nulls, &rows);
 	kfdw_catalog_end(&scope);
 }

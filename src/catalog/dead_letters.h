@@ -13,6 +13,7 @@
 
 /* At what a record failed. */
 #define KAFKA_STAGE_DECODE		"decode"
+#define KAFKA_STAGE_PUBLISH		"publish"
 
 typedef struct KafkaDeadLetters KafkaDeadLetters;
 
@@ -37,7 +38,7 @@ extern void kfdw_dead_letters_add(KafkaDeadLetters *letters, const KafkaRecord *
 
 /*
  * Writes what was collected and keeps it, as a savepoint may take it back; of each
- * partition only what is below an offset.
+ * partition only what is below an offset (NULL: everything).
  */
 extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader,
 									const int64 *below, int npartitions);

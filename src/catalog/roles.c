@@ -30,6 +30,7 @@
 static KafkaStatement renew_statements[] = {
 	{"UPDATE kafka.groups g SET owner = g.owner"},
 	{"UPDATE kafka.streams s SET owner = s.owner"},
+	{"UPDATE kafka.outbox_relays r SET owner = r.owner"},
 };
 
 void

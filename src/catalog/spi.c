@@ -24,7 +24,9 @@
 #define ROW_LOCK_CLASS 0x6b68
 
 /* What the statements on our tables name. */
-static const char *const our_tables[] = {"offsets", "groups", "instance", "streams", "dead_letters"};
+static const char *const our_tables[] = {
+	"offsets", "groups", "instance", "streams", "dead_letters", "outbox_relays", "outbox", "outbox_ticks"
+};
 
 /*
  * A table that has the name of one of ours and was made by somebody else, in a schema
@@ -138,6 +140,15 @@ kfdw_catalog_be_alone(const char *name)
 
 	make_row_tag(&tag, name);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+kfdw_catalog_share(const char *name)
+{
+	LOCKTAG		tag;
+
+	make_row_tag(&tag, name);
+	(void) LockAcquire(&tag, ShareLock, false, false);
 }
 
 bool
@@ -254,4 +265,21 @@ kfdw_catalog_has_row(KafkaStatement *statement, Datum *values)
 	has_row = kfdw_catalog_read(statement, values, NULL) > 0;
 	kfdw_catalog_end(&scope);
 	return has_row;
+}
+
+Portal
+kfdw_catalog_open_cursor(KafkaStatement *statement, Datum *values)
+{
+	Portal		cursor;
+
+	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
+	cursor = SPI_cursor_open(NULL, get_plan(statement), values, NULL, true);
+	PopActiveSnapshot();
+	return cursor;
+}
+
+void
+kfdw_catalog_close_cursor(Portal cursor)
+{
+	SPI_cursor_close(cursor);
 }

@@ -45,6 +45,9 @@ extern Oid	kfdw_catalog_table(const char *name);
 extern bool kfdw_catalog_try_alone(const char *name);
 extern void kfdw_catalog_be_alone(const char *name);
 
+/* The same, shared with others that share it: somebody who is alone waits for all of them. */
+extern void kfdw_catalog_share(const char *name);
+
 /* Runs a statement that writes under the transaction's snapshot; returns the number of rows. */
 extern uint64 kfdw_catalog_write(KafkaStatement *statement, Datum *values, const char *nulls);
 
@@ -74,5 +77,9 @@ extern uint64 kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, 
  */
 extern uint64 kfdw_catalog_change(KafkaStatement *statement, Datum *values);
 extern bool kfdw_catalog_has_row(KafkaStatement *statement, Datum *values);
+
+/* Opens and closes a cursor for a query, under the newest snapshot. */
+extern Portal kfdw_catalog_open_cursor(KafkaStatement *statement, Datum *values);
+extern void kfdw_catalog_close_cursor(Portal cursor);
 
 #endif							/* KFDW_SPI_H */

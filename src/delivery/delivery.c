@@ -19,6 +19,7 @@ static const KafkaDelivery *const deliveries[] = {
 	&kfdw_delivery_async,
 	&kfdw_delivery_sync,
 	&kfdw_delivery_transactional,
+	&kfdw_delivery_outbox,
 };
 
 struct KafkaWriter

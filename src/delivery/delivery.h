@@ -57,6 +57,9 @@ extern const KafkaDelivery kfdw_delivery_async;
 /* transactional.c: held like sync, sent in one Kafka transaction, which commits last */
 extern const KafkaDelivery kfdw_delivery_transactional;
 
+/* outbox.c: stored by the transaction, published by a relay */
+extern const KafkaDelivery kfdw_delivery_outbox;
+
 /* What a statement writes to a table by. */
 typedef struct KafkaWriter KafkaWriter;
 

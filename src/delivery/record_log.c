@@ -15,21 +15,17 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "delivery/record_bytes.h"
 #include "delivery/record_log.h"
 
 /* However large work_mem is. */
 #define MAX_MEMORY_KB	65536
 
-/* The fixed part of a record in the log; key, value and headers follow it. */
+/* A record in the log; its bytes follow. */
 typedef struct KafkaLogEntry
 {
 	void	   *target;
 	uint32		length;			/* of what follows */
-	int32		partition;
-	int32		nheaders;
-	int64		timestamp;
-	int64		key_len;		/* -1: NULL */
-	int64		value_len;		/* -1: NULL */
 } KafkaLogEntry;
 
 /* Where the log stood when a subtransaction first appended to it. */
@@ -111,20 +107,6 @@ spill(KafkaRecordLog *log)
 	resetStringInfo(&log->memory);
 }
 
-/* Appends a header: the length of its key and value, then both. */
-static void
-append_header(StringInfo out, const KafkaHeader *header)
-{
-	int64		lengths[2];
-
-	lengths[0] = strlen(header->key) + 1;
-	lengths[1] = header->value ? (int64) header->value_len : -1;
-	appendBinaryStringInfo(out, (char *) lengths, sizeof(lengths));
-	appendBinaryStringInfo(out, header->key, (int) lengths[0]);
-	if (header->value)
-		appendBinaryStringInfo(out, header->value, (int) header->value_len);
-}
-
 void
 kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record)
 {
@@ -139,18 +121,8 @@ kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record)
 
 	start = out->len;
 	entry.target = target;
-	entry.partition = record->partition;
-	entry.nheaders = record->nheaders;
-	entry.timestamp = record->timestamp;
-	entry.key_len = record->key ? (int64) record->key_len : -1;
-	entry.value_len = record->value ? (int64) record->value_len : -1;
 	appendBinaryStringInfo(out, (char *) &entry, sizeof(entry));
-	if (record->key)
-		appendBinaryStringInfo(out, record->key, (int) record->key_len);
-	if (record->value)
-		appendBinaryStringInfo(out, record->value, (int) record->value_len);
-	for (int i = 0; i < record->nheaders; i++)
-		append_header(out, &record->headers[i]);
+	kfdw_bytes_append(out, record);
 	entry.length = out->len - start - sizeof(entry);
 	memcpy(out->data + start, &entry, sizeof(entry));
 }
@@ -161,43 +133,13 @@ kfdw_log_is_empty(const KafkaRecordLog *log)
 	return log_position(log) == 0;
 }
 
-/* Sets the headers of a record from their bytes in the log. */
-static void
-read_headers(KafkaRecord *record, const char *data)
-{
-	record->headers = palloc(record->nheaders * sizeof(KafkaHeader));
-	for (int i = 0; i < record->nheaders; i++)
-	{
-		KafkaHeader *header = &record->headers[i];
-		int64		lengths[2];
-
-		memcpy(lengths, data, sizeof(lengths));
-		data += sizeof(lengths);
-		header->key = data;
-		data += lengths[0];
-		header->value = lengths[1] >= 0 ? data : NULL;
-		header->value_len = Max(lengths[1], 0);
-		data += header->value_len;
-	}
-}
-
 /* Hands out one record from its bytes in the log. */
 static void
 replay_entry(const KafkaLogEntry *entry, const char *data, KafkaLogTaker take)
 {
-	KafkaRecord record = {0};
+	KafkaRecord record;
 
-	record.partition = entry->partition;
-	record.timestamp = entry->timestamp;
-	record.nheaders = entry->nheaders;
-	record.key = entry->key_len >= 0 ? data : NULL;
-	record.key_len = Max(entry->key_len, 0);
-	data += record.key_len;
-	record.value = entry->value_len >= 0 ? data : NULL;
-	record.value_len = Max(entry->value_len, 0);
-	data += record.value_len;
-	if (record.nheaders > 0)
-		read_headers(&record, data);
+	(void) kfdw_bytes_read(data, &record);
 	take(entry->target, &record);
 	if (record.headers)
 		pfree(record.headers);

@@ -18,6 +18,7 @@
 
 #include "catalog/groups.h"
 #include "catalog/streams.h"
+#include "function/outbox.h"
 #include "function/owned.h"
 #include "function/streams.h"
 #include "worker/shared.h"
@@ -63,6 +64,7 @@ pass_on(List *roles, Oid new_owner)
 		if (role == new_owner)
 			continue;
 		pass_on_streams(role, new_owner);
+		kfdw_outbox_drop_role(role);
 		if (OidIsValid(new_owner))
 			kfdw_groups_reassign(role, new_owner);
 		else

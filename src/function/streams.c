@@ -6,7 +6,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
@@ -20,6 +19,7 @@
 
 #include "catalog/instance.h"
 #include "catalog/offsets.h"
+#include "catalog/outbox.h"
 #include "catalog/streams.h"
 #include "compat.h"
 #include "function/streams.h"
@@ -157,6 +157,8 @@ kfdw_adopt_instance(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown mode \"%s\"", mode),
 				 errhint("Valid modes are \"keep\", in place of the other database, and \"new\", beside it.")));
+	if (strcmp(mode, "new") == 0)
+		kfdw_outbox_forget();
 	kfdw_instance_adopt(strcmp(mode, "new") == 0);
 	kfdw_shared_ping_at_end();
 	PG_RETURN_VOID();
@@ -251,16 +253,11 @@ check_range(const char *setting, int value, int max)
 				 errmsg("\"%s\" must be between 1 and %d", setting, max)));
 }
 
-/* Workers log in as the owner, which older versions of PostgreSQL check. */
+/* Workers log in as the owner. */
 static void
 check_can_log_in(Oid role)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
-	bool		can_log_in = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	if (!can_log_in && BGWORKER_BYPASS_ROLELOGINCHECK == 0)
+	if (!kfdw_job_can_run_as(role))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("role \"%s\" cannot own a stream, as it may not log in", GetUserNameFromId(role, false)),
@@ -337,8 +334,9 @@ give_notices(const KafkaStatementInfo *info)
 		ereport(NOTICE,
 				(errmsg("the order of the stream's results is that of its statement"),
 				 errdetail("Results keep the order of the topic in a plain INSERT ... SELECT whose FROM has the topic table.")));
-	if (info->writes_topic)
+	if (info->writes_at_least_once)
 		ereport(NOTICE,
 				(errmsg("the stream's results reach the target topic at least once"),
-				 errdetail("A fault between their delivery and the commit repeats a batch.")));
+				 errdetail("A fault between their delivery and the commit repeats a batch."),
+				 errhint("With delivery \"outbox\" they reach it exactly once.")));
 }

@@ -211,6 +211,30 @@ check_idempotence(const KafkaOptionSetting *settings)
 				 errhint("Set \"enable_idempotence\" to \"false\", after which records may change places.")));
 }
 
+/* What a relay sends with is the same for all tables of its server. */
+static void
+check_relay_options(const KafkaOptionSetting *settings)
+{
+	static const KafkaOptionId of_relay[] = {
+		KAFKA_OPT_COMPRESSION_TYPE, KAFKA_OPT_PARTITIONER, KAFKA_OPT_LINGER_MS, KAFKA_OPT_BATCH_SIZE, KAFKA_OPT_MAX_BLOCK_MS,
+		KAFKA_OPT_BUFFER_MEMORY, KAFKA_OPT_MAX_REQUEST_SIZE, KAFKA_OPT_DELIVERY_TIMEOUT_MS, KAFKA_OPT_TRANSACTION_TIMEOUT_MS,
+		KAFKA_OPT_TRANSACTIONAL_ID_PREFIX
+	};
+
+	for (int i = 0; i < lengthof(of_relay); i++)
+		if (settings[of_relay[i]].given == KAFKA_ON_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" of a table has no effect with delivery \"outbox\"",
+							kfdw_option_table[of_relay[i]].name),
+					 errhint("Set it on the server.")));
+	if (settings[KAFKA_OPT_PARTITIONER].number != KAFKA_PARTITIONER_CLIENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("delivery \"outbox\" conflicts with partitioner \"%s\"", settings[KAFKA_OPT_PARTITIONER].value),
+				 errhint("A relay has the client's own partitioners only. A column with metadata \"partition\" chooses, too.")));
+}
+
 /* Kafka has no transactions without idempotence, which takes all acknowledgements. */
 static void
 check_transactions(const KafkaOptionSetting *settings)
@@ -220,8 +244,11 @@ check_transactions(const KafkaOptionSetting *settings)
 	const KafkaOptionSetting *idempotence = &settings[KAFKA_OPT_ENABLE_IDEMPOTENCE];
 	bool		few_acks = acks->text != NULL && acks->number != -1;
 
-	if (delivery->text == NULL || strcmp(delivery->text, "transactional") != 0)
+	if (delivery->text == NULL ||
+		(strcmp(delivery->text, "transactional") != 0 && strcmp(delivery->text, "outbox") != 0))
 		return;
+	if (strcmp(delivery->text, "outbox") == 0)
+		check_relay_options(settings);
 	if (few_acks || (idempotence->given && !idempotence->number))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),

@@ -41,6 +41,9 @@ typedef struct KafkaServerOptions
 	const char *name;
 	KafkaConfig consumer;
 	KafkaConfig producer;
+	const char *transactional_id_prefix;
+	int			transaction_timeout_ms;
+	const char *outbox_position_topic;
 } KafkaServerOptions;
 
 typedef struct KafkaTableOptions

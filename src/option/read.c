@@ -193,6 +193,9 @@ kfdw_options_server(Oid serverid, Oid userid)
 
 	result->serverid = serverid;
 	result->name = server->servername;
+	result->transactional_id_prefix = settings[KAFKA_OPT_TRANSACTIONAL_ID_PREFIX].text;
+	result->transaction_timeout_ms = settings[KAFKA_OPT_TRANSACTION_TIMEOUT_MS].number;
+	result->outbox_position_topic = settings[KAFKA_OPT_OUTBOX_POSITION_TOPIC].text;
 	build_config(&result->consumer, KAFKA_READING, settings);
 	build_config(&result->producer, KAFKA_WRITING, settings);
 	result->consumer.origins = result->producer.origins = server_origins(server->serverid, userid);

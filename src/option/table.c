@@ -82,7 +82,7 @@ static const KafkaOptionValue deliveries[] = {
 	{"sync"},
 	{"async"},
 	{"transactional"},
-	{"outbox", .unsupported = true},
+	{"outbox"},
 	{NULL}
 };
 
@@ -256,6 +256,12 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.def = "0", .kafka_default = "65536",
 		.property = KAFKA_PROPERTY_SOCKET_RECEIVE_BUFFER_BYTES,
 		.help = "receive buffer of a connection; 0 is the system's default"
+	},
+	[KAFKA_OPT_OUTBOX_POSITION_TOPIC] = {
+		"outbox_position_topic", NULL, KAFKA_ON_SERVER, KAFKA_WRITING, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_topic,
+		.def = "__consumer_offsets",
+		.help = "topic in whose name relays store how far they are; nothing is written to it"
 	},
 
 	/* user mapping: credentials */

@@ -68,10 +68,10 @@ kfdw_plan_tables_check_source(const KafkaPlanTables *tables, Oid given)
 
 /* A topic table that a stream writes: of another topic than its source, and in a way that commits with its batches. */
 static void
-check_topic_target(Oid relid, Oid source)
+check_topic_target(Oid relid, KafkaPlanTables *tables)
 {
 	KafkaTableOptions *target = kfdw_options_table(relid, GetUserId());
-	KafkaTableOptions *read = kfdw_options_table(source, GetUserId());
+	KafkaTableOptions *read = kfdw_options_table(tables->source, GetUserId());
 
 	if (strcmp(target->server, read->server) == 0 && strcmp(target->topic, read->topic) == 0)
 		ereport(ERROR,
@@ -84,7 +84,10 @@ check_topic_target(Oid relid, Oid source)
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("a stream's statement cannot write table \"%s\" with delivery \"%s\"",
 						get_rel_name(relid), target->delivery),
-				 errdetail("Its results and its position could not be kept together.")));
+				 errdetail("Its results and its position could not be kept together."),
+				 errhint("Delivery \"outbox\" makes it exactly once, \"sync\" at least once.")));
+	if (strcmp(target->delivery, "outbox") != 0)
+		tables->writes_at_least_once = true;
 }
 
 void
@@ -98,8 +101,7 @@ kfdw_plan_tables_check_target(Oid relid, KafkaPlanTables *tables)
 				 errhint("Make it a logged one: ALTER TABLE ... SET LOGGED.")));
 	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE || !kfdw_options_is_topic_table(relid))
 		return;
-	tables->writes_topic = true;
-	check_topic_target(relid, tables->source);
+	check_topic_target(relid, tables);
 }
 
 /* Rows of a partitioned table can go to each of its partitions. */

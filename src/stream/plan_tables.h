@@ -10,7 +10,7 @@
 typedef struct KafkaPlanTables
 {
 	Oid			source;			/* the topic table that is read */
-	bool		writes_topic;	/* a target is a topic table */
+	bool		writes_at_least_once;	/* a target is a topic that results reach before the commit */
 } KafkaPlanTables;
 
 /* Notes what a plan reads; refuses temporary tables and a second topic table. */

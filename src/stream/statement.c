@@ -186,7 +186,7 @@ kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info)
 			check_plan(plan, &statement);
 	}
 	info->source = statement.tables.source;
-	info->writes_topic = statement.tables.writes_topic;
+	info->writes_at_least_once = statement.tables.writes_at_least_once;
 	info->in_source_order = statement.in_source_order;
 }
 

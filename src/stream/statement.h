@@ -10,7 +10,7 @@ typedef struct KafkaStatementInfo
 {
 	Oid			source;			/* the topic table that it reads */
 	bool		in_source_order;	/* rows reach the target in its order */
-	bool		writes_topic;	/* a target is a topic table */
+	bool		writes_at_least_once;	/* a target is a topic that results reach before the commit */
 } KafkaStatementInfo;
 
 /*

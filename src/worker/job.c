@@ -4,6 +4,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "postmaster/bgworker.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
 #include "worker/job.h"
 
 static const KafkaJob *jobs[KAFKA_JOB_KINDS];
@@ -20,4 +26,15 @@ kfdw_job_get(KafkaJobKind kind)
 {
 	Assert(jobs[kind] != NULL);
 	return jobs[kind];
+}
+
+bool
+kfdw_job_can_run_as(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		can_log_in = HeapTupleIsValid(tuple) && ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return can_log_in || BGWORKER_BYPASS_ROLELOGINCHECK != 0;
 }

@@ -14,10 +14,11 @@
 
 typedef enum KafkaJobKind
 {
-	KAFKA_JOB_STREAM			/* runs the statement of a stream */
+	KAFKA_JOB_STREAM,			/* runs the statement of a stream */
+	KAFKA_JOB_RELAY				/* publishes what is in the outbox */
 } KafkaJobKind;
 
-#define KAFKA_JOB_KINDS (KAFKA_JOB_STREAM + 1)
+#define KAFKA_JOB_KINDS (KAFKA_JOB_RELAY + 1)
 
 /* What a worker stands for, whatever its process. */
 typedef struct KafkaWorkerKey
@@ -81,5 +82,8 @@ typedef struct KafkaJob
 
 extern void kfdw_job_register(KafkaJobKind kind, const KafkaJob *job);
 extern const KafkaJob *kfdw_job_get(KafkaJobKind kind);
+
+/* True when workers can run as a role, which older versions of PostgreSQL have log in. */
+extern bool kfdw_job_can_run_as(Oid role);
 
 #endif							/* KFDW_JOB_H */

@@ -121,6 +121,18 @@ kfdw_slot_copy(const KafkaWorkerKey *key, KafkaSlot *copy)
 	return slot != NULL;
 }
 
+void
+kfdw_slot_wake(const KafkaWorkerKey *key)
+{
+	const KafkaSlot *slot;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	slot = find_slot(key);
+	if (slot != NULL && slot->latch != NULL)
+		SetLatch(slot->latch);
+	LWLockRelease(kfdw_shared->lock);
+}
+
 /* A slot to use: a free one, else one that only remembers a paused worker. */
 static KafkaSlot *
 take_slot(void)

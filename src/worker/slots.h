@@ -34,6 +34,9 @@ extern int	kfdw_slot_backoff_ms(int faults);
 /* Copies the slot of a worker; false when there is none. */
 extern bool kfdw_slot_copy(const KafkaWorkerKey *key, KafkaSlot *copy);
 
+/* Wakes a worker, if it runs.  Cannot fail. */
+extern void kfdw_slot_wake(const KafkaWorkerKey *key);
+
 /* Makes the slots of a database what its wants ask for. */
 extern void kfdw_slot_set_wants(Oid database, List *wants);
 

@@ -1,0 +1,436 @@
+/*
+ * outbox.c
+ *	  The rows of kafka.outbox, and the ticks by which relays publish them.
+ *
+ * The table has parts.  Two of them are written to in turns; the other one is emptied
+ * meanwhile, by TRUNCATE, which no old snapshot is in the way of: so its size depends on
+ * what is not published only.  What a relay has not published by then, as its cluster is
+ * down, goes to the third part.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "catalog/outbox.h"
+#include "catalog/spi.h"
+
+/* How long a part is written to; it is left alone a bit longer, as writers may be late. */
+#define TURN_SECONDS 8
+#define TURN_SLACK_SECONDS 2
+
+/* The part that is not written to. */
+#define LEFT_OVER_PART 2
+
+/* What is published at once. */
+#define TICK_BYTES		(4 * 1024 * 1024)
+#define TICK_RECORDS	10000
+
+/* Rows that are fetched at once. */
+#define FETCH_ROWS 100
+
+/* Before everything. */
+#define FIRST_SNAPSHOT "1:1:"
+
+#define TICK_COLUMNS \
+	"t.tick, t.base::pg_catalog.text, t.snapshot::pg_catalog.text, t.after_seq, t.upto_seq, t.is_last, t.topic, t.published"
+
+static KafkaStatement store_statement = {
+	"INSERT INTO kafka.outbox (part, relay, seq, xid, topic, records, stored_at, chunk) "
+	"VALUES ($1, $2, pg_catalog.nextval('kafka.outbox_sequence'), pg_catalog.pg_current_xact_id(), $3, $4, "
+	"pg_catalog.clock_timestamp(), $5)",
+	5, {INT4OID, INT4OID, TEXTOID, INT4OID, BYTEAOID}
+};
+
+static KafkaStatement tick_statement = {
+	"SELECT " TICK_COLUMNS " FROM kafka.outbox_ticks t WHERE t.relay OPERATOR(pg_catalog.=) $1 "
+	"ORDER BY t.tick USING OPERATOR(pg_catalog.>) LIMIT 1",
+	1, {INT4OID}
+};
+
+static KafkaStatement snapshot_statement = {
+	"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text",
+	0
+};
+
+/* Rows that are not visible in a snapshot belong to transactions that it saw at work, or that came after it. */
+static KafkaStatement first_statement = {
+	"SELECT pg_catalog.min(n.seq) FROM ("
+	"SELECT o.seq FROM kafka.outbox o WHERE o.relay OPERATOR(pg_catalog.=) $1 "
+	"AND o.xid OPERATOR(pg_catalog.>=) pg_catalog.pg_snapshot_xmax($2::pg_catalog.pg_snapshot) "
+	"AND pg_catalog.pg_visible_in_snapshot(o.xid, $3::pg_catalog.pg_snapshot) "
+	"UNION ALL "
+	"SELECT o.seq FROM pg_catalog.pg_snapshot_xip($2::pg_catalog.pg_snapshot) x JOIN kafka.outbox o "
+	"ON o.relay OPERATOR(pg_catalog.=) $1 AND o.xid OPERATOR(pg_catalog.=) x "
+	"AND pg_catalog.pg_visible_in_snapshot(o.xid, $3::pg_catalog.pg_snapshot)) n",
+	3, {INT4OID, TEXTOID, TEXTOID}
+};
+
+static KafkaStatement rows_statement = {
+	"SELECT o.seq, o.topic, o.records, o.chunk FROM kafka.outbox o WHERE o.relay OPERATOR(pg_catalog.=) $1 "
+	"AND o.seq OPERATOR(pg_catalog.>=) $4 AND o.seq OPERATOR(pg_catalog.<=) $5 "
+	"AND pg_catalog.pg_visible_in_snapshot(o.xid, $3::pg_catalog.pg_snapshot) "
+	"AND NOT pg_catalog.pg_visible_in_snapshot(o.xid, $2::pg_catalog.pg_snapshot) "
+	"ORDER BY o.seq USING OPERATOR(pg_catalog.<)",
+	5, {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID}
+};
+
+static KafkaStatement insert_tick_statement = {
+	"INSERT INTO kafka.outbox_ticks (relay, tick, base, snapshot, after_seq, upto_seq, is_last, topic, published) "
+	"VALUES ($1, $2, $3::pg_catalog.pg_snapshot, $4::pg_catalog.pg_snapshot, $5, $6, $7, $8, $9) "
+	"ON CONFLICT (relay, tick) DO UPDATE SET base = EXCLUDED.base, snapshot = EXCLUDED.snapshot, "
+	"after_seq = EXCLUDED.after_seq, upto_seq = EXCLUDED.upto_seq, is_last = EXCLUDED.is_last, "
+	"topic = EXCLUDED.topic, published = EXCLUDED.published",
+	9, {INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, TEXTOID, BOOLOID}
+};
+
+static KafkaStatement delete_ticks_statement = {
+	"DELETE FROM kafka.outbox_ticks t WHERE t.relay OPERATOR(pg_catalog.=) $1 AND t.tick OPERATOR(pg_catalog.<>) $2",
+	2, {INT4OID, INT8OID}
+};
+
+static KafkaStatement change_statement = {
+	"UPDATE kafka.outbox o SET records = $3, chunk = $4 WHERE o.relay OPERATOR(pg_catalog.=) $1 "
+	"AND o.seq OPERATOR(pg_catalog.=) $2",
+	4, {INT4OID, INT8OID, INT4OID, BYTEAOID}
+};
+
+#define UNSENT \
+	"FROM kafka.outbox o LEFT JOIN kafka.outbox_ticks t ON t.relay OPERATOR(pg_catalog.=) o.relay " \
+	"WHERE NOT COALESCE(kafka.outbox_is_published(o.seq, o.xid, t), false)"
+
+static KafkaStatement unsent_statement = {
+	"SELECT 1 " UNSENT " AND o.relay OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	1, {INT4OID}
+};
+
+static KafkaStatement unsent_in_part_statement = {
+	"SELECT 1 " UNSENT " AND o.part OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	1, {INT4OID}
+};
+
+static KafkaStatement move_statement = {
+	"INSERT INTO kafka.outbox (part, relay, seq, xid, topic, records, stored_at, chunk) "
+	"SELECT $2, o.relay, o.seq, o.xid, o.topic, o.records, o.stored_at, o.chunk "
+	UNSENT " AND o.part OPERATOR(pg_catalog.=) $1",
+	2, {INT4OID, INT4OID}
+};
+
+/* By part. */
+static KafkaStatement empty_statements[] = {
+	{"TRUNCATE kafka.outbox_0"},
+	{"TRUNCATE kafka.outbox_1"},
+	{"TRUNCATE kafka.outbox_2"},
+};
+
+static KafkaStatement forget_statement = {"TRUNCATE kafka.outbox, kafka.outbox_ticks"};
+
+/* The part that is written to, so many seconds from now. */
+static int
+part_in(int seconds)
+{
+	return (int) ((GetCurrentTimestamp() / USECS_PER_SEC + seconds) / TURN_SECONDS % LEFT_OVER_PART);
+}
+
+/* Bytes as a value. */
+static Datum
+make_bytea(const char *data, int length)
+{
+	return PointerGetDatum(cstring_to_text_with_len(data, length));
+}
+
+void
+kfdw_outbox_store(int relay, const char *topic, int records, const char *data, int length)
+{
+	KafkaCatalogScope scope;
+	Datum		values[5];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = Int32GetDatum(part_in(0));
+	values[1] = Int32GetDatum(relay);
+	values[2] = CStringGetTextDatum(topic);
+	values[3] = Int32GetDatum(records);
+	values[4] = make_bytea(data, length);
+	(void) kfdw_catalog_write(&store_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+/* A part's table. */
+static Oid
+part_table(int part)
+{
+	return kfdw_catalog_table(psprintf("outbox_%d", part));
+}
+
+void
+kfdw_outbox_lock_to_read(void)
+{
+	for (int part = 0; part <= LEFT_OVER_PART; part++)
+		LockRelationOid(part_table(part), AccessShareLock);
+}
+
+/* A column of an SPI row that is not NULL. */
+static Datum
+row_value(HeapTuple row, int column)
+{
+	bool		isnull;
+
+	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull);
+}
+
+KafkaTick *
+kfdw_outbox_get_tick(int relay)
+{
+	KafkaTick  *tick = palloc0(sizeof(KafkaTick));
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[] = {Int32GetDatum(relay)};
+	KafkaCatalogScope scope;
+
+	tick->relay = relay;
+	tick->base = tick->snapshot = FIRST_SNAPSHOT;
+	tick->is_last = tick->published = true;
+	kfdw_catalog_begin(&scope);
+	if (kfdw_catalog_read(&tick_statement, values, NULL) > 0)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+
+		MemoryContextSwitchTo(context);
+		tick->number = DatumGetInt64(row_value(row, 1));
+		tick->base = TextDatumGetCString(row_value(row, 2));
+		tick->snapshot = TextDatumGetCString(row_value(row, 3));
+		tick->after_seq = DatumGetInt64(row_value(row, 4));
+		tick->upto_seq = DatumGetInt64(row_value(row, 5));
+		tick->is_last = DatumGetBool(row_value(row, 6));
+		tick->topic = TextDatumGetCString(row_value(row, 7));
+		tick->published = DatumGetBool(row_value(row, 8));
+	}
+	kfdw_catalog_end(&scope);
+	return tick;
+}
+
+/* The newest snapshot as text, in the given context. */
+static char *
+take_snapshot(MemoryContext context)
+{
+	(void) kfdw_catalog_read(&snapshot_statement, NULL, NULL);
+	return MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+}
+
+/* The lowest number of a row that is visible in the tick's snapshot and not in its base; false: there is none. */
+static bool
+find_first(const KafkaTick *tick, int64 *seq)
+{
+	Datum		values[] = {Int32GetDatum(tick->relay), CStringGetTextDatum(tick->base), CStringGetTextDatum(tick->snapshot)};
+	bool		isnull;
+
+	(void) kfdw_catalog_read(&first_statement, values, NULL);
+	*seq = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return !isnull;
+}
+
+/* Appends an SPI row to a list, in the given context; returns the bytes of its records. */
+static int
+take_row(HeapTuple row, List **rows, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KafkaOutboxRow *taken = palloc0(sizeof(KafkaOutboxRow));
+	bytea	   *chunk = DatumGetByteaPP(row_value(row, 4));
+
+	taken->seq = DatumGetInt64(row_value(row, 1));
+	taken->topic = TextDatumGetCString(row_value(row, 2));
+	taken->records = DatumGetInt32(row_value(row, 3));
+	taken->length = VARSIZE_ANY_EXHDR(chunk);
+	taken->data = VARDATA_ANY(chunk);
+	if (chunk == (bytea *) DatumGetPointer(row_value(row, 4)))
+	{
+		taken->data = palloc(taken->length + 1);
+		memcpy(taken->data, VARDATA_ANY(chunk), taken->length);
+	}
+	*rows = lappend(*rows, taken);
+	MemoryContextSwitchTo(old);
+	return taken->length;
+}
+
+/*
+ * Reads rows of the tick from a number on, by their numbers; stops when there is enough
+ * for a tick, unless all up to its last one are wanted.  True when it came to the end.
+ */
+static bool
+read_rows(const KafkaTick *tick, int64 from, int64 upto, bool limited, List **rows, MemoryContext context)
+{
+	Datum		values[] = {Int32GetDatum(tick->relay), CStringGetTextDatum(tick->base),
+	CStringGetTextDatum(tick->snapshot), Int64GetDatum(from), Int64GetDatum(upto)};
+	Portal		cursor = kfdw_catalog_open_cursor(&rows_statement, values);
+	int64		bytes = 0;
+	int64		records = 0;
+	bool		enough = false;
+	bool		at_end = false;
+
+	while (!at_end && !enough)
+	{
+		SPI_cursor_fetch(cursor, true, FETCH_ROWS);
+		at_end = SPI_processed == 0;
+		for (uint64 i = 0; i < SPI_processed && !enough; i++)
+		{
+			HeapTuple	row = SPI_tuptable->vals[i];
+
+			bytes += take_row(row, rows, context);
+			records += DatumGetInt32(row_value(row, 3));
+			enough = limited && (bytes >= TICK_BYTES || records >= TICK_RECORDS);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	kfdw_catalog_close_cursor(cursor);
+	return at_end;
+}
+
+bool
+kfdw_outbox_next_tick(KafkaTick *tick, List **rows)
+{
+	MemoryContext context = CurrentMemoryContext;
+	KafkaCatalogScope scope;
+	int64		from = tick->upto_seq + 1;
+	bool		found = !tick->is_last;
+	KafkaTick	next = *tick;
+
+	*rows = NIL;
+	kfdw_catalog_begin(&scope);
+	if (tick->is_last)
+	{
+		next.base = tick->snapshot;
+		next.snapshot = take_snapshot(context);
+		found = find_first(&next, &from);
+	}
+	if (found)
+	{
+		next.number++;
+		next.after_seq = from - 1;
+		next.is_last = read_rows(&next, from, PG_INT64_MAX, true, rows, context);
+		next.upto_seq = *rows == NIL ? next.after_seq : ((KafkaOutboxRow *) llast(*rows))->seq;
+		next.published = false;
+		*tick = next;
+	}
+	kfdw_catalog_end(&scope);
+	return found;
+}
+
+void
+kfdw_outbox_write_tick(const KafkaTick *tick)
+{
+	KafkaCatalogScope scope;
+	Datum		values[9];
+
+	kfdw_catalog_begin(&scope);
+	values[0] = Int32GetDatum(tick->relay);
+	values[1] = Int64GetDatum(tick->number);
+	(void) kfdw_catalog_write(&delete_ticks_statement, values, NULL);
+	values[2] = CStringGetTextDatum(tick->base);
+	values[3] = CStringGetTextDatum(tick->snapshot);
+	values[4] = Int64GetDatum(tick->after_seq);
+	values[5] = Int64GetDatum(tick->upto_seq);
+	values[6] = BoolGetDatum(tick->is_last);
+	values[7] = CStringGetTextDatum(tick->topic);
+	values[8] = BoolGetDatum(tick->published);
+	(void) kfdw_catalog_write(&insert_tick_statement, values, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+List *
+kfdw_outbox_read_rows(const KafkaTick *tick)
+{
+	MemoryContext context = CurrentMemoryContext;
+	KafkaCatalogScope scope;
+	List	   *rows = NIL;
+
+	kfdw_catalog_begin(&scope);
+	(void) read_rows(tick, tick->after_seq + 1, tick->upto_seq, false, &rows, context);
+	kfdw_catalog_end(&scope);
+	return rows;
+}
+
+void
+kfdw_outbox_change_row(const KafkaTick *tick, const KafkaOutboxRow *row)
+{
+	Datum		values[] = {Int32GetDatum(tick->relay), Int64GetDatum(row->seq), Int32GetDatum(row->records),
+	make_bytea(row->data, row->length)};
+
+	if (kfdw_catalog_change(&change_statement, values) != 1)
+		elog(ERROR, "row %lld of kafka.outbox is gone", (long long) row->seq);
+}
+
+void
+kfdw_outbox_skip_rows(KafkaTick *tick)
+{
+	MemoryContext context = CurrentMemoryContext;
+	KafkaCatalogScope scope;
+
+	kfdw_catalog_begin(&scope);
+	tick->base = tick->snapshot = take_snapshot(context);
+	tick->after_seq = tick->upto_seq = 0;
+	tick->is_last = tick->published = true;
+	kfdw_catalog_end(&scope);
+}
+
+bool
+kfdw_outbox_has_unsent(int relay)
+{
+	Datum		values[] = {Int32GetDatum(relay)};
+
+	return kfdw_catalog_has_row(&unsent_statement, values);
+}
+
+/* Locks a part alone, if nobody uses it; false when there is nothing to do in it. */
+static bool
+take_part(Oid relid)
+{
+	Relation	table;
+	BlockNumber blocks;
+
+	table = table_open(relid, AccessShareLock);
+	blocks = RelationGetNumberOfBlocks(table);
+	table_close(table, AccessShareLock);
+	return blocks > 0 && ConditionalLockRelationOid(relid, AccessExclusiveLock);
+}
+
+/* Empties a part that is this transaction's alone; the last one only when all of it is published. */
+static void
+empty_part(int part)
+{
+	Datum		values[] = {Int32GetDatum(part), Int32GetDatum(LEFT_OVER_PART)};
+	KafkaCatalogScope scope;
+
+	if (part == LEFT_OVER_PART && kfdw_catalog_has_row(&unsent_in_part_statement, values))
+		return;
+	if (part != LEFT_OVER_PART)
+		(void) kfdw_catalog_change(&move_statement, values);
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_write(&empty_statements[part], NULL, NULL);
+	kfdw_catalog_end(&scope);
+}
+
+void
+kfdw_outbox_clean(void)
+{
+	for (int part = 0; part <= LEFT_OVER_PART; part++)
+	{
+		bool		in_use = part == part_in(TURN_SLACK_SECONDS) || part == part_in(-TURN_SLACK_SECONDS);
+
+		if (!in_use && take_part(part_table(part)))
+			empty_part(part);
+	}
+}
+
+void
+kfdw_outbox_forget(void)
+{
+	KafkaCatalogScope scope;
+
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_write(&forget_statement, NULL, NULL);
+	kfdw_catalog_end(&scope);
+}

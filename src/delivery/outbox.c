@@ -1,0 +1,230 @@
+/*
+ * outbox.c
+ *	  Delivery "outbox": records are stored in the same transaction, and published by a
+ *	  relay once that has committed.
+ *
+ * They are held until COMMIT, which stores them, many in a row of kafka.outbox: what
+ * savepoints take back is not even written then, and the order of the rows is that of the
+ * commits of those who wait for each other.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "catalog/instance.h"
+#include "catalog/outbox.h"
+#include "catalog/relays.h"
+#include "delivery/delivery.h"
+#include "delivery/record_bytes.h"
+#include "delivery/record_log.h"
+#include "delivery/relay.h"
+#include "worker/slots.h"
+
+/* Between the beginning of Unix' time and PostgreSQL's. */
+#define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* Records in one row of the table, in bytes. */
+#define CHUNK_BYTES 65536
+
+/* A topic that this transaction publishes to as a role. */
+typedef struct OutboxTopic
+{
+	KafkaDestination destination;
+	char	   *server;
+	Oid			userid;
+	int			relay;			/* 0: not known yet */
+
+	/* what is not stored yet, while the records are stored */
+	StringInfoData chunk;
+	int			records;
+} OutboxTopic;
+
+/* Of this transaction, whose memory context frees them. */
+static KafkaRecordLog *held = NULL; /* NULL: nothing was inserted */
+static List *topics = NIL;
+static List *stored_for = NIL;	/* the relays that have something to do after the commit */
+
+/* Relays are workers. */
+static void
+check_can_be_published(Oid userid)
+{
+	if (kfdw_shared == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("delivery \"outbox\" needs kafka_fdw to be preloaded"),
+				 errhint("Add kafka_fdw to \"shared_preload_libraries\" and restart the server.")));
+	if (!kfdw_job_can_run_as(userid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role \"%s\" cannot publish by the outbox, as it may not log in", GetUserNameFromId(userid, false)),
+				 errhint("Give it the LOGIN attribute; the worker that publishes runs as the role that inserts.")));
+}
+
+/* The topic of a table in the list, put there when it is new. */
+static OutboxTopic *
+find_topic(const KafkaTableOptions *options, Oid userid)
+{
+	MemoryContext old;
+	OutboxTopic *topic;
+	ListCell   *lc;
+
+	foreach(lc, topics)
+	{
+		topic = lfirst(lc);
+		if (topic->userid == userid && strcmp(topic->server, options->server) == 0 &&
+			strcmp(topic->destination.topic, options->topic) == 0 &&
+			topic->destination.max_request_size == options->max_request_size)
+			return topic;
+	}
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	topic = palloc0(sizeof(OutboxTopic));
+	topic->destination.delivery = &kfdw_delivery_outbox;
+	topic->destination.topic = pstrdup(options->topic);
+	topic->destination.max_request_size = options->max_request_size;
+	topic->server = pstrdup(options->server);
+	topic->userid = userid;
+	initStringInfo(&topic->chunk);
+	topics = lappend(topics, topic);
+	MemoryContextSwitchTo(old);
+	return topic;
+}
+
+static KafkaDestination *
+begin_table(const KafkaTableOptions *options, Oid userid)
+{
+	check_can_be_published(userid);
+	kfdw_instance_ensure();
+	return &find_topic(options, userid)->destination;
+}
+
+/* Nobody asks the brokers, which may be down: the relay will find out. */
+static int
+count_partitions(KafkaDestination *destination)
+{
+	return 0;
+}
+
+/* Holds a copy of the record, which is of this moment, whenever it will be published. */
+static void
+hold_record(KafkaDestination *destination, const KafkaRecord *record)
+{
+	KafkaRecord stamped = *record;
+
+	if (record->timestamp == KAFKA_NO_TIMESTAMP)
+		stamped.timestamp = (GetCurrentTimestamp() + UNIX_EPOCH_US) / 1000;
+	if (held == NULL)
+		held = kfdw_log_create();
+	kfdw_log_append(held, destination, &stamped);
+}
+
+static bool
+holds_records(void)
+{
+	return held != NULL && !kfdw_log_is_empty(held);
+}
+
+/* Finds the relay of a topic, and has it woken after the commit. */
+static void
+find_relay(OutboxTopic *topic)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	bool		created;
+
+	topic->relay = kfdw_relays_ensure(topic->server, topic->userid, &created);
+	stored_for = list_append_unique_int(stored_for, topic->relay);
+	if (created)
+		kfdw_shared_ping_at_end();
+	MemoryContextSwitchTo(old);
+}
+
+/* Stores what a topic has collected. */
+static void
+store_chunk(OutboxTopic *topic)
+{
+	if (topic->records == 0)
+		return;
+	if (topic->relay == 0)
+		find_relay(topic);
+	kfdw_outbox_store(topic->relay, topic->destination.topic, topic->records, topic->chunk.data, topic->chunk.len);
+	resetStringInfo(&topic->chunk);
+	topic->records = 0;
+}
+
+/* Two tables may be of one topic, whose records keep their order: only one of them collects at a time. */
+static void
+store_before(const OutboxTopic *topic)
+{
+	ListCell   *lc;
+
+	foreach(lc, topics)
+	{
+		OutboxTopic *other = lfirst(lc);
+
+		if (other != topic && other->records > 0 && strcmp(other->destination.topic, topic->destination.topic) == 0)
+			store_chunk(other);
+	}
+}
+
+/* Collects a held record. */
+static void
+store_record(void *target, const KafkaRecord *record)
+{
+	OutboxTopic *topic = target;
+
+	if (topic->records == 0)
+		store_before(topic);
+	kfdw_bytes_append(&topic->chunk, record);
+	topic->records++;
+	if (topic->chunk.len >= CHUNK_BYTES)
+		store_chunk(topic);
+}
+
+/* Stores what is held. */
+static void
+store_records(void)
+{
+	ListCell   *lc;
+
+	if (held == NULL)
+		return;
+	kfdw_log_replay(held, store_record);
+	foreach(lc, topics)
+		store_chunk(lfirst(lc));
+	kfdw_log_close(held);
+	held = NULL;
+}
+
+/* What was not stored is forgotten; what was, the relays are told of. */
+static void
+end_transaction(bool committed)
+{
+	ListCell   *lc;
+
+	if (committed)
+		foreach(lc, stored_for)
+			kfdw_relay_wake(lfirst_int(lc));
+	held = NULL;
+	topics = stored_for = NIL;
+}
+
+static void
+end_subtransaction(int level, bool committed)
+{
+	if (held != NULL)
+		kfdw_log_end_subtransaction(held, level, committed);
+}
+
+const KafkaDelivery kfdw_delivery_outbox = {
+	.name = "outbox",
+	.begin = begin_table,
+	.count_partitions = count_partitions,
+	.add = hold_record,
+	.participant = {
+		.write = store_records,
+		.holds = holds_records,
+		.end = end_transaction,
+		.end_subtransaction = end_subtransaction,
+	},
+};

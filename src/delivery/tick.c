@@ -1,0 +1,104 @@
+/*
+ * tick.c
+ *	  The records of a tick of the outbox, and how they are published.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "delivery/publication.h"
+#include "delivery/record_bytes.h"
+#include "delivery/tick.h"
+
+KafkaTickRecords *
+kfdw_tick_read(const KafkaTick *tick, List *rows)
+{
+	KafkaTickRecords *result = palloc0(sizeof(KafkaTickRecords));
+	int			total = 0;
+	ListCell   *lc;
+
+	foreach(lc, rows)
+		total += ((KafkaOutboxRow *) lfirst(lc))->records;
+	result->tick = tick;
+	result->records = MemoryContextAllocHuge(CurrentMemoryContext, (Size) Max(total, 1) * sizeof(KafkaRecord));
+	result->rows = MemoryContextAllocHuge(CurrentMemoryContext, (Size) Max(total, 1) * sizeof(KafkaOutboxRow *));
+	foreach(lc, rows)
+	{
+		KafkaOutboxRow *row = lfirst(lc);
+		const char *data = row->data;
+
+		for (int i = 0; i < row->records; i++)
+		{
+			data = kfdw_bytes_read(data, &result->records[result->count]);
+			result->records[result->count].topic = row->topic;
+			result->records[result->count].timestamp_type = KAFKA_TIMESTAMP_CREATE_TIME;
+			result->rows[result->count++] = row;
+		}
+	}
+	return result;
+}
+
+bool
+kfdw_tick_publish(const KafkaTickRecords *records, const KafkaConfig *producer,
+				  const KafkaGroupPosition *position, bool patient, List **refused)
+{
+	KafkaPublication publication = {producer, position, records->records, records->count, patient};
+
+	if (kfdw_publication_send(&publication))
+		return true;
+	*refused = kfdw_publication_find_refused(&publication);
+	if (*refused != NIL)
+		return false;
+
+	/* it was a batch that was too large, or what was refused is not any more */
+	kfdw_publication_send_one_by_one(&publication);
+	return true;
+}
+
+/* Takes the records that are refused out of the rows of the tick. */
+static void
+change_rows(const KafkaTickRecords *records, const bool *refused)
+{
+	for (int i = 0; i < records->count;)
+	{
+		KafkaOutboxRow *row = records->rows[i];
+		KafkaOutboxRow rest = *row;
+		StringInfoData data;
+
+		initStringInfo(&data);
+		rest.records = 0;
+		for (; i < records->count && records->rows[i] == row; i++)
+		{
+			if (refused[i])
+				continue;
+			kfdw_bytes_append(&data, &records->records[i]);
+			rest.records++;
+		}
+		rest.data = data.data;
+		rest.length = data.len;
+		if (rest.records < row->records)
+			kfdw_outbox_change_row(records->tick, &rest);
+	}
+}
+
+void
+kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, List *refused)
+{
+	KafkaDeadLetters *letters = kfdw_dead_letters_begin();
+	bool	   *taken = palloc0(records->count * sizeof(bool));
+	ListCell   *lc;
+
+	foreach(lc, refused)
+	{
+		const KafkaRefusal *refusal = lfirst(lc);
+		const KafkaRecord *record = &records->records[refusal->index];
+
+		taken[refusal->index] = true;
+		kfdw_dead_letters_add(letters, record, KAFKA_STAGE_PUBLISH, refusal->error);
+		ereport(LOG,
+				(errmsg("a record for topic \"%s\" was set aside: %s", record->topic, refusal->error->message)));
+	}
+	kfdw_dead_letters_write(letters, reader, NULL, 0);
+	kfdw_dead_letters_end(letters);
+	change_rows(records, taken);
+}

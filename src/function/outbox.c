@@ -1,0 +1,197 @@
+/*
+ * outbox.c
+ *	  kafka.stat_outbox, kafka.resolve_outbox(), and what becomes of the outbox when a
+ *	  server is dropped.
+ */
+#include "postgres.h"
+
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "catalog/outbox.h"
+#include "catalog/relays.h"
+#include "delivery/relay.h"
+#include "function/outbox.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
+
+PG_FUNCTION_INFO_V1(kfdw_stat_relays);
+PG_FUNCTION_INFO_V1(kfdw_resolve_outbox);
+PG_FUNCTION_INFO_V1(kfdw_server_dropped);
+
+/* The columns of kafka.stat_relays(). */
+enum
+{
+	STAT_ID,
+	STAT_STATE,
+	STAT_PID,
+	STAT_RESTARTS,
+	STAT_LAST_COMMIT_AT,
+	STAT_LAST_ERROR,
+	STAT_LAST_ERROR_AT,
+	STAT_COLUMNS
+};
+
+/* The arguments of kafka.resolve_outbox(). */
+enum
+{
+	ARG_SERVER,
+	ARG_MODE,
+	ARG_ROLE
+};
+
+/* What is to say of a relay without a worker. */
+static const char *
+explain_absence(void)
+{
+	if (kfdw_shared == NULL)
+		return "kafka_fdw is not preloaded: add it to \"shared_preload_libraries\" and restart the server";
+	if (kfdw_shared->slots_missing)
+		return KAFKA_NO_SLOT;
+	return kfdw_shared->processes_missing ? KAFKA_NO_PROCESS : NULL;
+}
+
+/* One row. */
+static void
+put_row(ReturnSetInfo *set, const KafkaRelay *relay)
+{
+	KafkaWorkerKey key = {.database = MyDatabaseId,.kind = KAFKA_JOB_RELAY};
+	Datum		values[STAT_COLUMNS] = {0};
+	bool		nulls[STAT_COLUMNS] = {0};
+	KafkaSlot	slot = {0};
+	bool		found;
+	const char *error;
+
+	strlcpy(key.name, kfdw_relay_name(relay->id), NAMEDATALEN);
+	found = kfdw_shared != NULL && kfdw_slot_copy(&key, &slot);
+	error = found ? slot.stats.last_error : explain_absence();
+	values[STAT_ID] = Int32GetDatum(relay->id);
+	values[STAT_STATE] = CStringGetTextDatum(kfdw_slot_state_name(found ? slot.state : KAFKA_STATE_STARTING));
+	values[STAT_PID] = Int32GetDatum((int32) slot.pid);
+	nulls[STAT_PID] = slot.pid == 0;
+	values[STAT_RESTARTS] = Int64GetDatum(slot.stats.restarts);
+	values[STAT_LAST_COMMIT_AT] = TimestampTzGetDatum(slot.stats.last_commit_at);
+	nulls[STAT_LAST_COMMIT_AT] = slot.stats.last_commit_at == 0;
+	nulls[STAT_LAST_ERROR] = error == NULL || error[0] == '\0';
+	if (!nulls[STAT_LAST_ERROR])
+		values[STAT_LAST_ERROR] = CStringGetTextDatum(error);
+	values[STAT_LAST_ERROR_AT] = TimestampTzGetDatum(slot.stats.last_error_at);
+	nulls[STAT_LAST_ERROR_AT] = slot.stats.last_error_at == 0;
+	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+}
+
+/* What the workers of the relays say. */
+Datum
+kfdw_stat_relays(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, kfdw_relays_list())
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc));
+	PG_RETURN_NULL();
+}
+
+/* Says what becomes of what nobody knows whether it was published. */
+Datum
+kfdw_resolve_outbox(PG_FUNCTION_ARGS)
+{
+	const KafkaRelay *relay;
+	const char *server;
+	const char *mode;
+	Oid			role = PG_ARGISNULL(ARG_ROLE) ? GetUserId() : PG_GETARG_OID(ARG_ROLE);
+
+	if (PG_ARGISNULL(ARG_SERVER) || PG_ARGISNULL(ARG_MODE))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("only the argument \"role\" can be null")));
+	server = text_to_cstring(PG_GETARG_TEXT_PP(ARG_SERVER));
+	mode = text_to_cstring(PG_GETARG_TEXT_PP(ARG_MODE));
+	if (strcmp(mode, "publish") != 0 && strcmp(mode, "skip") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown mode \"%s\"", mode),
+				 errhint("Valid modes are \"publish\", perhaps once more, and \"skip\".")));
+	relay = kfdw_relays_find(server, role);
+	if (relay == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" has no outbox of server \"%s\"", GetUserNameFromId(role, false), server)));
+	if (!has_privs_of_role(GetUserId(), role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for the outbox of role \"%s\"", GetUserNameFromId(role, false))));
+	kfdw_relays_resolve(relay->id, mode);
+	kfdw_shared_ping_at_end();
+	PG_RETURN_VOID();
+}
+
+/* A relay goes if it has published everything. */
+static void
+drop_relay(const KafkaRelay *relay)
+{
+	kfdw_relays_lock_to_delete(relay);
+	if (kfdw_outbox_has_unsent(relay->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("the outbox of server \"%s\" has records that are not published yet", relay->server),
+				 errdetail("They were inserted by role \"%s\".", GetUserNameFromId(relay->owner, true)),
+				 errhint("See kafka.stat_outbox.")));
+	kfdw_relays_delete(relay->id);
+	kfdw_shared_ping_at_end();
+}
+
+void
+kfdw_outbox_drop_server(const char *server)
+{
+	ListCell   *lc;
+
+	foreach(lc, kfdw_relays_list())
+		if (strcmp(((KafkaRelay *) lfirst(lc))->server, server) == 0)
+			drop_relay(lfirst(lc));
+}
+
+void
+kfdw_outbox_drop_role(Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, kfdw_relays_list())
+		if (((KafkaRelay *) lfirst(lc))->owner == role)
+			drop_relay(lfirst(lc));
+}
+
+/* Called when objects were dropped, servers among them. */
+Datum
+kfdw_server_dropped(PG_FUNCTION_ARGS)
+{
+	List	   *servers = NIL;
+	ListCell   *lc;
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("not called by an event trigger")));
+	SPI_connect();
+	SPI_execute("SELECT o.object_name FROM pg_catalog.pg_event_trigger_dropped_objects() o "
+				"WHERE o.object_type OPERATOR(pg_catalog.=) 'server'", true, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		servers = lappend(servers, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	foreach(lc, servers)
+		if (lfirst(lc) != NULL)
+			kfdw_outbox_drop_server(lfirst(lc));
+	PG_RETURN_NULL();
+}

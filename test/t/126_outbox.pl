@@ -1,0 +1,169 @@
+# The outbox: restored backups and doubt, copies of the database, brokers that are away, what brokers refuse, and that the
+# table does not grow.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use KafkaSession;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+need_own_broker();
+my $broker = KafkaFdw::Broker->shared;
+my $node = new_cluster('main');
+my $topic = new_topic(1);
+my $other = new_topic(1);
+my $narrow = new_topic(1, 'max.message.bytes=1000');
+my $tables = <<~"EOF";
+	CREATE FOREIGN TABLE t (v text) SERVER k OPTIONS (topic '$topic', format 'text', delivery 'outbox');
+	CREATE FOREIGN TABLE other (v text) SERVER k OPTIONS (topic '$other', format 'text', delivery 'outbox');
+	CREATE FOREIGN TABLE narrow (v text, p int OPTIONS (metadata 'partition'), h kafka.header[] OPTIONS (metadata 'headers'))
+	  SERVER k OPTIONS (topic '$narrow', format 'text', delivery 'outbox');
+	EOF
+$node->safe_psql('postgres', $tables);
+
+sub published
+{
+	my ($from, $expected, $name) = @_;
+	my $seen = '';
+	poll_until(sub { ($seen = kafka_tool('consume', $from, '-f', 'v') =~ tr/\n/,/r) eq $expected }, 60);
+	is($seen, $expected, $name);
+	return;
+}
+sub state_becomes
+{
+	my ($node, $state, $name) = @_;
+	ok($node->poll_query_until('postgres', "SELECT state FROM kafka.stat_outbox WHERE server = 'k'", $state), $name)
+	  or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
+	return;
+}
+sub last_error
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', "SELECT last_error FROM kafka.stat_outbox WHERE server = 'k'");
+}
+
+# A broker that is away
+$node->safe_psql('postgres', "INSERT INTO t VALUES ('one')");
+published($topic, 'one', 'a record is published');
+$broker->pause;
+$node->safe_psql('postgres', "INSERT INTO t VALUES ('two')");
+is($node->safe_psql('postgres', 'SELECT unsent FROM kafka.stat_outbox'), '1', 'a broker that hangs keeps no transaction waiting');
+$broker->resume;
+published($topic, 'one,two', 'and when it is back the record is published');
+
+# A tick that is in doubt: it was begun, and the position is another one's
+state_becomes($node, 'idle', 'all is published');
+$broker->pause;
+$node->safe_psql('postgres', "INSERT INTO t VALUES ('three')");
+ok($node->poll_query_until('postgres', 'SELECT NOT published FROM kafka.outbox_ticks'), 'a tick is under way');
+$node->safe_psql('postgres', "ALTER SERVER k OPTIONS (ADD transactional_id_prefix 'other')");
+my $relay = "SELECT pid FROM kafka.stat_outbox WHERE server = 'k'";
+my $pid = $node->safe_psql('postgres', $relay);
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+ok(poll_until(sub { !-d "/proc/$pid" }), 'the relay ends while the broker hangs');
+$broker->resume;
+state_becomes($node, 'failed', 'a relay that cannot know stops');
+like(last_error($node), qr/not known what of the outbox of server "k" was published.*resolve_outbox/s, 'and says so');
+$node->safe_psql('postgres', "INSERT INTO t VALUES ('four')");
+is($node->safe_psql('postgres', 'SELECT unsent FROM kafka.stat_outbox'), '2', 'inserting goes on');
+$node->safe_psql('postgres', "SELECT kafka.resolve_outbox('k', 'publish')");
+published($topic, "one,two,three,four", 'told to publish, it does');
+
+# A restored backup
+state_becomes($node, 'idle', 'all is published again');
+$node->stop;
+$node->backup_fs_cold('before');
+$node->start;
+$node->safe_psql('postgres', "INSERT INTO t VALUES ('five')");
+published($topic, "one,two,three,four,five", 'what the backup does not have');
+$node->stop;
+foreach my $mode (qw(skip publish))
+{
+	my $restored = PostgreSQL::Test::Cluster->new("restored_$mode");
+	$restored->init_from_backup($node, 'before');
+	$restored->start;
+	state_becomes($restored, 'failed', 'a relay of a restored backup stops');
+	like(last_error($restored), qr/Kafka is ahead of the outbox of server "k"/, 'and says so');
+	$restored->safe_psql('postgres', "INSERT INTO t VALUES ('unknown $mode')");
+	$restored->safe_psql('postgres', "SELECT kafka.resolve_outbox('k', '$mode')");
+	state_becomes($restored, 'idle', "told to $mode, it goes on");
+	$restored->safe_psql('postgres', "INSERT INTO t VALUES ('after $mode')");
+	published($topic, "one,two,three,four,five,after skip" . ($mode eq 'publish' ? ',unknown publish,after publish' : ''), "$mode");
+	$restored->stop;
+}
+$node->start;
+state_becomes($node, 'failed', 'the original finds that Kafka is ahead of it, too');
+$node->safe_psql('postgres', "SELECT kafka.resolve_outbox('k', 'publish')");
+state_becomes($node, 'idle', 'and can go on');
+
+# A copy of the database
+$node->safe_psql('postgres', <<~'EOF');
+	CREATE SERVER down FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1');
+	CREATE FOREIGN TABLE down (v text) SERVER down OPTIONS (topic 'down', format 'text', delivery 'outbox');
+	INSERT INTO down VALUES ('unsent');
+	EOF
+$node->safe_psql('template1', 'CREATE DATABASE copied TEMPLATE postgres');
+my ($status, $out, $err) = $node->psql('copied', "INSERT INTO t VALUES ('never')");
+like($err, qr/belong to another one.*adopt_instance/s, 'a copy of the database refuses to publish');
+is($node->safe_psql('copied', 'SELECT sum(unsent) FROM kafka.stat_outbox'), '1', 'it has the unsent record');
+$node->safe_psql('copied', "SELECT kafka.adopt_instance('new'); INSERT INTO other VALUES ('copied')");
+published($other, 'copied', 'adopted, it publishes');
+is($node->safe_psql('copied', 'SELECT sum(unsent) FROM kafka.stat_outbox'), '0', 'but not what the original has to publish');
+is($node->safe_psql('postgres', 'SELECT sum(unsent) FROM kafka.stat_outbox'), '1', 'which has it still');
+my ($dump) = run_command([ 'pg_dump', '-d', $node->connstr('postgres') ]);
+unlike($dump, qr/COPY kafka\.outbox/, 'a dump has no outbox');
+
+# What a broker does not take is set aside, the rest is published
+$node->safe_psql('postgres', <<~'EOF');
+	CREATE FOREIGN TABLE nowhere (v text) SERVER k OPTIONS (topic 'nowhere', format 'text', delivery 'outbox');
+	EOF
+$node->safe_psql('postgres', <<~'EOF');
+	BEGIN;
+	INSERT INTO narrow VALUES ('a');
+	INSERT INTO narrow VALUES (repeat('x', 2000), NULL, '{"(h,\"\\\\x01\")"}');
+	INSERT INTO narrow VALUES ('b', 1);
+	INSERT INTO narrow VALUES ('c');
+	COMMIT;
+	EOF
+published($narrow, 'a,c', 'what is refused is in the way of nothing else');
+is($node->safe_psql('postgres', "SELECT string_agg(left(convert_from(value, 'UTF8'), 2) || ' ' || stage || ' ' || sqlstate, ', ' ORDER BY value) FROM kafka.dead_letters"),
+	'b publish 22023, xx publish 54000', 'and it is in kafka.dead_letters');
+$node->safe_psql('postgres', "INSERT INTO narrow SELECT 'd' || repeat('y', 300) FROM generate_series(1, 100)");
+ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 102 }, 60), 'records each of which is small enough are published one by one')
+  or diag(kafka_tool('consume', $narrow, '-c'));
+is($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.dead_letters'), '2', 'none of them is set aside');
+
+$node->safe_psql('postgres', "BEGIN; INSERT INTO nowhere VALUES ('n'); INSERT INTO narrow VALUES ('e'); COMMIT");
+ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 103 }, 90), 'a topic that is not there is waited for, but not for ever')
+  or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
+is($node->safe_psql('postgres', "SELECT _topic || ' ' || sqlstate FROM kafka.dead_letters WHERE value = 'n'"), 'nowhere HV00R', 'and its record is set aside');
+
+# The table is emptied, also while an old snapshot is held, and one cluster is down
+my $snapshot = KafkaSession->new($node);
+$snapshot->run('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class');
+my $size = 'SELECT sum(pg_total_relation_size(c)) FROM unnest(ARRAY[\'kafka.outbox_0\', \'kafka.outbox_1\', \'kafka.outbox_2\']::regclass[]) c';
+$node->safe_psql('postgres', 'INSERT INTO other SELECT md5(i::text) FROM generate_series(1, 20000) i') foreach 1 .. 10;
+cmp_ok($node->safe_psql('postgres', $size), '>', 5_000_000, 'the outbox has grown');
+ok($node->poll_query_until('postgres', "SELECT ($size) < 200000"), 'and is small again') or diag($node->safe_psql('postgres', $size));
+is(kafka_tool('consume', $other, '-c'), '200001', 'everything was published');
+is($node->safe_psql('postgres', "SELECT unsent FROM kafka.stat_outbox WHERE server = 'down'"), '1', 'what cannot be published is kept');
+$snapshot->close;
+$node->stop;
+
+# Not preloaded
+my $plain = new_cluster('plain', conf => "shared_preload_libraries = ''");
+$plain->safe_psql('postgres', $tables);
+($status, $out, $err) = $plain->psql('postgres', "INSERT INTO t VALUES ('never')");
+like($err, qr/delivery "outbox" needs kafka_fdw to be preloaded.*shared_preload_libraries/s, 'without workers the outbox is refused');
+$plain->stop;
+done_testing();
+
+END
+{
+	my $exit = $?;
+	eval { $broker->resume } if $broker;
+	$? = $exit;
+}
