@@ -106,7 +106,7 @@ CREATE FOREIGN TABLE options_table (a int) SERVER options_test;
 CREATE FOREIGN TABLE options_table (a int) SERVER options_test OPTIONS (topic '');
 CREATE FOREIGN TABLE options_table (a int) SERVER options_test OPTIONS (topic 'a b');
 CREATE FOREIGN TABLE options_table (a int) SERVER options_test OPTIONS (topic '..');
-CREATE FOREIGN TABLE options_table (a int) SERVER options_test OPTIONS (topic 'a,b');
+CREATE FOREIGN TABLE options_table (a int) SERVER options_test OPTIONS (topic 'a,b c');
 DO $$ BEGIN
   EXECUTE format('CREATE FOREIGN TABLE options_table (a int) SERVER options_test OPTIONS (topic %L)', repeat('x', 250));
 EXCEPTION WHEN fdw_invalid_attribute_value THEN RAISE NOTICE 'a name of 250 characters is refused';

@@ -56,8 +56,9 @@ static KafkaStatement insert_statement = {
 	"key, value, headers, stage, sqlstate, error, failed_at) "
 	"SELECT $1, $2, $3, l._topic, l._partition, l._offset, l._timestamp, "
 	"l.key, l.value, l.headers, l.stage, l.sqlstate, l.error, l.failed_at FROM letters l "
-	"WHERE $4 IS NULL OR l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1]",
-	4, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID}
+	"WHERE $5 IS NULL OR (l._topic OPERATOR(pg_catalog.=) $5 "
+	"AND l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1])",
+	5, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID}
 };
 
 static KafkaStatement delete_stream_statement = {
@@ -202,11 +203,12 @@ make_array(const int64 *offsets, int count)
 }
 
 void
-kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, const int64 *below, int npartitions)
+kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, const char *topic,
+						const int64 *below, int npartitions)
 {
 	KafkaRows	rows = {"letters", letters->relid, letters->store};
-	char		nulls[] = "    ";
-	Datum		values[4];
+	char		nulls[] = "     ";
+	Datum		values[5];
 	KafkaCatalogScope scope;
 
 	kfdw_catalog_begin(&scope);
@@ -214,8 +216,9 @@ kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, co
 	values[0] = reader->stream == NULL ? (Datum) 0 : CStringGetTextDatum(reader->stream);
 	values[1] = CStringGetTextDatum(reader->server);
 	values[2] = CStringGetTextDatum(reader->group_id);
-	nulls[3] = below == NULL ? 'n' : ' ';
-	values[3] = below == NULL ? (Datum) 0 : make_array(below, npartitions);
+	nulls[3] = nulls[4] = topic == NULL ? 'n' : ' ';
+	values[3] = topic == NULL ? (Datum) 0 : make_array(below, npartitions);
+	values[4] = topic == NULL ? (Datum) 0 : CStringGetTextDatum(topic);
 	(void) kfdw_catalog_write_rows(&insert_statement, values, nulls, &rows);
 	kfdw_catalog_end(&scope);
 }

@@ -37,10 +37,10 @@ extern void kfdw_dead_letters_add(KafkaDeadLetters *letters, const KafkaRecord *
 								  const ErrorData *error);
 
 /*
- * Writes what was collected and keeps it, as a savepoint may take it back; of each
- * partition only what is below an offset (NULL: everything).
+ * Writes what was collected and keeps it, as a savepoint may take it back: of a topic
+ * (NULL: everything), and of each partition only what is below an offset.
  */
-extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader,
+extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, const char *topic,
 									const int64 *below, int npartitions);
 
 extern void kfdw_dead_letters_delete_stream(const char *stream);

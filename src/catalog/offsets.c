@@ -88,7 +88,7 @@ read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
 
 /* The positions of a group in a topic as a snapshot has them; NULL: the newest. */
 static KafkaPosition *
-read_positions(const KafkaPositionKey *key, int npartitions, Snapshot snapshot, int *with_rows)
+read_positions(const KafkaPositionKey *key, int npartitions, Snapshot snapshot)
 {
 	MemoryContext context = CurrentMemoryContext;
 	KafkaPosition *positions = palloc0_array(KafkaPosition, Max(npartitions, 1));
@@ -115,23 +115,20 @@ read_positions(const KafkaPositionKey *key, int npartitions, Snapshot snapshot, 
 		if (p >= 0 && p < npartitions)
 			read_row(row, &positions[p], context);
 	}
-	*with_rows = (int) rows;
 	kfdw_catalog_end(&scope);
 	return positions;
 }
 
 KafkaPosition *
-kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows)
+kfdw_offsets_read(const KafkaPositionKey *key, int npartitions)
 {
-	return read_positions(key, npartitions, NULL, with_rows);
+	return read_positions(key, npartitions, NULL);
 }
 
 KafkaPosition *
 kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot snapshot)
 {
-	int			with_rows;
-
-	return read_positions(key, npartitions, snapshot, &with_rows);
+	return read_positions(key, npartitions, snapshot);
 }
 
 void

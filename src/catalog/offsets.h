@@ -30,11 +30,8 @@ typedef struct KafkaPosition
 	TransactionId writer;		/* that made the row as it is */
 } KafkaPosition;
 
-/*
- * The positions of a group in a topic, an entry for each partition below
- * npartitions; with_rows tells how many rows there are in all.
- */
-extern KafkaPosition *kfdw_offsets_read(const KafkaPositionKey *key, int npartitions, int *with_rows);
+/* The positions of a group in a topic, an entry for each partition below npartitions. */
+extern KafkaPosition *kfdw_offsets_read(const KafkaPositionKey *key, int npartitions);
 
 /* What they were when a snapshot was taken. */
 extern KafkaPosition *kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot snapshot);

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "utils/lsyscache.h"
+
 #include "delivery/delivery.h"
 #include "delivery/partitioner.h"
 
@@ -38,11 +40,23 @@ find_delivery(const char *name)
 	elog(ERROR, "delivery \"%s\" is missing", name);
 }
 
+void
+kfdw_delivery_check(const KafkaTableOptions *options)
+{
+	if (options->selection.ntopics > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to foreign table \"%s\", which reads several topics", get_rel_name(options->relid)),
+				 errdetail("Its option \"topic\" is \"%s\".", options->topic),
+				 errhint("Write to a foreign table of one of the topics.")));
+}
+
 KafkaWriter *
 kfdw_delivery_begin(const KafkaTableOptions *options, Oid userid)
 {
 	KafkaWriter *writer = palloc(sizeof(KafkaWriter));
 
+	kfdw_delivery_check(options);
 	writer->partitioner = kfdw_partitioner_begin(options);
 	writer->destination = find_delivery(options->delivery)->begin(options, userid);
 	writer->destination->npartitions = writer->destination->delivery->count_partitions(writer->destination);

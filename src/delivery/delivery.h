@@ -60,6 +60,9 @@ extern const KafkaDelivery kfdw_delivery_transactional;
 /* outbox.c: stored by the transaction, published by a relay */
 extern const KafkaDelivery kfdw_delivery_outbox;
 
+/* Raises an error where a table cannot be written to, whoever writes. */
+extern void kfdw_delivery_check(const KafkaTableOptions *options);
+
 /* What a statement writes to a table by. */
 typedef struct KafkaWriter KafkaWriter;
 

@@ -98,7 +98,7 @@ kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, 
 		ereport(LOG,
 				(errmsg("a record for topic \"%s\" was set aside: %s", record->topic, refusal->error->message)));
 	}
-	kfdw_dead_letters_write(letters, reader, NULL, 0);
+	kfdw_dead_letters_write(letters, reader, NULL, NULL, 0);
 	kfdw_dead_letters_end(letters);
 	change_rows(records, taken);
 }

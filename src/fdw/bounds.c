@@ -1,10 +1,10 @@
 /*
  * bounds.c
- *	  Conditions on the partition, offset and timestamp columns decide what is fetched.
+ *	  Conditions on the topic, partition, offset and timestamp columns decide what is fetched.
  *
  * A condition becomes a tree of AND, OR and comparisons.  It is evaluated for each
  * partition, and yields the interval of offsets that it admits there, and the earliest
- * time: a comparison of the partition admits all or nothing, AND intersects, OR takes
+ * time: a comparison of the topic or partition admits all or nothing, AND intersects, OR takes
  * the interval around both arms.  What cannot be used admits everything.
  *
  * Timestamps need not ascend with offsets.  All records below the first one of a time
@@ -24,6 +24,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -38,7 +39,8 @@ typedef enum KafkaBoundKind
 {
 	BOUND_AND,					/* the conditions follow */
 	BOUND_OR,
-	BOUND_PARTITION,			/* strategy, position in fdw_exprs and slack follow */
+	BOUND_TOPIC,				/* strategy, position in fdw_exprs and slack follow */
+	BOUND_PARTITION,
 	BOUND_OFFSET,
 	BOUND_TIME
 } KafkaBoundKind;
@@ -46,7 +48,7 @@ typedef enum KafkaBoundKind
 /* What is asked of the conditions. */
 typedef enum KafkaBoundsQuestion
 {
-	ADMITTED_PARTITION,			/* as if there were conditions on the partition only */
+	ADMITTED_PARTITION,			/* as if there were conditions on topic and partition only */
 	ADMITTED_RECORDS
 } KafkaBoundsQuestion;
 
@@ -66,9 +68,10 @@ struct KafkaBounds
 	int			strategy;
 	int			slack;
 	ExprState  *expr;
-	Oid			type;			/* of the expression: an integer, a time or an array of them */
+	Oid			type;			/* of the expression: a text, an integer, a time or an array of them */
 	int			nvalues;		/* a NULL is no value: it compares true with nothing */
 	int64	   *values;		/* a time in milliseconds since 1970 */
+	char	  **names;			/* of topics, instead */
 	bool		has_null;		/* NOT IN a list with a NULL is never true */
 };
 
@@ -105,12 +108,15 @@ is_fixed(Node *expr)
 static const Var *
 find_column(const KafkaBoundsPlanner *planner, Node *expr, KafkaBoundKind *kind)
 {
-	Var		   *var = (Var *) expr;
+	Var		   *var = (Var *) (IsA(expr, RelabelType) ? (Node *) ((RelabelType *) expr)->arg : expr);
 
-	if (!IsA(expr, Var) || var->varno != planner->relation || var->varlevelsup != 0 || var->varattno <= 0)
+	if (!IsA(var, Var) || var->varno != planner->relation || var->varlevelsup != 0 || var->varattno <= 0)
 		return NULL;
 	switch (planner->columns->column[var->varattno - 1].kind)
 	{
+		case KAFKA_COLUMN_TOPIC:
+			*kind = BOUND_TOPIC;
+			return var;
 		case KAFKA_COLUMN_PARTITION:
 			*kind = BOUND_PARTITION;
 			return var;
@@ -125,12 +131,21 @@ find_column(const KafkaBoundsPlanner *planner, Node *expr, KafkaBoundKind *kind)
 	}
 }
 
+/* The operators that order a column. */
+static Oid
+find_family(const Var *column, KafkaBoundKind kind)
+{
+	if (kind == BOUND_TOPIC)
+		return TEXT_BTREE_FAM_OID;
+	return column->vartype == TIMESTAMPTZOID ?
+		lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_BTREE_OPFAMILY)->btree_opf : INTEGER_BTREE_FAM_OID;
+}
+
 /* The strategy of a comparison with a column, -1 when the operator is none. */
 static int
-find_strategy(Oid operator, const Var *column)
+find_strategy(Oid operator, const Var *column, KafkaBoundKind kind)
 {
-	Oid			family = column->vartype == TIMESTAMPTZOID ?
-		lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_BTREE_OPFAMILY)->btree_opf : INTEGER_BTREE_FAM_OID;
+	Oid			family = find_family(column, kind);
 	int			strategy = get_op_opfamily_strategy(operator, family);
 
 	if (strategy != 0)
@@ -138,6 +153,22 @@ find_strategy(Oid operator, const Var *column)
 	if (get_op_opfamily_strategy(get_negator(operator), family) == BTEqualStrategyNumber)
 		return NOT_EQUAL_STRATEGY;
 	return -1;
+}
+
+/*
+ * True when a comparison of topics compares bytes, with the whole name: types that may
+ * cut it off, and orders, are left to the executor.
+ */
+static bool
+compares_names(const Var *column, int strategy, Node *value, Oid collation)
+{
+	Oid			element = get_base_element_type(exprType(value));
+	Oid			type = OidIsValid(element) ? element : exprType(value);
+
+	return (column->vartype == TEXTOID || column->vartype == VARCHAROID) && column->vartypmod < 0 &&
+		(type == TEXTOID || type == VARCHAROID) &&
+		(strategy == BTEqualStrategyNumber || strategy == NOT_EQUAL_STRATEGY) &&
+		OidIsValid(collation) && get_collation_isdeterministic(collation);
 }
 
 /* How much the values of a column can be off. */
@@ -180,8 +211,10 @@ plan_comparison(KafkaBoundsPlanner *planner, OpExpr *clause)
 	}
 	if (column == NULL || !OidIsValid(operator) || !is_fixed(value))
 		return NIL;
-	strategy = find_strategy(operator, column);
-	return strategy < 0 ? NIL : make_comparison(planner, kind, strategy, column, value);
+	strategy = find_strategy(operator, column, kind);
+	if (strategy < 0 || (kind == BOUND_TOPIC && !compares_names(column, strategy, value, clause->inputcollid)))
+		return NIL;
+	return make_comparison(planner, kind, strategy, column, value);
 }
 
 /* column IN (...), column NOT IN (...) */
@@ -195,8 +228,9 @@ plan_array_comparison(KafkaBoundsPlanner *planner, ScalarArrayOpExpr *clause)
 
 	if (column == NULL || !is_fixed(array))
 		return NIL;
-	strategy = find_strategy(clause->opno, column);
-	if (strategy != (clause->useOr ? BTEqualStrategyNumber : NOT_EQUAL_STRATEGY))
+	strategy = find_strategy(clause->opno, column, kind);
+	if (strategy != (clause->useOr ? BTEqualStrategyNumber : NOT_EQUAL_STRATEGY) ||
+		(kind == BOUND_TOPIC && !compares_names(column, strategy, array, clause->inputcollid)))
 		return NIL;
 	return make_comparison(planner, kind, strategy, column, array);
 }
@@ -326,6 +360,26 @@ comparable_value(Datum value, Oid type)
 	}
 }
 
+/* Adds a value to those of a comparison. */
+static void
+add_value(KafkaBounds *bounds, Datum value, Oid type)
+{
+	if (bounds->kind == BOUND_TOPIC)
+		bounds->names[bounds->nvalues++] = TextDatumGetCString(value);
+	else
+		bounds->values[bounds->nvalues++] = comparable_value(value, type);
+}
+
+/* Makes room for so many values. */
+static void
+make_room(KafkaBounds *bounds, int count)
+{
+	if (bounds->kind == BOUND_TOPIC)
+		bounds->names = palloc(Max(count, 1) * sizeof(char *));
+	else
+		bounds->values = palloc(Max(count, 1) * sizeof(int64));
+}
+
 /* Sets the values of a comparison from an array. */
 static void
 set_array_values(KafkaBounds *bounds, Datum array, Oid element)
@@ -339,13 +393,13 @@ set_array_values(KafkaBounds *bounds, Datum array, Oid element)
 
 	get_typlenbyvalalign(element, &length, &byval, &align);
 	deconstruct_array(DatumGetArrayTypeP(array), element, length, byval, align, &datums, &nulls, &count);
-	bounds->values = palloc(Max(count, 1) * sizeof(int64));
+	make_room(bounds, count);
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
 			bounds->has_null = true;
 		else
-			bounds->values[bounds->nvalues++] = comparable_value(datums[i], element);
+			add_value(bounds, datums[i], element);
 	}
 }
 
@@ -365,8 +419,8 @@ evaluate_comparison(KafkaBounds *bounds, ExprContext *context)
 		set_array_values(bounds, value, element);
 	else
 	{
-		bounds->values = palloc(sizeof(int64));
-		bounds->values[bounds->nvalues++] = comparable_value(value, bounds->type);
+		make_room(bounds, 1);
+		add_value(bounds, value, bounds->type);
 	}
 }
 
@@ -455,14 +509,25 @@ record_interval(const KafkaBounds *bounds)
 	return result;
 }
 
+/* Whether a comparison of the topic admits this one. */
+static bool
+admits_topic(const KafkaBounds *bounds, const char *topic)
+{
+	bool		found = false;
+
+	for (int i = 0; i < bounds->nvalues && !found; i++)
+		found = strcmp(bounds->names[i], topic) == 0;
+	return bounds->strategy == NOT_EQUAL_STRATEGY ? !found && !bounds->has_null : found;
+}
+
 /* Whether a comparison of the partition admits this one. */
 static bool
-admits_partition(const KafkaBounds *bounds, int32 partition)
+admits_number(const KafkaBounds *bounds, int32 number)
 {
 	if (bounds->strategy == NOT_EQUAL_STRATEGY)
 	{
 		for (int i = 0; i < bounds->nvalues; i++)
-			if (bounds->values[i] == partition)
+			if (bounds->values[i] == number)
 				return false;
 		return !bounds->has_null;
 	}
@@ -470,7 +535,7 @@ admits_partition(const KafkaBounds *bounds, int32 partition)
 	{
 		KafkaInterval interval = admitted(bounds->strategy, bounds->values[i]);
 
-		if (partition >= interval.from && partition < interval.end)
+		if (number >= interval.from && number < interval.end)
 			return true;
 	}
 	return false;
@@ -478,13 +543,15 @@ admits_partition(const KafkaBounds *bounds, int32 partition)
 
 /* The records of a partition that the conditions admit. */
 static KafkaInterval
-admitted_records(const KafkaBounds *bounds, int32 partition, KafkaBoundsQuestion question)
+admitted_records(const KafkaBounds *bounds, const KafkaPartition *partition, KafkaBoundsQuestion question)
 {
 	KafkaInterval result = bounds->kind == BOUND_AND ? everything : nothing;
 
 	check_stack_depth();
+	if (bounds->kind == BOUND_TOPIC)
+		return admits_topic(bounds, partition->topic) ? everything : nothing;
 	if (bounds->kind == BOUND_PARTITION)
-		return admits_partition(bounds, partition) ? everything : nothing;
+		return admits_number(bounds, partition->number) ? everything : nothing;
 	if (bounds->kind == BOUND_OFFSET || bounds->kind == BOUND_TIME)
 		return question == ADMITTED_PARTITION ? everything : record_interval(bounds);
 	for (int i = 0; i < bounds->nchildren; i++)
@@ -508,7 +575,7 @@ kfdw_bounds_narrow(const KafkaBounds *bounds, KafkaSlice *slice)
 }
 
 bool
-kfdw_bounds_admit(const KafkaBounds *bounds, int32 partition)
+kfdw_bounds_admit(const KafkaBounds *bounds, const KafkaPartition *partition)
 {
 	KafkaInterval interval = admitted_records(bounds, partition, ADMITTED_PARTITION);
 

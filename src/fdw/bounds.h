@@ -1,6 +1,6 @@
 /*
  * bounds.h
- *	  Conditions on the partition, offset and timestamp columns decide what is fetched.
+ *	  Conditions on the topic, partition, offset and timestamp columns decide what is fetched.
  *
  * They only ever leave out records that the conditions, which the executor checks
  * as well, would filter.
@@ -31,6 +31,6 @@ extern void kfdw_bounds_evaluate(KafkaBounds *bounds, ExprContext *context);
 extern bool kfdw_bounds_narrow(const KafkaBounds *bounds, KafkaSlice *slice);
 
 /* Whether a partition may have matching records, whatever their offsets. */
-extern bool kfdw_bounds_admit(const KafkaBounds *bounds, int32 partition);
+extern bool kfdw_bounds_admit(const KafkaBounds *bounds, const KafkaPartition *partition);
 
 #endif							/* KFDW_BOUNDS_H */

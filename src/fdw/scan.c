@@ -90,7 +90,7 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 
 /* The conditions admit a partition. */
 static bool
-admits_partition(const void *argument, int32 partition)
+admits_partition(const void *argument, const KafkaPartition *partition)
 {
 	return kfdw_bounds_admit(argument, partition);
 }

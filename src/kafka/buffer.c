@@ -92,7 +92,7 @@ add_record(KafkaBuffer *buffer)
 
 /* Takes a message over; the library's message is freed when the buffer is cleared. */
 void
-kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, void *message)
+kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, int index, void *message)
 {
 	rd_kafka_message_t *source = message;
 	KafkaRecord *record = add_record(buffer);
@@ -100,6 +100,7 @@ kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, void *message)
 
 	record->topic = topic;
 	record->partition = source->partition;
+	record->index = index;
 	record->offset = source->offset;
 	record->timestamp = rd_kafka_message_timestamp(source, &type);
 	record->timestamp_type = type == RD_KAFKA_TIMESTAMP_CREATE_TIME ? KAFKA_TIMESTAMP_CREATE_TIME :
@@ -122,12 +123,12 @@ compare_records(const void *a, const void *b)
 	const KafkaRecord *left = a;
 	const KafkaRecord *right = b;
 
-	if (left->partition != right->partition)
-		return left->partition < right->partition ? -1 : 1;
+	if (left->index != right->index)
+		return left->index < right->index ? -1 : 1;
 	return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
-/* Orders the records by partition and offset. */
+/* Orders the records by topic, partition and offset. */
 void
 kfdw_buffer_sort(KafkaBuffer *buffer)
 {

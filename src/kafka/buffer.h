@@ -27,6 +27,6 @@ extern bool kfdw_buffer_full(const KafkaBuffer *buffer);
 /* for consumer.c */
 extern void kfdw_buffer_attach(KafkaBuffer *buffer, KafkaBuffer **holder);
 extern void kfdw_buffer_detach(KafkaBuffer *buffer);
-extern void kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, void *message);
+extern void kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, int index, void *message);
 
 #endif							/* KFDW_BUFFER_H */

@@ -17,6 +17,7 @@
 #include "kafka/error.h"
 #include "kafka/fault.h"
 #include "kafka/lag.h"
+#include "kafka/readers.h"
 
 #define FETCH_BATCH 1000
 
@@ -33,28 +34,13 @@
 /* Waits that are further apart are not one wait. */
 #define NOT_WAITING_MS	1000
 
-typedef struct KafkaPartitionReader
-{
-	int32		partition;
-	int64		end;
-	int64		position;		/* everything below was fetched */
-	bool		done;			/* position reached end */
-	bool		started;		/* the library is fetching it */
-} KafkaPartitionReader;
-
 struct KafkaConsumer
 {
 	const KafkaConfig *config;
 	KafkaClient *client;		/* NULL while nothing is to be fetched */
-	rd_kafka_topic_t *topic;
 	rd_kafka_queue_t *queue;
-	char	   *topic_name;
-
-	KafkaPartitionReader *readers;
-	int			nreaders;
-	int			active;			/* readers that are not done */
-	int		   *reader_of;		/* by partition: index in readers, -1 */
-	int			npartitions;	/* length of reader_of */
+	KafkaSelection selection;
+	KafkaReaders readers;
 
 	rd_kafka_message_t *fetched[FETCH_BATCH];	/* from the queue, not yet in a buffer */
 	int			nfetched;
@@ -66,7 +52,6 @@ struct KafkaConsumer
 	KafkaBuffer *buffer;		/* holds messages of ours */
 	KafkaLagMeter *lag_meter;	/* NULL: nobody measures */
 
-	MemoryContext context;
 	MemoryContextCallback callback;
 };
 
@@ -93,10 +78,8 @@ drop_library_objects(KafkaConsumer *consumer)
 		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
 		rd_kafka_queue_destroy(consumer->queue);
 	}
-	if (consumer->topic != NULL)
-		rd_kafka_topic_destroy(consumer->topic);
+	kfdw_readers_disconnect(&consumer->readers);
 	consumer->queue = NULL;
-	consumer->topic = NULL;
 }
 
 /* The memory context goes away, most likely by an error: nothing of the handle is kept. */
@@ -119,20 +102,17 @@ connect_consumer(KafkaConsumer *consumer)
 	if (consumer->client != NULL)
 		return;
 	consumer->client = kfdw_client_acquire(consumer->config);
-	consumer->topic = rd_kafka_topic_new(consumer->client->rk, consumer->topic_name, NULL);
-	if (consumer->topic == NULL)
-		kfdw_error_topic(consumer->client, consumer->topic_name, -1, rd_kafka_last_error(),
-						 rd_kafka_err2str(rd_kafka_last_error()));
+	kfdw_readers_connect(&consumer->readers, consumer->client);
 }
 
 KafkaConsumer *
-kfdw_consumer_open(const KafkaConfig *config, const char *topic)
+kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection)
 {
 	KafkaConsumer *consumer = palloc0(sizeof(KafkaConsumer));
 
-	consumer->context = CurrentMemoryContext;
 	consumer->config = config;
-	consumer->topic_name = pstrdup(topic);
+	consumer->selection = kfdw_selection_copy(selection);
+	kfdw_readers_init(&consumer->readers, &consumer->selection);
 	consumer->callback.func = abandon_consumer;
 	consumer->callback.arg = consumer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
@@ -140,78 +120,32 @@ kfdw_consumer_open(const KafkaConfig *config, const char *topic)
 	return consumer;
 }
 
-KafkaTopicState *
-kfdw_consumer_topic_outlook(KafkaConsumer *consumer)
+KafkaOutlook *
+kfdw_consumer_outlook(KafkaConsumer *consumer)
 {
 	connect_consumer(consumer);
-	return kfdw_outlook_take(consumer->client, consumer->topic_name);
+	return kfdw_outlook_take(consumer->client, &consumer->selection);
 }
 
 void
-kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state, const KafkaPartitionFilter *filter)
+kfdw_consumer_require(KafkaConsumer *consumer, KafkaOutlook *outlook, const KafkaPartitionFilter *filter)
 {
 	connect_consumer(consumer);
-	kfdw_outlook_require(consumer->client, consumer->topic_name, state, filter);
+	kfdw_outlook_require(consumer->client, outlook, filter);
 }
 
 int64 *
-kfdw_consumer_first_since(KafkaConsumer *consumer, const int64 *times, int npartitions)
+kfdw_consumer_first_since(KafkaConsumer *consumer, const KafkaOutlook *outlook, const int64 *times)
 {
 	connect_consumer(consumer);
-	return kfdw_outlook_times(consumer->client, consumer->topic_name, times, npartitions);
-}
-
-/* Remembers the slices; those that are empty are done before they start. */
-static void
-set_readers(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
-{
-	MemoryContext old = MemoryContextSwitchTo(consumer->context);
-
-	if (consumer->readers != NULL)
-	{
-		pfree(consumer->readers);
-		pfree(consumer->reader_of);
-	}
-	consumer->npartitions = 0;
-	for (int i = 0; i < nslices; i++)
-		consumer->npartitions = Max(consumer->npartitions, slices[i].partition + 1);
-	consumer->readers = palloc0((nslices + 1) * sizeof(KafkaPartitionReader));
-	consumer->reader_of = palloc((consumer->npartitions + 1) * sizeof(int));
-	memset(consumer->reader_of, -1, (consumer->npartitions + 1) * sizeof(int));
-	consumer->nreaders = nslices;
-	consumer->active = 0;
-	for (int i = 0; i < nslices; i++)
-	{
-		KafkaPartitionReader *reader = &consumer->readers[i];
-
-		reader->partition = slices[i].partition;
-		reader->position = slices[i].from;
-		reader->end = slices[i].end;
-		reader->done = reader->position >= reader->end;
-		consumer->reader_of[reader->partition] = i;
-		consumer->active += !reader->done;
-	}
-	MemoryContextSwitchTo(old);
+	return kfdw_outlook_times(consumer->client, outlook, times);
 }
 
 /* Starts fetching a partition from the reader's position. */
 static void
-start_reader(KafkaConsumer *consumer, KafkaPartitionReader *reader)
+start_reader(KafkaConsumer *consumer, KafkaSliceReader *reader)
 {
-	if (rd_kafka_consume_start_queue(consumer->topic, reader->partition, reader->position,
-									 consumer->queue) != 0)
-		kfdw_error_topic(consumer->client, consumer->topic_name, reader->partition,
-						 rd_kafka_last_error(), rd_kafka_err2str(rd_kafka_last_error()));
-	reader->started = true;
-}
-
-/* Stops fetching a partition; local to the library, it waits for no broker. */
-static void
-stop_reader(KafkaConsumer *consumer, KafkaPartitionReader *reader)
-{
-	if (reader->started)
-		rd_kafka_consume_stop(consumer->topic, reader->partition);
-	reader->started = false;
+	kfdw_readers_start(&consumer->readers, reader, consumer->client, consumer->queue);
 }
 
 /* Stops all fetching. */
@@ -219,8 +153,8 @@ static void
 stop_fetching(KafkaConsumer *consumer)
 {
 	drop_fetched(consumer);
-	for (int i = 0; i < consumer->nreaders; i++)
-		stop_reader(consumer, &consumer->readers[i]);
+	for (int i = 0; i < consumer->readers.count; i++)
+		kfdw_readers_stop(&consumer->readers, &consumer->readers.readers[i]);
 	if (consumer->queue != NULL)
 	{
 		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
@@ -237,34 +171,22 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 
 	stop_fetching(consumer);
 	connect_consumer(consumer);
-	set_readers(consumer, slices, nslices);
+	kfdw_readers_set(&consumer->readers, slices, nslices);
 	consumer->queue = rd_kafka_queue_new(consumer->client->rk);
 	rd_kafka_queue_io_event_enable(consumer->queue, consumer->client->wake_fd, &one, sizeof(one));
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (!consumer->readers[i].done)
-			start_reader(consumer, &consumer->readers[i]);
+	for (int i = 0; i < consumer->readers.count; i++)
+		if (!consumer->readers.readers[i].done)
+			start_reader(consumer, &consumer->readers.readers[i]);
 	consumer->since_kick = 0;
 	consumer->bytes_since_kick = 0;
 	consumer->last_progress = GetCurrentTimestamp();
-}
-
-/* The partitions that are not done, as the library takes them. */
-static rd_kafka_topic_partition_list_t *
-list_active(const KafkaConsumer *consumer)
-{
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(consumer->nreaders);
-
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (!consumer->readers[i].done)
-			rd_kafka_topic_partition_list_add(list, consumer->topic_name, consumer->readers[i].partition);
-	return list;
 }
 
 void
 kfdw_consumer_show_lag(KafkaConsumer *consumer, volatile int64 *lag)
 {
 	kfdw_lag_stop(consumer->lag_meter);
-	consumer->lag_meter = kfdw_lag_start(consumer->client, list_active(consumer), lag);
+	consumer->lag_meter = kfdw_lag_start(consumer->client, kfdw_readers_list_active(&consumer->readers), lag);
 }
 
 void
@@ -290,67 +212,47 @@ kfdw_consumer_close(KafkaConsumer *consumer)
 bool
 kfdw_consumer_finished(KafkaConsumer *consumer)
 {
-	return consumer->active == 0;
-}
-
-/* The reader of a partition, NULL when it is none of ours. */
-static KafkaPartitionReader *
-find_reader(KafkaConsumer *consumer, int32 partition)
-{
-	if (partition < 0 || partition >= consumer->npartitions || consumer->reader_of[partition] < 0)
-		return NULL;
-	return &consumer->readers[consumer->reader_of[partition]];
+	return consumer->readers.active == 0;
 }
 
 int64
-kfdw_consumer_position(KafkaConsumer *consumer, int32 partition)
+kfdw_consumer_position(KafkaConsumer *consumer, const KafkaPartition *partition)
 {
-	KafkaPartitionReader *reader = find_reader(consumer, partition);
+	KafkaSliceReader *reader = kfdw_readers_get(&consumer->readers, partition);
 
 	return reader ? reader->position : -1;
 }
 
 int64
-kfdw_consumer_cached_end(KafkaConsumer *consumer, int32 partition)
+kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartition *partition)
 {
 	int64_t		low,
 				high;
 
 	if (consumer->client == NULL ||
-		rd_kafka_get_watermark_offsets(consumer->client->rk, consumer->topic_name, partition,
+		rd_kafka_get_watermark_offsets(consumer->client->rk, partition->topic, partition->number,
 									   &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0)
 		return -1;
 	return high;
 }
 
-/* Everything below position was fetched. */
-static void
-advance(KafkaConsumer *consumer, KafkaPartitionReader *reader, int64 position)
-{
-	if (position > reader->position)
-		reader->position = Min(position, reader->end);
-	if (!reader->done && reader->position >= reader->end)
-	{
-		reader->done = true;
-		consumer->active--;
-	}
-}
-
 /* For filters: the one partition of a reader. */
 static bool
-is_of_reader(const void *argument, int32 partition)
+is_of_reader(const void *argument, const KafkaPartition *partition)
 {
-	return ((const KafkaPartitionReader *) argument)->partition == partition;
+	const KafkaSliceReader *reader = argument;
+
+	return partition->topic_index == reader->topic_index && partition->number == reader->partition;
 }
 
 /* What a reader was to read is not what the topic has: it is another topic of that name. */
 static void
-report_recreated(const KafkaConsumer *consumer, const KafkaPartitionReader *reader, int64 low, int64 end)
+report_recreated(const KafkaSliceReader *reader, int64 low, int64 end)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("topic \"%s\", partition %d was recreated, or cut off, while it was read",
-					consumer->topic_name, reader->partition),
+					reader->topic, reader->partition),
 			 errdetail("Offset " INT64_FORMAT " was to be read; the topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".",
 					   reader->position, low, end),
 			 errhint("Run the statement again.")));
@@ -358,12 +260,12 @@ report_recreated(const KafkaConsumer *consumer, const KafkaPartitionReader *read
 
 /* Records were removed before they were read. */
 static void
-report_lost(const KafkaConsumer *consumer, const KafkaPartitionReader *reader, int64 low)
+report_lost(const KafkaSliceReader *reader, int64 low)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("records of topic \"%s\", partition %d were removed before they were read",
-					consumer->topic_name, reader->partition),
+					reader->topic, reader->partition),
 			 errdetail("Offset " INT64_FORMAT " is the first one missing, " INT64_FORMAT " the first one still there.",
 					   reader->position, low),
 			 errhint("Run the statement again, or set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
@@ -371,25 +273,23 @@ report_lost(const KafkaConsumer *consumer, const KafkaPartitionReader *reader, i
 
 /* The broker has no record at a reader's position: an error, or the reader goes on elsewhere. */
 static void
-meet_lost_records(KafkaConsumer *consumer, KafkaPartitionReader *reader)
+meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 {
-	KafkaTopicState *topic = kfdw_consumer_topic_outlook(consumer);
+	KafkaOutlook *outlook = kfdw_consumer_outlook(consumer);
+	const KafkaPartition *now = kfdw_outlook_find(outlook, reader->topic, reader->partition);
 	KafkaPartitionFilter filter = {is_of_reader, reader};
-	int64		low,
-				end;
 
-	if (reader->partition >= topic->npartitions)
-		report_recreated(consumer, reader, 0, 0);
-	kfdw_consumer_require(consumer, topic, &filter);
-	low = topic->low[reader->partition];
-	end = topic->end[reader->partition];
-	if (reader->position >= low)
-		report_recreated(consumer, reader, low, end);
+	if (now == NULL)
+		report_recreated(reader, 0, 0);
+	kfdw_consumer_require(consumer, outlook, &filter);
+	if (reader->position >= now->low)
+		report_recreated(reader, now->low, now->end);
 	if (consumer->config->lost_records == KAFKA_LOST_ERROR)
-		report_lost(consumer, reader, low);
+		report_lost(reader, now->low);
 
-	stop_reader(consumer, reader);
-	advance(consumer, reader, consumer->config->lost_records == KAFKA_LOST_TO_FIRST ? low : end);
+	kfdw_readers_stop(&consumer->readers, reader);
+	kfdw_readers_advance(&consumer->readers, reader,
+						 consumer->config->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
 	if (!reader->done)
 		start_reader(consumer, reader);
 }
@@ -398,10 +298,11 @@ meet_lost_records(KafkaConsumer *consumer, KafkaPartitionReader *reader)
 static void
 take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 {
-	KafkaPartitionReader *reader = find_reader(consumer, message->partition);
+	KafkaSliceReader *reader = kfdw_readers_find(&consumer->readers, message->rkt, message->partition);
 	rd_kafka_resp_err_t error = message->err;
 	int64		offset = message->offset;
 	int32		partition = message->partition;
+	const char *topic = reader != NULL ? reader->topic : kfdw_readers_awaited_topic(&consumer->readers);
 	char		reason[256];
 
 	snprintf(reason, sizeof(reason), "%s", rd_kafka_message_errstr(message));
@@ -409,7 +310,7 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 	if (error == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 	{
 		if (reader != NULL)
-			advance(consumer, reader, offset);
+			kfdw_readers_advance(&consumer->readers, reader, offset);
 		return;
 	}
 	if (reader != NULL && reader->done)
@@ -420,7 +321,7 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 		meet_lost_records(consumer, reader);
 		return;
 	}
-	kfdw_error_topic(consumer->client, consumer->topic_name, partition, error, reason);
+	kfdw_error_topic(consumer->client, topic, partition, error, reason);
 }
 
 /* Takes one message from those fetched: into the buffer, or as an event.  True when a record was added. */
@@ -428,7 +329,7 @@ static bool
 take_message(KafkaConsumer *consumer, KafkaBuffer *buffer)
 {
 	rd_kafka_message_t *message = consumer->fetched[consumer->next_fetched];
-	KafkaPartitionReader *reader;
+	KafkaSliceReader *reader;
 	int64		offset = message->offset;
 
 	if (message->err)
@@ -437,20 +338,20 @@ take_message(KafkaConsumer *consumer, KafkaBuffer *buffer)
 		take_event(consumer, message);
 		return false;
 	}
-	reader = find_reader(consumer, message->partition);
+	reader = kfdw_readers_find(&consumer->readers, message->rkt, message->partition);
 	if (reader == NULL || reader->done || offset < reader->position || offset >= reader->end)
 	{
 		consumer->next_fetched++;
 		rd_kafka_message_destroy(message);
 		if (reader != NULL && !reader->done)
-			advance(consumer, reader, offset);
+			kfdw_readers_advance(&consumer->readers, reader, offset);
 		return false;
 	}
 
 	/* it is still ours if there is no memory to add it */
-	kfdw_buffer_add_message(buffer, consumer->topic_name, message);
+	kfdw_buffer_add_message(buffer, reader->topic, reader->index, message);
 	consumer->next_fetched++;
-	advance(consumer, reader, offset + 1);
+	kfdw_readers_advance(&consumer->readers, reader, offset + 1);
 	return true;
 }
 
@@ -458,9 +359,9 @@ take_message(KafkaConsumer *consumer, KafkaBuffer *buffer)
 static void
 stop_done(KafkaConsumer *consumer)
 {
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (consumer->readers[i].done)
-			stop_reader(consumer, &consumer->readers[i]);
+	for (int i = 0; i < consumer->readers.count; i++)
+		if (consumer->readers.readers[i].done)
+			kfdw_readers_stop(&consumer->readers, &consumer->readers.readers[i]);
 }
 
 /* Wakes up the library's fetchers (see KICK_RECORDS); an answer is not needed. */
@@ -471,9 +372,9 @@ kick(KafkaConsumer *consumer)
 
 	consumer->since_kick = 0;
 	consumer->bytes_since_kick = 0;
-	if (!consumer->client->needs_kick || consumer->active == 0)
+	if (!consumer->client->needs_kick || consumer->readers.active == 0)
 		return;
-	list = list_active(consumer);
+	list = kfdw_readers_list_active(&consumer->readers);
 	for (int i = 0; i < list->cnt; i++)
 		list->elems[i].offset = 0;
 	(void) rd_kafka_offsets_for_times(consumer->client->rk, list, KICK_TIMEOUT_MS);
@@ -487,7 +388,7 @@ fetch(KafkaConsumer *consumer)
 	ssize_t		count;
 
 	stop_done(consumer);
-	if (consumer->active == 0 || consumer->queue == NULL)
+	if (consumer->readers.active == 0 || consumer->queue == NULL)
 		return false;
 	if (consumer->since_kick >= KICK_RECORDS ||
 		consumer->bytes_since_kick >= consumer->client->ahead_kb * INT64CONST(1024) / KICK_PART)
@@ -510,7 +411,7 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 {
 	int			added = 0;
 
-	if (consumer->active == 0 && consumer->next_fetched == consumer->nfetched &&
+	if (consumer->readers.active == 0 && consumer->next_fetched == consumer->nfetched &&
 		kfdw_buffer_count(buffer) == 0)
 	{
 		kfdw_consumer_close(consumer);
@@ -531,16 +432,16 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 static void
 look_at_positions(KafkaConsumer *consumer)
 {
-	rd_kafka_topic_partition_list_t *list = list_active(consumer);
+	rd_kafka_topic_partition_list_t *list = kfdw_readers_list_active(&consumer->readers);
 
 	if (rd_kafka_position(consumer->client->rk, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		for (int i = 0; i < list->cnt; i++)
 		{
-			KafkaPartitionReader *reader = find_reader(consumer, list->elems[i].partition);
+			KafkaSliceReader *reader = list->elems[i].opaque;
 
 			/* behind what the queue still holds is nothing, as it was drained */
 			if (reader->end != PG_INT64_MAX && list->elems[i].offset >= reader->end)
-				advance(consumer, reader, list->elems[i].offset);
+				kfdw_readers_advance(&consumer->readers, reader, list->elems[i].offset);
 		}
 	rd_kafka_topic_partition_list_destroy(list);
 }
@@ -549,8 +450,8 @@ look_at_positions(KafkaConsumer *consumer)
 static bool
 is_overdue(KafkaConsumer *consumer)
 {
-	for (int i = 0; i < consumer->nreaders; i++)
-		if (!consumer->readers[i].done && consumer->readers[i].end != PG_INT64_MAX)
+	for (int i = 0; i < consumer->readers.count; i++)
+		if (!consumer->readers.readers[i].done && consumer->readers.readers[i].end != PG_INT64_MAX)
 			return TimestampDifferenceExceeds(consumer->last_progress, GetCurrentTimestamp(),
 											  consumer->client->request_timeout_ms);
 	return false;
@@ -575,7 +476,7 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 		consumer->last_progress = before;
 	kfdw_client_wait(consumer->client, timeout_ms);
 	if (is_refused(consumer->client) || is_overdue(consumer))
-		kfdw_error_unreachable(consumer->client, consumer->topic_name);
+		kfdw_error_unreachable(consumer->client, kfdw_readers_awaited_topic(&consumer->readers));
 	consumer->last_wait = GetCurrentTimestamp();
 	if (TimestampDifferenceExceeds(before, consumer->last_wait, (int) Min(timeout_ms, 50)))
 		look_at_positions(consumer);

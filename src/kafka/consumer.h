@@ -1,6 +1,6 @@
 /*
  * consumer.h
- *	  Reading partitions of a topic between given offsets, into a buffer.
+ *	  Reading partitions of topics between given offsets, into a buffer.
  */
 #ifndef KFDW_CONSUMER_H
 #define KFDW_CONSUMER_H
@@ -11,32 +11,21 @@
 
 typedef struct KafkaConsumer KafkaConsumer;
 
-/* Records from (inclusive) .. end (exclusive) of a partition. */
-typedef struct KafkaSlice
-{
-	int32		partition;
-	int64		from;
-	int64		end;			/* PG_INT64_MAX: never ends */
-	int64		since;			/* only what stands behind the first record of this time, in
-								 * milliseconds since 1970, or later is wanted */
-} KafkaSlice;
-
 /*
  * A consumer belongs to the memory context it was opened in, and the configuration
  * stays as long: resetting that context closes it and frees the records that it handed
  * out.  It has a client, with its threads, files and memory, only until everything was
  * fetched and handed out.
  */
-extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const char *topic);
+extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection);
 
-/* See outlook.h: what is known of the topic, and asking for what some need to know. */
-extern KafkaTopicState *kfdw_consumer_topic_outlook(KafkaConsumer *consumer);
-extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaTopicState *state,
+/* See outlook.h: what is known of the partitions, asking for what some need to know, and for times. */
+extern KafkaOutlook *kfdw_consumer_outlook(KafkaConsumer *consumer);
+extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaOutlook *outlook,
 								  const KafkaPartitionFilter *filter);
+extern int64 *kfdw_consumer_first_since(KafkaConsumer *consumer, const KafkaOutlook *outlook, const int64 *times);
 
-/* See kfdw_outlook_times(). */
-extern int64 *kfdw_consumer_first_since(KafkaConsumer *consumer, const int64 *times, int npartitions);
-
+/* Starts to read slices, at most one of a partition, in place of what was read before. */
 extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
 extern void kfdw_consumer_close(KafkaConsumer *consumer);
 
@@ -44,10 +33,10 @@ extern void kfdw_consumer_close(KafkaConsumer *consumer);
 extern bool kfdw_consumer_finished(KafkaConsumer *consumer);
 
 /* The offset up to which a started partition was fetched, gaps and markers included. */
-extern int64 kfdw_consumer_position(KafkaConsumer *consumer, int32 partition);
+extern int64 kfdw_consumer_position(KafkaConsumer *consumer, const KafkaPartition *partition);
 
 /* The last stable offset or high watermark that the last fetch told, -1 when none did yet. */
-extern int64 kfdw_consumer_cached_end(KafkaConsumer *consumer, int32 partition);
+extern int64 kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartition *partition);
 
 /*
  * From now on *lag tells, while the process is busy and until it fills a buffer again, how

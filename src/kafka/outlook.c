@@ -1,6 +1,8 @@
 /*
  * outlook.c
- *	  What the brokers say of a topic's partitions: where they begin and end.
+ *	  What the brokers say of the partitions that are read: where they begin and end.
+ *
+ * Each topic is asked for by a call of its own.
  */
 #include "postgres.h"
 
@@ -11,106 +13,186 @@
 
 /* Takes over what came for a partition. */
 static void
-take_answer(KafkaTopicState *state, int32 partition, const KafkaPartitionAnswer *answer)
+take_answer(KafkaPartition *partition, const KafkaPartitionAnswer *answer)
 {
-	state->low[partition] = answer->low;
-	state->end[partition] = answer->end;
-	state->trouble[partition] = answer->end < 0 ? rd_kafka_err2str(answer->error) : NULL;
+	partition->low = answer->low;
+	partition->end = answer->end;
+	partition->trouble = answer->end < 0 ? rd_kafka_err2str(answer->error) : NULL;
 }
 
-/* Room for what is known of partitions. */
-static KafkaTopicState *
-make_state(int npartitions)
+/* Partitions that are selected by their numbers are there; where all later ones are, there may be none yet. */
+static void
+check_selected(KafkaClient *client, const KafkaSelection *selection, const KafkaTopic *topic)
 {
-	KafkaTopicState *state = palloc0(sizeof(KafkaTopicState));
+	for (int i = 0; i < selection->nranges; i++)
+	{
+		const KafkaPartitionRange *range = &selection->ranges[i];
 
-	state->npartitions = npartitions;
-	state->low = palloc(npartitions * sizeof(int64));
-	state->end = palloc(npartitions * sizeof(int64));
-	state->trouble = palloc(npartitions * sizeof(char *));
-	return state;
+		if (range->last != KAFKA_ALL_LATER && range->last >= topic->npartitions)
+			kfdw_error_no_partition(client, topic->name, Max(range->first, topic->npartitions), topic->npartitions);
+	}
 }
 
-KafkaTopicState *
-kfdw_outlook_take(KafkaClient *client, const char *topic)
+/* Adds the partitions of a topic that are selected to an outlook. */
+static void
+add_topic(KafkaOutlook *outlook, const KafkaSelection *selection, const KafkaTopicCall *call)
 {
-	KafkaTopicCall *call = kfdw_topic_offsets(client, topic, NULL, 0);
-	KafkaTopicState *state = make_state(call->npartitions);
+	KafkaTopic *topic = &outlook->topics[outlook->ntopics];
+	int			room = outlook->npartitions + call->npartitions + 1;
 
-	for (int p = 0; p < state->npartitions; p++)
-		take_answer(state, p, &call->partitions[p]);
-	if (call->cluster_id != NULL)
-		state->cluster_id = pstrdup(call->cluster_id);
-	kfdw_topic_done(call);
+	topic->name = pstrdup(call->topic);
+	topic->npartitions = call->npartitions;
+	topic->first = outlook->npartitions;
+	if (outlook->partitions == NULL)
+		outlook->partitions = palloc(room * sizeof(KafkaPartition));
+	else
+		outlook->partitions = repalloc(outlook->partitions, room * sizeof(KafkaPartition));
+	for (int32 number = 0; number < call->npartitions; number++)
+	{
+		KafkaPartition *partition = &outlook->partitions[outlook->npartitions];
+
+		if (!kfdw_selection_has(selection, number))
+			continue;
+		partition->index = outlook->npartitions++;
+		partition->topic_index = outlook->ntopics;
+		partition->topic = topic->name;
+		partition->number = number;
+		take_answer(partition, &call->partitions[number]);
+	}
+	topic->count = outlook->npartitions - topic->first;
+	outlook->ntopics++;
+}
+
+KafkaOutlook *
+kfdw_outlook_take(KafkaClient *client, const KafkaSelection *selection)
+{
+	KafkaOutlook *outlook = palloc0(sizeof(KafkaOutlook));
+
+	outlook->topics = palloc0(selection->ntopics * sizeof(KafkaTopic));
+	for (int t = 0; t < selection->ntopics; t++)
+	{
+		KafkaTopicCall *call = kfdw_topic_offsets(client, selection->topics[t], NULL, 0);
+
+		add_topic(outlook, selection, call);
+		if (call->cluster_id != NULL && outlook->cluster_id == NULL)
+			outlook->cluster_id = pstrdup(call->cluster_id);
+		kfdw_topic_done(call);
+		check_selected(client, selection, &outlook->topics[t]);
+	}
 
 	/* it answers: whatever trouble there was is over */
 	client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
-	return state;
+	return outlook;
 }
 
-/* Takes over the answers of a call; the first partition that has none, or -1. */
-static int32
-take_required(KafkaTopicState *state, const KafkaTopicCall *call, rd_kafka_resp_err_t *error)
+/* Takes over the answers of a call; the first partition that has none, or NULL. */
+static const KafkaPartition *
+take_required(KafkaOutlook *outlook, const KafkaTopic *topic, const KafkaTopicCall *call,
+			  rd_kafka_resp_err_t *error)
 {
-	for (int p = 0; p < call->nrequired; p++)
+	for (int p = topic->first; p < topic->first + topic->count; p++)
 	{
+		KafkaPartition *partition = &outlook->partitions[p];
+
 		*error = call->error;
-		if (!call->required[p])
+		if (!call->required[partition->number])
 			continue;
-		if (p >= call->npartitions)
-			return p;
-		take_answer(state, p, &call->partitions[p]);
-		if (call->partitions[p].error)
-			*error = call->partitions[p].error;
-		if (state->end[p] < 0)
-			return p;
+		if (partition->number >= call->npartitions)
+			return partition;
+		take_answer(partition, &call->partitions[partition->number]);
+		if (call->partitions[partition->number].error)
+			*error = call->partitions[partition->number].error;
+		if (partition->end < 0)
+			return partition;
 	}
-	return -1;
+	return NULL;
 }
 
 /* Takes over what a call says of the partitions that it requires; that one is missing is an error. */
 static void
-take_all(KafkaClient *client, const char *topic, KafkaTopicState *state, KafkaTopicCall *call)
+take_all(KafkaClient *client, KafkaOutlook *outlook, const KafkaTopic *topic, KafkaTopicCall *call)
 {
 	rd_kafka_resp_err_t error;
-	int32		missing = take_required(state, call, &error);
-	bool		unknown = missing >= call->npartitions;
+	const KafkaPartition *missing = take_required(outlook, topic, call, &error);
+	bool		unknown = missing != NULL && missing->number >= call->npartitions;
 
 	kfdw_topic_done(call);
-	if (missing < 0)
+	if (missing == NULL)
 		return;
 	if (unknown && kfdw_fault_course(error) == KAFKA_PASSES)
-		kfdw_error_unreachable(client, topic);
-	kfdw_error_topic(client, topic, unknown ? -1 : missing, error,
+		kfdw_error_unreachable(client, topic->name);
+	kfdw_error_topic(client, topic->name, unknown ? -1 : missing->number, error,
 					 rd_kafka_err2str(error));
 }
 
-void
-kfdw_outlook_require(KafkaClient *client, const char *topic, KafkaTopicState *state,
-					 const KafkaPartitionFilter *filter)
+/* The same for the partitions of one of the topics. */
+static void
+require_topic(KafkaClient *client, KafkaOutlook *outlook, const KafkaTopic *topic,
+			  const KafkaPartitionFilter *filter)
 {
-	bool	   *required = palloc(Max(state->npartitions, 1) * sizeof(bool));
+	bool	   *required = palloc0(Max(topic->npartitions, 1) * sizeof(bool));
 	int			missing = 0;
 
-	for (int p = 0; p < state->npartitions; p++)
+	for (int p = topic->first; p < topic->first + topic->count; p++)
 	{
-		required[p] = state->end[p] < 0 && (filter == NULL || filter->admits(filter->argument, p));
-		missing += required[p];
+		const KafkaPartition *partition = &outlook->partitions[p];
+
+		if (partition->end >= 0 || (filter != NULL && !filter->admits(filter->argument, partition)))
+			continue;
+		required[partition->number] = true;
+		missing++;
 	}
 	if (missing > 0)
-		take_all(client, topic, state, kfdw_topic_offsets(client, topic, required, state->npartitions));
+		take_all(client, outlook, topic, kfdw_topic_offsets(client, topic->name, required, topic->npartitions));
 	pfree(required);
 }
 
-int64 *
-kfdw_outlook_times(KafkaClient *client, const char *topic, const int64 *times, int npartitions)
+void
+kfdw_outlook_require(KafkaClient *client, KafkaOutlook *outlook, const KafkaPartitionFilter *filter)
 {
-	KafkaTopicState *found = make_state(npartitions);
-	int64	   *first = found->end;
+	for (int t = 0; t < outlook->ntopics; t++)
+		require_topic(client, outlook, &outlook->topics[t], filter);
+}
 
-	take_all(client, topic, found, kfdw_topic_times(client, topic, times, npartitions));
-	pfree(found->low);
-	pfree(found->trouble);
-	pfree(found);
+/* Asks for the times of one of the topics' partitions; the answers are the ends in "found". */
+static void
+find_times(KafkaClient *client, KafkaOutlook *found, const KafkaTopic *topic, const int64 *times)
+{
+	int64	   *asked = palloc0(Max(topic->npartitions, 1) * sizeof(int64));
+	bool		any = false;
+
+	for (int p = topic->first; p < topic->first + topic->count; p++)
+	{
+		asked[found->partitions[p].number] = times[p];
+		any |= times[p] > 0;
+	}
+	if (any)
+		take_all(client, found, topic, kfdw_topic_times(client, topic->name, asked, topic->npartitions));
+	pfree(asked);
+}
+
+int64 *
+kfdw_outlook_times(KafkaClient *client, const KafkaOutlook *outlook, const int64 *times)
+{
+	KafkaOutlook found = *outlook;
+	size_t		size = Max(outlook->npartitions, 1) * sizeof(KafkaPartition);
+	int64	   *first = palloc(Max(outlook->npartitions, 1) * sizeof(int64));
+
+	found.partitions = palloc(size);
+	memcpy(found.partitions, outlook->partitions, outlook->npartitions * sizeof(KafkaPartition));
+	for (int t = 0; t < found.ntopics; t++)
+		find_times(client, &found, &found.topics[t], times);
+	for (int p = 0; p < found.npartitions; p++)
+		first[p] = found.partitions[p].end;
+	pfree(found.partitions);
 	return first;
+}
+
+KafkaPartition *
+kfdw_outlook_find(const KafkaOutlook *outlook, const char *topic, int32 number)
+{
+	for (int p = 0; p < outlook->npartitions; p++)
+		if (outlook->partitions[p].number == number && strcmp(outlook->partitions[p].topic, topic) == 0)
+			return &outlook->partitions[p];
+	return NULL;
 }

@@ -31,6 +31,7 @@ typedef struct KafkaRecord
 {
 	const char *topic;
 	int32		partition;		/* KAFKA_PARTITION_ANY only when writing */
+	int			index;			/* of the partition among those that are read together */
 	int64		offset;
 	int64		timestamp;		/* milliseconds since 1970, or KAFKA_NO_TIMESTAMP */
 	KafkaTimestampType timestamp_type;

@@ -7,6 +7,7 @@
 
 #include "format/format.h"
 #include "kafka/config.h"
+#include "kafka/selection.h"
 
 /* Where a partition without a position starts; also what replaces one out of range. */
 typedef enum KafkaOffsetReset
@@ -51,7 +52,8 @@ typedef struct KafkaTableOptions
 	Oid			relid;
 	Oid			serverid;
 	const char *server;			/* its name */
-	const char *topic;
+	const char *topic;			/* as it is written: perhaps a list */
+	KafkaSelection selection;
 	KafkaFormatOptions format;
 
 	/* reading */

@@ -263,6 +263,18 @@ read_format(KafkaFormatOptions *format, const KafkaOptionSetting *settings)
 	format->csv.null = settings[KAFKA_OPT_NULL].text;
 }
 
+/* What is read: topics and partitions, which were checked when they were set. */
+static void
+read_selection(KafkaTableOptions *options, const KafkaOptionSetting *settings)
+{
+	const char *partitions = settings[KAFKA_OPT_PARTITIONS].text;
+
+	options->topic = settings[KAFKA_OPT_TOPIC].text;
+	(void) kfdw_selection_set_topics(&options->selection, options->topic);
+	if (partitions != NULL)
+		(void) kfdw_selection_set_partitions(&options->selection, partitions);
+}
+
 KafkaTableOptions *
 kfdw_options_table(Oid relid, Oid userid)
 {
@@ -280,7 +292,7 @@ kfdw_options_table(Oid relid, Oid userid)
 	kfdw_option_check_credentials(settings, server->servername);
 
 	result->server = server->servername;
-	result->topic = settings[KAFKA_OPT_TOPIC].text;
+	read_selection(result, settings);
 	read_format(&result->format, settings);
 
 	result->group_id = settings[KAFKA_OPT_GROUP_ID].text;
@@ -348,7 +360,7 @@ are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)
 static bool
 are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 {
-	return strcmp(left->server, right->server) == 0 && strcmp(left->topic, right->topic) == 0 &&
+	return strcmp(left->server, right->server) == 0 && kfdw_selection_equal(&left->selection, &right->selection) &&
 		kfdw_format_options_equal(&left->format, &right->format) &&
 		left->auto_offset_reset == right->auto_offset_reset &&
 		left->on_offset_out_of_range == right->on_offset_out_of_range &&

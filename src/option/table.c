@@ -303,7 +303,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_TOPIC] = {
 		"topic", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_STRING, KAFKA_OPTION_REQUIRED,
 		.check = kfdw_option_check_topic,
-		.help = "the topic that the table shows"
+		.help = "the topic that the table shows, or a list of topics, separated by commas, for reading"
 	},
 	[KAFKA_OPT_FORMAT] = {
 		"format", NULL, KAFKA_ON_TABLE, BOTH, KAFKA_TYPE_ENUM,
@@ -346,6 +346,11 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"group_id", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_STRING,
 		.check = kfdw_option_check_name,
 		.help = "consumer group; with it, reading moves the group's position"
+	},
+	[KAFKA_OPT_PARTITIONS] = {
+		"partitions", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_partitions,
+		.help = "the partitions that are read, as 0-3,7 or 4- (4 and all that come later); all by default"
 	},
 	[KAFKA_OPT_AUTO_OFFSET_RESET] = {
 		"auto_offset_reset", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,

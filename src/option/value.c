@@ -12,6 +12,7 @@
 #include "utils/varlena.h"
 
 #include "format/columns.h"
+#include "kafka/selection.h"
 #include "option/value.h"
 
 #define MAX_TOPIC_LENGTH	249
@@ -220,22 +221,38 @@ kfdw_option_check_character(const KafkaOption *option, const char *value)
 		report_invalid_value(option, value, "The value must be a single one-byte character, and no line end.");
 }
 
-/* The rules of Kafka for the names of topics. */
+/* The rules of Kafka for the name of a topic. */
+static bool
+is_topic_name(const char *name)
+{
+	size_t		valid = strspn(name, LETTERS DIGITS "._-");
+
+	return name[valid] == '\0' && valid <= MAX_TOPIC_LENGTH && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 void
 kfdw_option_check_topic(const KafkaOption *option, const char *value)
 {
-	size_t		valid = strspn(value, LETTERS DIGITS "._-");
+	KafkaSelection selection = {0};
+	const char *problem = kfdw_selection_set_topics(&selection, value);
 
-	if (strchr(value, ',') != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a list of topics is not supported in this version"),
-				 errhint("Create a foreign table for each topic.")));
-	if (value[valid] != '\0' || valid > MAX_TOPIC_LENGTH ||
-		strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
-		report_invalid_value(option, value,
-							 psprintf("The name of a topic has at most %d of the characters a-z, A-Z, 0-9, \".\", \"_\" and \"-\".",
-									  MAX_TOPIC_LENGTH));
+	if (problem != NULL)
+		report_invalid_value(option, value, problem);
+	for (int t = 0; t < selection.ntopics; t++)
+		if (!is_topic_name(selection.topics[t]))
+			report_invalid_value(option, value,
+								 psprintf("The name of a topic has at most %d of the characters a-z, A-Z, 0-9, \".\", \"_\" and \"-\".",
+										  MAX_TOPIC_LENGTH));
+}
+
+void
+kfdw_option_check_partitions(const KafkaOption *option, const char *value)
+{
+	KafkaSelection selection = {0};
+	const char *problem = kfdw_selection_set_partitions(&selection, value);
+
+	if (problem != NULL)
+		report_invalid_value(option, value, problem);
 }
 
 /* columns.c knows what a column can hold. */

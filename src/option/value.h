@@ -87,6 +87,7 @@ extern void kfdw_option_check_servers(const KafkaOption *option, const char *val
 extern void kfdw_option_check_name(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_character(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_topic(const KafkaOption *option, const char *value);
+extern void kfdw_option_check_partitions(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_metadata(const KafkaOption *option, const char *value);
 
 #endif							/* KFDW_OPTION_VALUE_H */

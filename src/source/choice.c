@@ -16,23 +16,23 @@ report_idle(const KafkaConsumingScan *scan)
 	int			missed = 0;
 
 	/* one that was left as it has nothing to read is free */
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
 		wanted += scan->wanted[p];
 		missed += positions->partitions[p].claim == KAFKA_CLAIM_MISSED && scan->wanted[p];
 	}
 	if (missed > 0 && missed == wanted)
 		ereport(NOTICE,
-				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->key.topic),
+				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->topic),
 				 errdetail("Other consumers of group \"%s\" hold all %d of them, or moved them since the query began.",
-						   positions->key.group_id, missed)));
+						   positions->group_id, missed)));
 }
 
 /* For filters: the partitions that a scan wants. */
 static bool
-is_wanted(const void *argument, int32 partition)
+is_wanted(const void *argument, const KafkaPartition *partition)
 {
-	return ((const KafkaConsumingScan *) argument)->wanted[partition];
+	return ((const KafkaConsumingScan *) argument)->wanted[partition->index];
 }
 
 /* Takes one or all of the partitions that a scan wants; true when that were some. */
@@ -57,10 +57,10 @@ take_partitions(KafkaConsumingScan *scan, KafkaConsumer *consumer, KafkaGreed gr
 
 /* True when a scan is to read a partition already. */
 static bool
-has_slice(const KafkaConsumingScan *scan, int32 partition)
+has_slice(const KafkaConsumingScan *scan, int partition)
 {
 	for (int i = 0; i < scan->nslices; i++)
-		if (scan->slices[i].partition == partition)
+		if (scan->slices[i].partition->index == partition)
 			return true;
 	return false;
 }
@@ -73,8 +73,9 @@ add_slices(KafkaConsumingScan *scan, int count)
 
 	for (int i = 0; i < consumption->nheld && count > 0; i++)
 	{
-		int32		p = consumption->order[i];
-		KafkaSlice	slice = {p, consumption->positions->partitions[p].from, consumption->ends[p]};
+		int			p = consumption->order[i];
+		const KafkaPositions *positions = consumption->positions;
+		KafkaSlice	slice = {&positions->outlook->partitions[p], positions->partitions[p].from, consumption->ends[p]};
 
 		if (!scan->wanted[p] || has_slice(scan, p))
 			continue;
@@ -100,15 +101,15 @@ void
 kfdw_choice_make(KafkaConsumingScan *scan, KafkaConsumer *consumer, const KafkaPartitionFilter *filter,
 				 KafkaGreed greed)
 {
-	int			npartitions = scan->consumption->positions->topic->npartitions;
+	const KafkaOutlook *outlook = scan->consumption->positions->outlook;
 
-	for (int p = 0; p < npartitions; p++)
-		scan->wanted[p] = filter == NULL || filter->admits(filter->argument, p);
+	for (int p = 0; p < outlook->npartitions; p++)
+		scan->wanted[p] = filter == NULL || filter->admits(filter->argument, &outlook->partitions[p]);
 	scan->nslices = 0;
 	if (greed == KAFKA_TAKE_ALL)
 	{
 		(void) take_partitions(scan, consumer, greed);
-		add_slices(scan, npartitions);
+		add_slices(scan, outlook->npartitions);
 	}
 	else
 		(void) kfdw_choice_extend(scan, consumer);
@@ -120,5 +121,5 @@ void
 kfdw_choice_repeat(KafkaConsumingScan *scan)
 {
 	for (int i = 0; i < scan->nslices; i++)
-		scan->slices[i].end = scan->next[scan->slices[i].partition];
+		scan->slices[i].end = scan->next[scan->slices[i].partition->index];
 }

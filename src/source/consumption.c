@@ -47,7 +47,7 @@ forget(KafkaConsumption *consumption)
 
 /* A consumption of other scans in this transaction that still reads a partition. */
 static const KafkaConsumption *
-find_reader(const KafkaPositionKey *key, int32 partition)
+find_reader(const KafkaPositionKey *key, int32 number)
 {
 	dlist_iter	iter;
 
@@ -56,32 +56,37 @@ find_reader(const KafkaPositionKey *key, int32 partition)
 		KafkaConsumption *other = dlist_container(KafkaConsumption, node, iter.cur);
 		const KafkaPositions *positions = other->positions;
 
-		if (!dlist_is_empty(&other->scans) && strcmp(positions->key.group_id, key->group_id) == 0 &&
-			strcmp(positions->key.server, key->server) == 0 && strcmp(positions->key.topic, key->topic) == 0 &&
-			partition < positions->topic->npartitions && positions->partitions[partition].claim == KAFKA_CLAIM_HELD)
+		const KafkaPartition *partition;
+
+		if (dlist_is_empty(&other->scans) || strcmp(positions->group_id, key->group_id) != 0 ||
+			strcmp(positions->server, key->server) != 0)
+			continue;
+		partition = kfdw_outlook_find(positions->outlook, key->topic, number);
+		if (partition != NULL && positions->partitions[partition->index].claim == KAFKA_CLAIM_HELD)
 			return other;
 	}
 	return NULL;
 }
 
 void
-kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 partition)
+kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 number)
 {
-	if (find_reader(key, partition) != NULL)
+	if (find_reader(key, number) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("partition %d of topic \"%s\" is being consumed by another query of this transaction",
-						partition, key->topic),
+						number, key->topic),
 				 errhint("Close the cursor that reads it, or read the topic once, in a MATERIALIZED common table expression.")));
 }
 
 /* Sets the end of a partition that was just started. */
 static void
-add_held(KafkaConsumption *consumption, int32 partition)
+add_held(KafkaConsumption *consumption, int partition)
 {
-	int64		from = consumption->positions->partitions[partition].from;
+	const KafkaPositions *positions = consumption->positions;
+	int64		from = positions->partitions[partition].from;
 
-	consumption->ends[partition] = Max(consumption->positions->topic->end[partition], from);
+	consumption->ends[partition] = Max(positions->outlook->partitions[partition].end, from);
 	consumption->order[consumption->nheld++] = partition;
 	for (KafkaProgressMark *mark = consumption->marks; mark != NULL; mark = mark->outer)
 		mark->next[partition] = from;
@@ -93,7 +98,7 @@ kfdw_consumption_add_held(KafkaConsumption *consumption)
 	const KafkaPositions *positions = consumption->positions;
 	int			before = consumption->nheld;
 
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD && consumption->ends[p] < 0)
 			add_held(consumption, p);
 	return consumption->nheld > before;
@@ -117,11 +122,11 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 	consumption->statement = statement;
 	consumption->relid = options->relid;
 	consumption->level = GetCurrentTransactionNestLevel();
-	consumption->positions = kfdw_positions_create(&current, kfdw_consumer_topic_outlook(consumer));
-	npartitions = consumption->positions->topic->npartitions;
+	consumption->positions = kfdw_positions_create(&current, kfdw_consumer_outlook(consumer));
+	npartitions = consumption->positions->outlook->npartitions;
 	consumption->ends = palloc(Max(npartitions, 1) * sizeof(int64));
 	memset(consumption->ends, -1, npartitions * sizeof(int64));
-	consumption->order = palloc(Max(npartitions, 1) * sizeof(int32));
+	consumption->order = palloc(Max(npartitions, 1) * sizeof(int));
 	dlist_push_tail(&consumptions, &consumption->node);
 	MemoryContextSwitchTo(old);
 	return consumption;
@@ -181,10 +186,10 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 		consumption = begin_consumption(statement, options, consumer);
 		consumption->recorded = recorded;
 	}
-	npartitions = consumption->positions->topic->npartitions;
+	npartitions = consumption->positions->outlook->npartitions;
 	scan->wanted = palloc0(npartitions * sizeof(bool));
-	scan->slices = palloc(npartitions * sizeof(KafkaSlice));
-	scan->next = palloc(npartitions * sizeof(int64));
+	scan->slices = palloc(Max(npartitions, 1) * sizeof(KafkaSlice));
+	scan->next = palloc(Max(npartitions, 1) * sizeof(int64));
 	memset(scan->next, -1, npartitions * sizeof(int64));
 	scan->callback.func = abandon_scan;
 	scan->callback.arg = scan;
@@ -201,7 +206,7 @@ mark_progress(KafkaConsumption *consumption)
 	int			level = GetCurrentTransactionNestLevel();
 	int			marked = consumption->marks ? consumption->marks->level : consumption->level;
 	KafkaProgressMark *mark;
-	int			npartitions = consumption->positions->topic->npartitions;
+	int			npartitions = consumption->positions->outlook->npartitions;
 
 	if (level <= marked)
 		return;
@@ -215,7 +220,7 @@ mark_progress(KafkaConsumption *consumption)
 }
 
 void
-kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset)
+kfdw_consumption_delivered(KafkaConsumingScan *scan, int partition, int64 offset)
 {
 	int64	   *next = &scan->consumption->positions->partitions[partition].next;
 
@@ -230,7 +235,7 @@ begin_dead_letters(KafkaConsumption *consumption)
 {
 	MemoryContext old = MemoryContextSwitchTo(consumption->context);
 
-	consumption->set_aside = palloc0(consumption->positions->topic->npartitions * sizeof(int64));
+	consumption->set_aside = palloc0(consumption->positions->outlook->npartitions * sizeof(int64));
 	consumption->dead_letters = kfdw_dead_letters_begin();
 	MemoryContextSwitchTo(old);
 }
@@ -243,10 +248,10 @@ kfdw_consumption_set_aside(KafkaConsumingScan *scan, const KafkaRecord *record, 
 
 	if (consumption->dead_letters == NULL)
 		begin_dead_letters(consumption);
-	if (record->offset < consumption->set_aside[record->partition])
+	if (record->offset < consumption->set_aside[record->index])
 		return;
 	kfdw_dead_letters_add(consumption->dead_letters, record, KAFKA_STAGE_DECODE, error);
-	consumption->set_aside[record->partition] = record->offset + 1;
+	consumption->set_aside[record->index] = record->offset + 1;
 }
 
 void
@@ -255,23 +260,23 @@ kfdw_consumption_finished(KafkaConsumingScan *scan)
 	mark_progress(scan->consumption);
 	for (int i = 0; i < scan->nslices; i++)
 	{
-		int32		p = scan->slices[i].partition;
+		int			p = scan->slices[i].partition->index;
 
 		scan->next[p] = scan->consumption->positions->partitions[p].next = scan->slices[i].end;
 	}
 }
 
-/* Writes what was set aside below the positions; what a savepoint took back is above them. */
+/* Writes what was set aside of a topic below the positions; what a savepoint took back is above them. */
 static void
-write_dead_letters(const KafkaConsumption *consumption)
+write_dead_letters(const KafkaConsumption *consumption, const KafkaTopic *topic)
 {
 	const KafkaPositions *positions = consumption->positions;
-	KafkaReader reader = {NULL, positions->key.server, positions->key.group_id};
-	int64	   *below = palloc0(positions->topic->npartitions * sizeof(int64));
+	KafkaReader reader = {NULL, positions->server, positions->group_id};
+	int64	   *below = palloc0(Max(topic->npartitions, 1) * sizeof(int64));
 
-	for (int p = 0; p < positions->topic->npartitions; p++)
-		below[p] = positions->partitions[p].next;
-	kfdw_dead_letters_write(consumption->dead_letters, &reader, below, positions->topic->npartitions);
+	for (int p = topic->first; p < topic->first + topic->count; p++)
+		below[positions->outlook->partitions[p].number] = positions->partitions[p].next;
+	kfdw_dead_letters_write(consumption->dead_letters, &reader, topic->name, below, topic->npartitions);
 	pfree(below);
 }
 
@@ -279,13 +284,13 @@ write_dead_letters(const KafkaConsumption *consumption)
 static void
 write_positions(KafkaConsumption *consumption)
 {
-	const KafkaPositionKey *key = &consumption->positions->key;
+	const KafkaPositions *positions = consumption->positions;
 
 	consumption->written_level = GetCurrentTransactionNestLevel();
-	if (consumption->dead_letters != NULL)
-		write_dead_letters(consumption);
+	for (int t = 0; consumption->dead_letters != NULL && t < positions->outlook->ntopics; t++)
+		write_dead_letters(consumption, &positions->outlook->topics[t]);
 	if (kfdw_positions_write(consumption->positions) && !consumption->recorded)
-		kfdw_permit_record(consumption->relid, key->server, key->group_id);
+		kfdw_permit_record(consumption->relid, positions->server, positions->group_id);
 }
 
 /* Notes when a scan did not read what others of its statement read of the partitions that it wanted. */
@@ -296,7 +301,7 @@ compare(const KafkaConsumingScan *scan)
 
 	for (int i = 0; i < consumption->nheld; i++)
 	{
-		int32		p = consumption->order[i];
+		int			p = consumption->order[i];
 		const KafkaPartitionPosition *partition = &consumption->positions->partitions[p];
 
 		if (scan->next[p] >= 0)
@@ -314,7 +319,7 @@ check_even(const KafkaConsumption *consumption)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("two scans of topic \"%s\" in one statement did not read the same records",
-						consumption->positions->key.topic),
+						consumption->positions->topic),
 				 errhint("Read the consuming table once, in a MATERIALIZED common table expression.")));
 }
 
@@ -378,7 +383,7 @@ check_run(const EState *statement)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_CURSOR_STATE),
 					 errmsg("cannot go on reading topic \"%s\": records that this cursor read were rolled back with a savepoint",
-							consumption->positions->key.topic),
+							consumption->positions->topic),
 					 errhint("Close the cursor and open it again; it starts with the records that were taken back.")));
 	}
 }
@@ -440,7 +445,7 @@ roll_back(KafkaConsumption *consumption, int level)
 	}
 	while (consumption->marks != NULL && consumption->marks->level >= level)
 	{
-		for (int p = 0; p < consumption->positions->topic->npartitions; p++)
+		for (int p = 0; p < consumption->positions->outlook->npartitions; p++)
 			consumption->positions->partitions[p].next = consumption->marks->next[p];
 		consumption->marks = consumption->marks->outer;
 		consumption->rolled_back = true;

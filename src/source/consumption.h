@@ -36,7 +36,7 @@ typedef struct KafkaConsumption
 	Oid			relid;
 	KafkaPositions *positions;
 	int64	   *ends;			/* by partition: where reading ends in what is claimed, else -1 */
-	int32	   *order;			/* what is claimed, as it was */
+	int		   *order;			/* what is claimed, as it was */
 	int			nheld;			/* so many of them */
 
 	KafkaDeadLetters *dead_letters; /* what cannot be decoded; NULL: nothing yet */
@@ -69,13 +69,13 @@ extern KafkaConsumingScan *kfdw_consumption_begin(const EState *statement, const
 												  KafkaConsumer *consumer);
 
 /* Raises an error where another query of the transaction reads a partition that is to be claimed. */
-extern void kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 partition);
+extern void kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 number);
 
 /* Partitions may have been taken: decides where their reading ends.  True when there were some. */
 extern bool kfdw_consumption_add_held(KafkaConsumption *consumption);
 
 /* A record was handed to the executor. */
-extern void kfdw_consumption_delivered(KafkaConsumingScan *scan, int32 partition, int64 offset);
+extern void kfdw_consumption_delivered(KafkaConsumingScan *scan, int partition, int64 offset);
 
 /* The record that was delivered last cannot be decoded: it becomes a dead letter when the positions are written. */
 extern void kfdw_consumption_set_aside(KafkaConsumingScan *scan, const KafkaRecord *record, const ErrorData *error);

@@ -18,7 +18,7 @@ void
 kfdw_fetch_open(KafkaFetch *fetch, const KafkaTableOptions *options, KafkaActivity *activity)
 {
 	fetch->buffer = kfdw_buffer_create(FETCH_RECORDS, FETCH_BYTES);
-	fetch->consumer = kfdw_consumer_open(&options->consumer, options->topic);
+	fetch->consumer = kfdw_consumer_open(&options->consumer, &options->selection);
 	fetch->next = 0;
 	fetch->activity = activity;
 }

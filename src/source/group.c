@@ -150,7 +150,7 @@ next_record(KafkaSource *base)
 		record = kfdw_fetch_next(&source->fetch);
 	if (record == NULL)
 		return NULL;
-	kfdw_consumption_delivered(source->scan, record->partition, record->offset);
+	kfdw_consumption_delivered(source->scan, record->index, record->offset);
 	source->returned++;
 	return record;
 }

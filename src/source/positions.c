@@ -1,6 +1,6 @@
 /*
  * positions.c
- *	  Where a consumer group stands in a topic: claimed, read, placed, moved.
+ *	  Where a consumer group stands in the topics it reads: claimed, read, placed, moved.
  */
 #include "postgres.h"
 
@@ -11,20 +11,35 @@
 #include "source/positions.h"
 
 KafkaPositions *
-kfdw_positions_create(const KafkaTableOptions *options, KafkaTopicState *topic)
+kfdw_positions_create(const KafkaTableOptions *options, KafkaOutlook *outlook)
 {
 	KafkaPositions *positions = palloc0(sizeof(KafkaPositions));
 
-	positions->key.server = pstrdup(options->server);
-	positions->key.group_id = pstrdup(options->group_id);
-	positions->key.topic = pstrdup(options->topic);
+	positions->server = pstrdup(options->server);
+	positions->group_id = pstrdup(options->group_id);
+	positions->topic = pstrdup(options->topic);
 	positions->auto_offset_reset = options->auto_offset_reset;
 	positions->on_offset_out_of_range = options->on_offset_out_of_range;
-	positions->topic = topic;
-	positions->partitions = palloc0(Max(topic->npartitions, 1) * sizeof(KafkaPartitionPosition));
-	for (int p = 0; p < topic->npartitions; p++)
-		positions->partitions[p].stored.partition = p;
+	positions->outlook = outlook;
+	positions->topics = palloc0(outlook->ntopics * sizeof(KafkaTopicPositions));
+	for (int t = 0; t < outlook->ntopics; t++)
+		positions->topics[t].key = (KafkaPositionKey) {positions->server, positions->group_id, outlook->topics[t].name};
+	positions->partitions = palloc0(Max(outlook->npartitions, 1) * sizeof(KafkaPartitionPosition));
+	for (int p = 0; p < outlook->npartitions; p++)
+		positions->partitions[p].stored.partition = outlook->partitions[p].number;
 	return positions;
+}
+
+const KafkaPositionKey *
+kfdw_positions_key(const KafkaPositions *positions, int partition)
+{
+	return &positions->topics[positions->outlook->partitions[partition].topic_index].key;
+}
+
+KafkaPlacing
+kfdw_positions_placing(const KafkaPositions *positions, int partition)
+{
+	return positions->topics[positions->outlook->partitions[partition].topic_index].placing;
 }
 
 /* Takes a row over; of a partition that is not ours nobody needs to know the cluster. */
@@ -38,42 +53,66 @@ keep_row(KafkaPartitionPosition *partition, const KafkaPosition *row)
 	partition->stored.topic_id = ours && row->topic_id ? pstrdup(row->topic_id) : NULL;
 }
 
+/* Reads the rows of a topic, in a memory context that goes away. */
+static void
+read_topic(KafkaPositions *positions, const KafkaTopic *topic, KafkaTopicPositions *state)
+{
+	KafkaPosition *rows = kfdw_offsets_read(&state->key, topic->npartitions);
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(positions));
+	bool		any = false;
+
+	for (int p = topic->first; p < topic->first + topic->count; p++)
+	{
+		const KafkaPosition *row = &rows[positions->outlook->partitions[p].number];
+
+		any |= row->exists;
+		if (positions->partitions[p].claim != KAFKA_CLAIM_HELD)
+			keep_row(&positions->partitions[p], row);
+	}
+	MemoryContextSwitchTo(old);
+	if (state->placing != KAFKA_PLACED)
+		state->placing = !any && positions->auto_offset_reset == KAFKA_RESET_LATEST ? KAFKA_PLACING : KAFKA_NOT_PLACING;
+}
+
 void
 kfdw_positions_read(KafkaPositions *positions)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw positions", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	int			npartitions = positions->topic->npartitions;
-	int			nrows;
-	KafkaPosition *rows = kfdw_offsets_read(&positions->key, npartitions, &nrows);
 
-	positions->placing = nrows == 0 && positions->auto_offset_reset == KAFKA_RESET_LATEST;
-	MemoryContextSwitchTo(GetMemoryChunkContext(positions));
-	for (int p = 0; p < npartitions; p++)
-		if (positions->partitions[p].claim != KAFKA_CLAIM_HELD)
-			keep_row(&positions->partitions[p], &rows[p]);
+	for (int t = 0; t < positions->outlook->ntopics; t++)
+		read_topic(positions, &positions->outlook->topics[t], &positions->topics[t]);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+/* Those of a topic. */
+static void
+give_up_moved(KafkaPositions *positions, const KafkaTopic *topic, const KafkaPositionKey *key, Snapshot snapshot)
+{
+	KafkaPosition *rows = kfdw_offsets_read_as_of(key, topic->npartitions, snapshot);
+
+	for (int p = topic->first; p < topic->first + topic->count; p++)
+	{
+		KafkaPartitionPosition *partition = &positions->partitions[p];
+		const KafkaPosition *stored = &partition->stored;
+		const KafkaPosition *before = &rows[stored->partition];
+
+		if (partition->claim != KAFKA_CLAIM_TAKEN || TransactionIdIsCurrentTransactionId(stored->writer) ||
+			(before->exists == stored->exists && before->next_offset == stored->next_offset &&
+			 before->generation == stored->generation))
+			continue;
+		kfdw_claim_give_up(key, stored->partition);
+		partition->claim = KAFKA_CLAIM_MISSED;
+	}
+	pfree(rows);
 }
 
 void
 kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 {
-	KafkaPosition *before = kfdw_offsets_read_as_of(&positions->key, positions->topic->npartitions, snapshot);
-
-	for (int p = 0; p < positions->topic->npartitions; p++)
-	{
-		KafkaPartitionPosition *partition = &positions->partitions[p];
-		const KafkaPosition *stored = &partition->stored;
-
-		if (partition->claim != KAFKA_CLAIM_TAKEN || TransactionIdIsCurrentTransactionId(stored->writer) ||
-			(before[p].exists == stored->exists && before[p].next_offset == stored->next_offset &&
-			 before[p].generation == stored->generation))
-			continue;
-		kfdw_claim_give_up(&positions->key, p);
-		partition->claim = KAFKA_CLAIM_MISSED;
-	}
-	pfree(before);
+	for (int t = 0; t < positions->outlook->ntopics; t++)
+		give_up_moved(positions, &positions->outlook->topics[t], &positions->topics[t].key, snapshot);
 }
 
 /*
@@ -83,54 +122,55 @@ kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 static void
 renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 {
-	KafkaTopicState *topic = positions->topic;
-	KafkaTopicState *newer = NULL;
+	KafkaOutlook *outlook = positions->outlook;
+	KafkaOutlook *newer = NULL;
 
-	for (int p = 0; p < topic->npartitions; p++)
+	for (int p = 0; p < outlook->npartitions; p++)
 	{
-		const KafkaPartitionPosition *partition = &positions->partitions[p];
+		const KafkaPartitionPosition *position = &positions->partitions[p];
+		KafkaPartition *partition = &outlook->partitions[p];
+		const KafkaPartition *now;
 
-		if (partition->claim != KAFKA_CLAIM_TAKEN || !partition->stored.exists ||
-			partition->stored.next_offset <= topic->end[p])
+		if (position->claim != KAFKA_CLAIM_TAKEN || !position->stored.exists ||
+			position->stored.next_offset <= partition->end)
 			continue;
 		if (newer == NULL)
-			newer = kfdw_consumer_topic_outlook(consumer);
-		if (p >= newer->npartitions)
+			newer = kfdw_consumer_outlook(consumer);
+		now = kfdw_outlook_find(newer, partition->topic, partition->number);
+		if (now == NULL)
 			continue;
-		topic->end[p] = newer->end[p];
-		topic->trouble[p] = newer->trouble[p];
+		partition->end = now->end;
+		partition->trouble = now->trouble;
 	}
 }
 
 /* Where a partition without a position starts. */
 static int64
-first_offset(const KafkaPositions *positions, int32 partition)
+first_offset(const KafkaPositions *positions, const KafkaPartition *partition)
 {
-	const KafkaTopicState *topic = positions->topic;
-
 	switch (positions->auto_offset_reset)
 	{
 		case KAFKA_RESET_EARLIEST:
-			return topic->low[partition];
+			return partition->low;
 		case KAFKA_RESET_LATEST:
 			/* a partition that came later is read from its beginning */
-			return positions->placing ? topic->end[partition] : topic->low[partition];
+			return kfdw_positions_placing(positions, partition->index) == KAFKA_PLACING ? partition->end : partition->low;
 		case KAFKA_RESET_NONE:
 			break;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("consumer group \"%s\" has no position in topic \"%s\", partition %d",
-					positions->key.group_id, positions->key.topic, partition),
+					positions->group_id, partition->topic, partition->number),
 			 errhint("Set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
 }
 
 /* The broker does not have the records at a position: an error, or what replaces it. */
 static int64
-replace_position(const KafkaPositions *positions, const KafkaPosition *stored)
+replace_position(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
 {
-	int64		low = positions->topic->low[stored->partition];
-	int64		end = positions->topic->end[stored->partition];
+	int64		low = partition->low;
+	int64		end = partition->end;
 
 	if (positions->on_offset_out_of_range == KAFKA_RESET_EARLIEST)
 		return low;
@@ -139,7 +179,7 @@ replace_position(const KafkaPositions *positions, const KafkaPosition *stored)
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is out of range in topic \"%s\", partition %d",
-					stored->next_offset, positions->key.group_id, positions->key.topic, stored->partition),
+					stored->next_offset, positions->group_id, partition->topic, partition->number),
 			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, end),
 			 stored->next_offset < low ?
 			 errhint("Retention removed records that were not read. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.") :
@@ -148,53 +188,62 @@ replace_position(const KafkaPositions *positions, const KafkaPosition *stored)
 
 /* The offset at which reading begins, from a position (or the lack of one) and what the topic has. */
 static int64
-start_offset(const KafkaPositions *positions, const KafkaPosition *stored)
+start_offset(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
 {
-	const KafkaTopicState *topic = positions->topic;
+	const char *cluster_id = positions->outlook->cluster_id;
 
 	if (!stored->exists)
-		return first_offset(positions, stored->partition);
-	if (stored->cluster_id != NULL && topic->cluster_id != NULL &&
-		strcmp(stored->cluster_id, topic->cluster_id) != 0)
+		return first_offset(positions, partition);
+	if (stored->cluster_id != NULL && cluster_id != NULL && strcmp(stored->cluster_id, cluster_id) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the position of consumer group \"%s\" in topic \"%s\", partition %d is one of another Kafka cluster",
-						positions->key.group_id, positions->key.topic, stored->partition),
+						positions->group_id, partition->topic, partition->number),
 				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
-						   stored->cluster_id, positions->key.server, topic->cluster_id),
+						   stored->cluster_id, positions->server, cluster_id),
 				 errhint("Delete the group's rows from kafka.offsets to start anew.")));
-	if (stored->next_offset < topic->low[stored->partition] || stored->next_offset > topic->end[stored->partition])
-		return replace_position(positions, stored);
+	if (stored->next_offset < partition->low || stored->next_offset > partition->end)
+		return replace_position(positions, partition, stored);
 	return stored->next_offset;
 }
 
-/* For filters: the partitions that are to be started. */
+/* For filters: the partitions that are to be started, and those that are to be placed. */
 static bool
-is_to_start(const void *argument, int32 partition)
+is_to_start(const void *argument, const KafkaPartition *partition)
 {
 	const KafkaPositions *positions = argument;
 
-	return positions->placing || positions->partitions[partition].claim == KAFKA_CLAIM_TAKEN;
+	return kfdw_positions_placing(positions, partition->index) == KAFKA_PLACING ||
+		positions->partitions[partition->index].claim == KAFKA_CLAIM_TAKEN;
+}
+
+static bool
+is_to_place(const void *argument, const KafkaPartition *partition)
+{
+	return kfdw_positions_placing(argument, partition->index) == KAFKA_PLACING;
 }
 
 void
 kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPatience patience)
 {
-	KafkaPartitionFilter filter = {is_to_start, positions};
+	KafkaPartitionFilter filter = {patience == KAFKA_NEED_ALL ? is_to_start : is_to_place, positions};
+	KafkaOutlook *outlook = positions->outlook;
 
 	renew_ends(positions, consumer);
-	if (patience == KAFKA_NEED_ALL || positions->placing)
-		kfdw_consumer_require(consumer, positions->topic, &filter);
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	kfdw_consumer_require(consumer, outlook, &filter);
+	for (int p = 0; p < outlook->npartitions; p++)
 	{
-		KafkaPartitionPosition *partition = &positions->partitions[p];
+		KafkaPartitionPosition *position = &positions->partitions[p];
 
-		if (!is_to_start(positions, p) || positions->topic->end[p] < 0)
+		if (!is_to_start(positions, &outlook->partitions[p]) || outlook->partitions[p].end < 0)
 			continue;
-		partition->from = partition->next = start_offset(positions, &partition->stored);
-		if (partition->claim == KAFKA_CLAIM_TAKEN)
-			partition->claim = KAFKA_CLAIM_HELD;
+		position->from = position->next = start_offset(positions, &outlook->partitions[p], &position->stored);
+		if (position->claim == KAFKA_CLAIM_TAKEN)
+			position->claim = KAFKA_CLAIM_HELD;
 	}
+	for (int t = 0; t < outlook->ntopics; t++)
+		if (positions->topics[t].placing == KAFKA_PLACING)
+			positions->topics[t].placing = KAFKA_PLACED;
 }
 
 int64
@@ -205,9 +254,11 @@ kfdw_positions_committed(const KafkaPartitionPosition *partition)
 
 /* Also downwards: a position that was out of range and was set back. */
 static bool
-has_moved(const KafkaPositions *positions, const KafkaPartitionPosition *partition)
+has_moved(const KafkaPositions *positions, int p)
 {
-	if (positions->placing && !partition->stored.exists)
+	const KafkaPartitionPosition *partition = &positions->partitions[p];
+
+	if (!partition->stored.exists && kfdw_positions_placing(positions, p) == KAFKA_PLACED)
 		return true;
 	return partition->claim == KAFKA_CLAIM_HELD && partition->next != kfdw_positions_committed(partition);
 }
@@ -215,8 +266,8 @@ has_moved(const KafkaPositions *positions, const KafkaPartitionPosition *partiti
 bool
 kfdw_positions_have_moved(const KafkaPositions *positions)
 {
-	for (int p = 0; p < positions->topic->npartitions; p++)
-		if (has_moved(positions, &positions->partitions[p]))
+	for (int p = 0; p < positions->outlook->npartitions; p++)
+		if (has_moved(positions, p))
 			return true;
 	return false;
 }
@@ -224,16 +275,17 @@ kfdw_positions_have_moved(const KafkaPositions *positions)
 bool
 kfdw_positions_write(KafkaPositions *positions)
 {
+	const KafkaOutlook *outlook = positions->outlook;
 	bool		written = false;
 
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < outlook->npartitions; p++)
 	{
 		const KafkaPartitionPosition *partition = &positions->partitions[p];
 
-		if (!has_moved(positions, partition))
+		if (!has_moved(positions, p))
 			continue;
-		kfdw_offsets_write(&positions->key, &partition->stored, partition->next,
-						   positions->topic->cluster_id, positions->topic->topic_id);
+		kfdw_offsets_write(kfdw_positions_key(positions, p), &partition->stored, partition->next,
+						   outlook->cluster_id, outlook->topics[outlook->partitions[p].topic_index].topic_id);
 		written = true;
 	}
 	return written;
@@ -242,16 +294,17 @@ kfdw_positions_write(KafkaPositions *positions)
 void
 kfdw_positions_confirm(KafkaPositions *positions)
 {
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
 		KafkaPartitionPosition *partition = &positions->partitions[p];
 
-		if (has_moved(positions, partition))
+		if (has_moved(positions, p))
 		{
 			partition->stored.exists = true;
 			partition->stored.next_offset = partition->next;
 		}
 		partition->from = partition->next;
 	}
-	positions->placing = false;
+	for (int t = 0; t < positions->outlook->ntopics; t++)
+		positions->topics[t].placing = KAFKA_NOT_PLACING;
 }

@@ -1,6 +1,6 @@
 /*
  * positions.h
- *	  Where a consumer group stands in a topic: claimed, read, placed, moved.
+ *	  Where a consumer group stands in the topics it reads: claimed, read, placed, moved.
  *
  * For consuming tables and streams alike: partitions are claimed, their positions
  * read under a snapshot taken after that, judged by what the topic has, and written
@@ -29,21 +29,40 @@ typedef struct KafkaPartitionPosition
 	int64		next;			/* everything below was read */
 } KafkaPartitionPosition;
 
-typedef struct KafkaPositions
+/* What the first use of a group that begins at the ends does to a topic. */
+typedef enum KafkaPlacing
+{
+	KAFKA_NOT_PLACING,
+	KAFKA_PLACING,				/* nobody has placed it yet: all partitions are to begin at the ends */
+	KAFKA_PLACED				/* they do: each gets a position, whether it moves or not */
+} KafkaPlacing;
+
+typedef struct KafkaTopicPositions
 {
 	KafkaPositionKey key;
+	KafkaPlacing placing;
+} KafkaTopicPositions;
+
+typedef struct KafkaPositions
+{
+	const char *server;
+	const char *group_id;
+	const char *topic;			/* as the option has it: perhaps a list */
 	KafkaOffsetReset auto_offset_reset;
 	KafkaOffsetReset on_offset_out_of_range;
-	KafkaTopicState *topic;
-	bool		placing;		/* the first use of a group that begins at the ends: all
-								 * partitions get a position, whether it moves or not */
-	KafkaPartitionPosition *partitions; /* topic->npartitions of them */
+	KafkaOutlook *outlook;
+	KafkaTopicPositions *topics;	/* outlook->ntopics of them */
+	KafkaPartitionPosition *partitions; /* outlook->npartitions of them */
 } KafkaPositions;
 
-/* Of the options' group in a topic; nothing is claimed yet.  Belongs to the current memory context. */
-extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, KafkaTopicState *topic);
+/* Of the options' group in what is read; nothing is claimed yet.  Belongs to the current memory context. */
+extern KafkaPositions *kfdw_positions_create(const KafkaTableOptions *options, KafkaOutlook *outlook);
 
-/* Reads the rows of the partitions that are not started yet; tells whether they are to be placed. */
+/* The key of a partition's topic, and what becomes of that. */
+extern const KafkaPositionKey *kfdw_positions_key(const KafkaPositions *positions, int partition);
+extern KafkaPlacing kfdw_positions_placing(const KafkaPositions *positions, int partition);
+
+/* Reads the rows of the partitions that are not started yet; tells which topics are to be placed. */
 extern void kfdw_positions_read(KafkaPositions *positions);
 
 /*

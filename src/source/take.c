@@ -13,35 +13,42 @@
 #include "source/claim.h"
 #include "source/take.h"
 
-/* True when the statement wants a partition and nobody tried to claim it. */
+/* True when the statement wants a partition. */
 static bool
-is_open(const KafkaTaker *taker, int32 partition)
+is_wanted(const KafkaTaker *taker, int partition)
 {
-	return taker->positions->partitions[partition].claim == KAFKA_CLAIM_UNTRIED &&
-		taker->wanted.admits(taker->wanted.argument, partition);
+	return taker->wanted.admits(taker->wanted.argument, &taker->positions->outlook->partitions[partition]);
+}
+
+/* True when it does and nobody tried to claim it. */
+static bool
+is_open(const KafkaTaker *taker, int partition)
+{
+	return taker->positions->partitions[partition].claim == KAFKA_CLAIM_UNTRIED && is_wanted(taker, partition);
 }
 
 /* Tries to claim a partition; never waits.  True when it is ours. */
 static bool
-claim(const KafkaTaker *taker, int32 partition)
+claim(const KafkaTaker *taker, int partition)
 {
-	KafkaPositions *positions = taker->positions;
+	KafkaPartitionPosition *position = &taker->positions->partitions[partition];
+	const KafkaPositionKey *key = kfdw_positions_key(taker->positions, partition);
 	bool		ours;
 
-	taker->check(&positions->key, partition);
-	ours = kfdw_claim_for_transaction(&positions->key, partition);
-	positions->partitions[partition].claim = ours ? KAFKA_CLAIM_TAKEN : KAFKA_CLAIM_MISSED;
+	taker->check(key, position->stored.partition);
+	ours = kfdw_claim_for_transaction(key, position->stored.partition);
+	position->claim = ours ? KAFKA_CLAIM_TAKEN : KAFKA_CLAIM_MISSED;
 	return ours;
 }
 
 /* Lets a partition that was claimed but not started go. */
 static void
-give_up(const KafkaTaker *taker, int32 partition, KafkaClaim becomes)
+give_up(const KafkaTaker *taker, int partition, KafkaClaim becomes)
 {
 	KafkaPartitionPosition *position = &taker->positions->partitions[partition];
 
 	if (position->claim == KAFKA_CLAIM_TAKEN)
-		kfdw_claim_give_up(&taker->positions->key, partition);
+		kfdw_claim_give_up(kfdw_positions_key(taker->positions, partition), position->stored.partition);
 	position->claim = becomes;
 }
 
@@ -56,78 +63,128 @@ read_claimed(const KafkaTaker *taker)
 		kfdw_positions_give_up_moved(taker->positions, taker->snapshot);
 }
 
-/*
- * The first use of a group that begins at the ends: all partitions are placed there at
- * once.  Where another consumer holds some he does that, or leaves it to the next one.
- */
-static void
-take_to_place(const KafkaTaker *taker)
+/* How many partitions of a topic have come to that. */
+static int
+count_claims(const KafkaPositions *positions, const KafkaTopic *topic, KafkaClaim claim)
 {
-	KafkaPositions *positions = taker->positions;
-	int			npartitions = positions->topic->npartitions;
-	bool		complete = true;
+	int			count = 0;
 
-	for (int p = 0; p < npartitions; p++)
+	for (int p = topic->first; p < topic->first + topic->count; p++)
+		count += positions->partitions[p].claim == claim;
+	return count;
+}
+
+/* Claims the rest of a topic that is to be placed; true when it is. */
+static bool
+claim_to_place(const KafkaTaker *taker, const KafkaTopic *topic)
+{
+	const KafkaPositions *positions = taker->positions;
+
+	if (kfdw_positions_placing(positions, topic->first) != KAFKA_PLACING ||
+		count_claims(positions, topic, KAFKA_CLAIM_TAKEN) == 0)
+		return false;
+	for (int p = topic->first; p < topic->first + topic->count; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_UNTRIED)
 			(void) claim(taker, p);
-	read_claimed(taker);
-	for (int p = 0; p < npartitions; p++)
-		complete &= positions->partitions[p].claim == KAFKA_CLAIM_TAKEN;
-	if (positions->placing && complete)
+	return true;
+}
+
+/* Judges whether a topic is placed here. */
+static void
+settle_placing(const KafkaTaker *taker, const KafkaTopic *topic, KafkaPlacing *placing)
+{
+	const KafkaPositions *positions = taker->positions;
+
+	if (*placing == KAFKA_PLACED ||
+		(*placing == KAFKA_PLACING && count_claims(positions, topic, KAFKA_CLAIM_TAKEN) == topic->count))
 		return;
 
 	/* also when another one placed them before all were claimed here */
-	for (int p = 0; p < npartitions; p++)
+	for (int p = topic->first; p < topic->first + topic->count; p++)
 	{
-		if (positions->placing)
+		if (positions->partitions[p].claim != KAFKA_CLAIM_TAKEN)
+			continue;
+		if (*placing == KAFKA_PLACING)
 			give_up(taker, p, KAFKA_CLAIM_MISSED);
-		else if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN &&
-				 !taker->wanted.admits(taker->wanted.argument, p))
+		else if (!is_wanted(taker, p))
 			give_up(taker, p, KAFKA_CLAIM_UNTRIED);
 	}
-	positions->placing = false;
+	*placing = KAFKA_NOT_PLACING;
+}
+
+/*
+ * Starts what was claimed and read.  The first use of a group that begins at the ends
+ * places all partitions of a topic there at once.  Where another consumer holds some he
+ * does that, or leaves it to the next one.
+ */
+static void
+start_claimed(const KafkaTaker *taker)
+{
+	KafkaPositions *positions = taker->positions;
+	const KafkaOutlook *outlook = positions->outlook;
+	bool		any = false;
+
+	for (int t = 0; t < outlook->ntopics; t++)
+		any |= outlook->topics[t].count > 0 && claim_to_place(taker, &outlook->topics[t]);
+	if (any)
+		read_claimed(taker);
+	for (int t = 0; t < outlook->ntopics; t++)
+		settle_placing(taker, &outlook->topics[t], &positions->topics[t].placing);
+	kfdw_positions_start(positions, taker->consumer, KAFKA_NEED_ALL);
+}
+
+/* Which partitions are taken together. */
+typedef enum KafkaTakeScope
+{
+	TAKE_OPEN,
+	TAKE_TO_PLACE				/* only those of topics that begin at the ends */
+} KafkaTakeScope;
+
+/* Claims and starts those that are open. */
+static void
+take_open(const KafkaTaker *taker, KafkaTakeScope scope)
+{
+	int			taken = 0;
+
+	for (int p = 0; p < taker->positions->outlook->npartitions; p++)
+		if (is_open(taker, p) &&
+			(scope == TAKE_OPEN || kfdw_positions_placing(taker->positions, p) == KAFKA_PLACING))
+			taken += claim(taker, p);
+	if (taken == 0)
+		return;
+	read_claimed(taker);
+	start_claimed(taker);
 }
 
 void
 kfdw_take_all(const KafkaTaker *taker)
 {
-	KafkaPositions *positions = taker->positions;
-	int			taken = 0;
-
-	for (int p = 0; p < positions->topic->npartitions; p++)
-		if (is_open(taker, p))
-			taken += claim(taker, p);
-	if (taken == 0)
-		return;
-	read_claimed(taker);
-	if (positions->placing)
-		take_to_place(taker);
-	kfdw_positions_start(positions, taker->consumer, KAFKA_NEED_ALL);
+	take_open(taker, TAKE_OPEN);
 }
 
 /* True when a partition may have something to read, as far as is known. */
 static bool
-has_unread(const KafkaPositions *positions, int32 partition)
+has_unread(const KafkaPositions *positions, int partition)
 {
 	const KafkaPosition *stored = &positions->partitions[partition].stored;
-	int64		end = positions->topic->end[partition];
+	int64		end = positions->outlook->partitions[partition].end;
 
 	if (end < 0)
 		return true;
 	if (stored->exists)
 		return stored->next_offset != end;
-	return positions->auto_offset_reset == KAFKA_RESET_NONE || positions->topic->low[partition] < end;
+	return positions->auto_offset_reset == KAFKA_RESET_NONE || positions->outlook->partitions[partition].low < end;
 }
 
 /* True when a is to be read before b: who does not answer last, who was never read first. */
 static bool
-comes_before(const KafkaPositions *positions, int32 a, int32 b)
+comes_before(const KafkaPositions *positions, int a, int b)
 {
 	const KafkaPosition *left = &positions->partitions[a].stored;
 	const KafkaPosition *right = &positions->partitions[b].stored;
-	bool		left_answers = positions->topic->end[a] >= 0;
+	bool		left_answers = positions->outlook->partitions[a].end >= 0;
 
-	if (left_answers != (positions->topic->end[b] >= 0))
+	if (left_answers != (positions->outlook->partitions[b].end >= 0))
 		return left_answers;
 	if (left->exists != right->exists)
 		return right->exists;
@@ -135,30 +192,26 @@ comes_before(const KafkaPositions *positions, int32 a, int32 b)
 }
 
 /* The partition that was not read for the longest time, -1 where none has anything to read. */
-static int32
+static int
 find_longest_unread(const KafkaTaker *taker)
 {
-	int32		found = -1;
+	int			found = -1;
 
-	for (int p = 0; p < taker->positions->topic->npartitions; p++)
+	for (int p = 0; p < taker->positions->outlook->npartitions; p++)
 		if (is_open(taker, p) && has_unread(taker->positions, p) &&
 			(found < 0 || comes_before(taker->positions, p, found)))
 			found = p;
 	return found;
 }
 
-int32
+bool
 kfdw_take_one(const KafkaTaker *taker)
 {
 	KafkaPositions *positions = taker->positions;
-	int32		partition;
+	int			partition;
 
 	kfdw_positions_read(positions);
-	if (positions->placing)
-	{
-		kfdw_take_all(taker);	/* it begins at the ends: there is nothing to read */
-		return -1;
-	}
+	take_open(taker, TAKE_TO_PLACE);	/* there is nothing to read in these */
 	for (partition = find_longest_unread(taker); partition >= 0; partition = find_longest_unread(taker))
 	{
 		if (!claim(taker, partition))
@@ -168,6 +221,6 @@ kfdw_take_one(const KafkaTaker *taker)
 			break;				/* else it had moved */
 	}
 	if (partition >= 0)
-		kfdw_positions_start(positions, taker->consumer, KAFKA_NEED_ALL);
-	return partition;
+		start_claimed(taker);
+	return partition >= 0;
 }

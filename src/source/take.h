@@ -18,7 +18,7 @@ typedef struct KafkaTaker
 	KafkaPartitionFilter wanted;
 
 	/* raises an error where the transaction reads a partition already */
-	void		(*check) (const KafkaPositionKey *key, int32 partition);
+	void		(*check) (const KafkaPositionKey *key, int32 number);
 } KafkaTaker;
 
 /*
@@ -29,8 +29,8 @@ extern void kfdw_take_all(const KafkaTaker *taker);
 
 /*
  * The same for one that has something to read: that which was not read for the longest
- * time.  Returns it; -1 where there is none.
+ * time.  False where there is none.
  */
-extern int32 kfdw_take_one(const KafkaTaker *taker);
+extern bool kfdw_take_one(const KafkaTaker *taker);
 
 #endif							/* KFDW_TAKE_H */

@@ -51,7 +51,24 @@ kfdw_assignment_is_outdated(const KafkaAssignment *assignment)
 	return !kfdw_options_are_current(assignment->options);
 }
 
-/* In a transaction: gives all partitions of a group that has no position one at its end. */
+/* For filters: the partitions of topics that are to begin at the ends. */
+static bool
+begins_at_end(const void *argument, const KafkaPartition *partition)
+{
+	return kfdw_positions_placing(argument, partition->index) == KAFKA_PLACING;
+}
+
+/* True when there are such topics. */
+static bool
+is_to_place(const KafkaPositions *positions)
+{
+	for (int t = 0; t < positions->outlook->ntopics; t++)
+		if (positions->topics[t].placing == KAFKA_PLACING)
+			return true;
+	return false;
+}
+
+/* In a transaction: gives all partitions of topics where the group has no position one at their ends. */
 static void
 write_first_positions(KafkaAssignment *assignment)
 {
@@ -63,9 +80,9 @@ write_first_positions(KafkaAssignment *assignment)
 
 	/* another worker may have been first */
 	kfdw_positions_read(assignment->positions);
-	if (!assignment->positions->placing)
+	if (!is_to_place(assignment->positions))
 		return;
-	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_NEED_ALL);
+	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_TAKE_WHAT_ANSWERS);
 	kfdw_positions_write(assignment->positions);
 	kfdw_positions_confirm(assignment->positions);
 }
@@ -74,24 +91,42 @@ write_first_positions(KafkaAssignment *assignment)
 static void
 place_positions(KafkaAssignment *assignment)
 {
-	kfdw_consumer_require(assignment->consumer, assignment->positions->topic, NULL);
+	KafkaPartitionFilter filter = {begins_at_end, assignment->positions};
+
+	kfdw_consumer_require(assignment->consumer, assignment->positions->outlook, &filter);
 	StartTransactionCommand();
 	write_first_positions(assignment);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(assignment->context);
 }
 
+/*
+ * The worker that reads a partition.  Where topics get more of them, those that were
+ * there stay with their workers.
+ */
+static int
+worker_of(const KafkaAssignment *assignment, const KafkaPartition *partition)
+{
+	const KafkaTopic *topic = &assignment->positions->outlook->topics[partition->topic_index];
+
+	return (partition->topic_index + partition->index - topic->first) % assignment->stream->workers;
+}
+
 /* Takes this worker's partitions, then reads their positions. */
 static void
 take_partitions(KafkaAssignment *assignment)
 {
+	KafkaPositions *positions = assignment->positions;
+
 	StartTransactionCommand();
-	for (int32 p = assignment->worker; p < assignment->positions->topic->npartitions; p += assignment->stream->workers)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
-		assignment->positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
+		if (worker_of(assignment, &positions->outlook->partitions[p]) != assignment->worker)
+			continue;
+		positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
 		assignment->npartitions++;
 	}
-	kfdw_positions_read(assignment->positions);
+	kfdw_positions_read(positions);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(assignment->context);
 }
@@ -100,13 +135,14 @@ take_partitions(KafkaAssignment *assignment)
 static void
 start_consumer(KafkaAssignment *assignment)
 {
+	const KafkaPositions *positions = assignment->positions;
 	KafkaSlice *slices = palloc((assignment->npartitions + 1) * sizeof(KafkaSlice));
 	int			nslices = 0;
 
-	for (int p = 0; p < assignment->positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
-		const KafkaPartitionPosition *partition = &assignment->positions->partitions[p];
-		KafkaSlice	slice = {p, partition->from, PG_INT64_MAX};
+		const KafkaPartitionPosition *partition = &positions->partitions[p];
+		KafkaSlice	slice = {&positions->outlook->partitions[p], partition->from, PG_INT64_MAX};
 
 		if (partition->claim == KAFKA_CLAIM_HELD)
 			slices[nslices++] = slice;
@@ -132,13 +168,13 @@ kfdw_assignment_open(const char *name, int worker)
 		return NULL;
 
 	assignment->buffer = kfdw_buffer_create(assignment->stream->max_poll_records, MAX_POLL_BYTES);
-	assignment->consumer = kfdw_consumer_open(&assignment->options->consumer, assignment->options->topic);
+	assignment->consumer = kfdw_consumer_open(&assignment->options->consumer, &assignment->options->selection);
 	assignment->positions = kfdw_positions_create(assignment->options,
-												  kfdw_consumer_topic_outlook(assignment->consumer));
+												  kfdw_consumer_outlook(assignment->consumer));
 	assignment->topic_checked = GetCurrentTimestamp();
 
 	take_partitions(assignment);
-	if (assignment->positions->placing)
+	if (is_to_place(assignment->positions))
 		place_positions(assignment);
 	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_TAKE_WHAT_ANSWERS);
 	start_consumer(assignment);
@@ -161,9 +197,9 @@ kfdw_assignment_gather(KafkaAssignment *assignment)
 		return kfdw_buffer_count(assignment->buffer);
 	(void) kfdw_consumer_fill(assignment->consumer, assignment->buffer);
 	kfdw_buffer_sort(assignment->buffer);
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD)
-			positions->partitions[p].next = kfdw_consumer_position(assignment->consumer, p);
+			positions->partitions[p].next = kfdw_consumer_position(assignment->consumer, &positions->outlook->partitions[p]);
 	return kfdw_buffer_count(assignment->buffer);
 }
 
@@ -171,13 +207,15 @@ bool
 kfdw_assignment_has_more_to_read(KafkaAssignment *assignment)
 {
 	const KafkaPositions *positions = assignment->positions;
-	KafkaTopicState *now = kfdw_consumer_topic_outlook(assignment->consumer);
+	const KafkaOutlook *then = positions->outlook;
+	KafkaOutlook *now = kfdw_consumer_outlook(assignment->consumer);
 
 	assignment->topic_checked = GetCurrentTimestamp();
-	if (now->npartitions != positions->topic->npartitions)
-		return true;
+	for (int t = 0; t < now->ntopics; t++)
+		if (now->topics[t].count != then->topics[t].count)
+			return true;
 	for (int p = 0; p < now->npartitions; p++)
-		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN && now->end[p] >= 0)
+		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN && now->partitions[p].end >= 0)
 			return true;
 	return false;
 }
@@ -188,10 +226,14 @@ kfdw_assignment_trouble(const KafkaAssignment *assignment)
 	const KafkaPositions *positions = assignment->positions;
 	const char *trouble = kfdw_consumer_trouble(assignment->consumer);
 
-	for (int p = 0; p < positions->topic->npartitions && trouble == NULL; p++)
+	for (int p = 0; p < positions->outlook->npartitions && trouble == NULL; p++)
+	{
+		const KafkaPartition *partition = &positions->outlook->partitions[p];
+
 		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN)
 			trouble = psprintf("could not reach the leader of topic \"%s\", partition %d: %s",
-							   positions->key.topic, p, positions->topic->trouble[p]);
+							   partition->topic, partition->number, partition->trouble);
+	}
 	return trouble;
 }
 
@@ -202,14 +244,15 @@ kfdw_assignment_lag(const KafkaAssignment *assignment)
 	const KafkaPositions *positions = assignment->positions;
 	int64		lag = 0;
 
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
 		const KafkaPartitionPosition *partition = &positions->partitions[p];
 		int64		end;
 
 		if (partition->claim != KAFKA_CLAIM_HELD)
 			continue;
-		end = Max(kfdw_consumer_cached_end(assignment->consumer, p), positions->topic->end[p]);
+		end = Max(kfdw_consumer_cached_end(assignment->consumer, &positions->outlook->partitions[p]),
+				  positions->outlook->partitions[p].end);
 		lag += Max(end - kfdw_positions_committed(partition), 0);
 	}
 	return lag;
@@ -221,7 +264,7 @@ kfdw_assignment_done(const KafkaAssignment *assignment)
 	const KafkaPositions *positions = assignment->positions;
 	int64		done = 0;
 
-	for (int p = 0; p < positions->topic->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD)
 			done += kfdw_positions_committed(&positions->partitions[p]);
 	return done;
@@ -243,11 +286,12 @@ void
 kfdw_assignment_describe_batch(const KafkaAssignment *assignment)
 {
 	const KafkaPositions *positions = assignment->positions;
+	const KafkaOutlook *outlook = positions->outlook;
 	StringInfoData where;
 	int			described = 0;
 
 	initStringInfo(&where);
-	for (int p = 0; p < positions->topic->npartitions && described <= MAX_DESCRIBED; p++)
+	for (int p = 0; p < positions->outlook->npartitions && described <= MAX_DESCRIBED; p++)
 	{
 		const KafkaPartitionPosition *partition = &positions->partitions[p];
 
@@ -256,9 +300,11 @@ kfdw_assignment_describe_batch(const KafkaAssignment *assignment)
 		if (++described > MAX_DESCRIBED)
 			appendStringInfoString(&where, ", ...");
 		else
-			appendStringInfo(&where, "%spartition %d offsets " INT64_FORMAT " to " INT64_FORMAT,
-							 described > 1 ? ", " : "", p, partition->from, partition->next - 1);
+			appendStringInfo(&where, "%s%s%spartition %d offsets " INT64_FORMAT " to " INT64_FORMAT,
+							 described > 1 ? ", " : "",
+							 outlook->ntopics > 1 ? outlook->partitions[p].topic : "", outlook->ntopics > 1 ? " " : "",
+							 partition->stored.partition, partition->from, partition->next - 1);
 	}
 	errcontext("stream \"%s\", batch of %d records of topic \"%s\": %s", assignment->stream->name,
-			   kfdw_buffer_count(assignment->buffer), positions->key.topic, where.data);
+			   kfdw_buffer_count(assignment->buffer), positions->topic, where.data);
 }

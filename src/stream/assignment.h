@@ -17,11 +17,11 @@ typedef struct KafkaAssignment
 {
 	MemoryContext context;
 	KafkaStream *stream;
-	int			worker;			/* reads the partitions p with p % workers = worker */
+	int			worker;			/* of the stream's, from 0 */
 	KafkaTableOptions *options;
 
 	KafkaConsumer *consumer;
-	KafkaPositions *positions;	/* with the topic as it was when the assignment was opened */
+	KafkaPositions *positions;	/* with the topics as they were when the assignment was opened */
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
 	KafkaBuffer *buffer;
@@ -40,7 +40,7 @@ extern void kfdw_assignment_close(KafkaAssignment *assignment);
 extern int	kfdw_assignment_gather(KafkaAssignment *assignment);
 
 /*
- * True when the topic has another number of partitions than when the assignment was opened, or
+ * True when there is another number of partitions than when the assignment was opened, or
  * the leader of one answers that did not then.
  */
 extern bool kfdw_assignment_has_more_to_read(KafkaAssignment *assignment);

@@ -11,6 +11,7 @@
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
+#include "delivery/delivery.h"
 #include "option/options.h"
 #include "stream/plan_tables.h"
 
@@ -73,7 +74,8 @@ check_topic_target(Oid relid, KafkaPlanTables *tables)
 	KafkaTableOptions *target = kfdw_options_table(relid, GetUserId());
 	KafkaTableOptions *read = kfdw_options_table(tables->source, GetUserId());
 
-	if (strcmp(target->server, read->server) == 0 && strcmp(target->topic, read->topic) == 0)
+	kfdw_delivery_check(target);
+	if (strcmp(target->server, read->server) == 0 && kfdw_selection_share_topic(&target->selection, &read->selection))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("a stream's statement cannot write the topic that it reads"),
