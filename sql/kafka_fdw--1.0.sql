@@ -86,6 +86,10 @@ AS 'MODULE_PATHNAME', 'kfdw_stat_scans' LANGUAGE C VOLATILE STRICT;
 CREATE VIEW stat_scans AS SELECT * FROM stat_scans();
 GRANT SELECT ON stat_scans TO PUBLIC;
 
+-- The newest records of each partition of a topic table, as its rows.
+CREATE FUNCTION tail(topic_table anyelement, records int DEFAULT 10) RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'kfdw_tail' LANGUAGE C VOLATILE;
+
 -- Writing -------------------------------------------------------------------
 
 -- Sends one record at once and waits until it is acknowledged; a value of NULL makes a
