@@ -16,7 +16,7 @@
 #include "stat/counts.h"
 #include "xact.h"
 
-#define MAX_PARTICIPANTS 8
+#define MAX_PARTICIPANTS 16
 
 static const KafkaParticipant *participants[MAX_PARTICIPANTS];
 static int	nparticipants = 0;
@@ -110,15 +110,38 @@ end_transaction(XactEvent event, void *argument)
 }
 
 static void
-end_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *argument)
+begin_subtransaction(void)
+{
+	for (int i = 0; i < nparticipants; i++)
+		if (participants[i]->begin_subtransaction != NULL)
+			participants[i]->begin_subtransaction();
+}
+
+static void
+end_subtransaction(bool committed)
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
-		return;
 	for (int i = 0; i < nparticipants; i++)
 		if (participants[i]->end_subtransaction != NULL)
-			participants[i]->end_subtransaction(level, event == SUBXACT_EVENT_COMMIT_SUB);
+			participants[i]->end_subtransaction(level, committed);
+}
+
+static void
+meet_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *argument)
+{
+	switch (event)
+	{
+		case SUBXACT_EVENT_START_SUB:
+			begin_subtransaction();
+			break;
+		case SUBXACT_EVENT_COMMIT_SUB:
+		case SUBXACT_EVENT_ABORT_SUB:
+			end_subtransaction(event == SUBXACT_EVENT_COMMIT_SUB);
+			break;
+		default:
+			break;
+	}
 }
 
 /* Called once in a backend, when the library is loaded. */
@@ -126,5 +149,5 @@ void
 kfdw_xact_init(void)
 {
 	RegisterXactCallback(end_transaction, NULL);
-	RegisterSubXactCallback(end_subtransaction, NULL);
+	RegisterSubXactCallback(meet_subtransaction, NULL);
 }

@@ -27,6 +27,9 @@ typedef struct KafkaParticipant
 	/* the transaction is over; must not fail */
 	void		(*end) (bool committed);
 
+	/* a subtransaction has begun, also in place of one that was rolled back to its savepoint */
+	void		(*begin_subtransaction) (void);
+
 	/* a subtransaction of this nest level is over; must not fail */
 	void		(*end_subtransaction) (int level, bool committed);
 } KafkaParticipant;

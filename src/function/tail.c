@@ -59,9 +59,27 @@ get_count(FunctionCallInfo fcinfo)
 	return count;
 }
 
+/* Decodes a record as on_error says; false for one that is left out, which nobody sets aside here. */
+static bool
+decode(KafkaRowCodec *codec, KafkaOnError on_error, KafkaRecord *record, Datum *values, bool *nulls)
+{
+	ErrorData  *error;
+
+	if (on_error == KAFKA_ON_ERROR_STOP)
+	{
+		kfdw_codec_decode(codec, record, values, nulls);
+		return true;
+	}
+	error = kfdw_codec_try_decode(codec, record, values, nulls);
+	if (error != NULL && on_error == KAFKA_ON_ERROR_SET_NULL)
+		kfdw_codec_decode_rejected(codec, record, error, values, nulls);
+	return error == NULL || on_error == KAFKA_ON_ERROR_SET_NULL;
+}
+
 /* Decodes records into a tuple store. */
 static void
-put_rows(KafkaTail *tail, KafkaRowCodec *codec, KafkaActivity *activity, ReturnSetInfo *result)
+put_rows(KafkaTail *tail, KafkaRowCodec *codec, KafkaOnError on_error, KafkaActivity *activity,
+		 ReturnSetInfo *result)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw tail", ALLOCSET_DEFAULT_SIZES);
 	int			natts = result->setDesc->natts;
@@ -74,8 +92,8 @@ put_rows(KafkaTail *tail, KafkaRowCodec *codec, KafkaActivity *activity, ReturnS
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		memset(nulls, true, natts * sizeof(bool));
-		kfdw_codec_decode(codec, record, values, nulls);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		if (decode(codec, on_error, record, values, nulls))
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		kfdw_activity_add(activity, KAFKA_PROGRESS_RECORDS, 1);
 		kfdw_activity_add(activity, KAFKA_PROGRESS_BYTES, record->key_len + record->value_len);
 		MemoryContextSwitchTo(old);
@@ -104,7 +122,7 @@ kfdw_tail(PG_FUNCTION_ARGS)
 	activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, relid);
 	kfdw_activity_begin(activity);
 	tail = kfdw_tail_open(options, count, activity);
-	put_rows(tail, codec, activity, result);
+	put_rows(tail, codec, options->on_error, activity, result);
 	kfdw_tail_close(tail);
 	kfdw_activity_end(activity);
 	table_close(relation, NoLock);

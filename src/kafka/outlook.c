@@ -189,10 +189,22 @@ kfdw_outlook_times(KafkaClient *client, const KafkaOutlook *outlook, const int64
 }
 
 KafkaPartition *
-kfdw_outlook_find(const KafkaOutlook *outlook, const char *topic, int32 number)
+kfdw_outlook_find(const KafkaOutlook *outlook, const char *name, int32 number)
 {
-	for (int p = 0; p < outlook->npartitions; p++)
-		if (outlook->partitions[p].number == number && strcmp(outlook->partitions[p].topic, topic) == 0)
-			return &outlook->partitions[p];
+	for (int t = 0; t < outlook->ntopics; t++)
+	{
+		const KafkaTopic *topic = &outlook->topics[t];
+		int			i;
+
+		if (strcmp(topic->name, name) != 0)
+			continue;
+
+		/* so far behind the first at most, as they ascend */
+		i = Min(number, topic->count - 1);
+		while (i > 0 && outlook->partitions[topic->first + i].number > number)
+			i--;
+		return i >= 0 && outlook->partitions[topic->first + i].number == number ?
+			&outlook->partitions[topic->first + i] : NULL;
+	}
 	return NULL;
 }

@@ -84,6 +84,6 @@ extern void kfdw_outlook_require(struct KafkaClient *client, KafkaOutlook *outlo
 extern int64 *kfdw_outlook_times(struct KafkaClient *client, const KafkaOutlook *outlook, const int64 *times);
 
 /* The partition of a topic in an outlook; NULL where it is not there. */
-extern KafkaPartition *kfdw_outlook_find(const KafkaOutlook *outlook, const char *topic, int32 number);
+extern KafkaPartition *kfdw_outlook_find(const KafkaOutlook *outlook, const char *name, int32 number);
 
 #endif							/* KFDW_OUTLOOK_H */

@@ -60,9 +60,12 @@ typedef struct KafkaTableOptions
 	const char *group_id;		/* NULL: a topic table, no consumer group */
 	KafkaOffsetReset auto_offset_reset;
 	KafkaOffsetReset on_offset_out_of_range;	/* KAFKA_RESET_NONE: error */
-	int			max_poll_records;	/* 0: no limit */
+	int			max_poll_records;	/* 0: no limit, as with those that follow */
+	int			max_poll_bytes;
+	int			max_partitions;
+	int			max_poll_interval_ms;
 	KafkaOnError on_error;
-	int			reject_limit;	/* 0: no limit */
+	int			reject_limit;
 
 	/* writing */
 	const char *delivery;		/* the name of the way in which records are delivered */

@@ -299,6 +299,9 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->auto_offset_reset = settings[KAFKA_OPT_AUTO_OFFSET_RESET].number;
 	result->on_offset_out_of_range = settings[KAFKA_OPT_ON_OFFSET_OUT_OF_RANGE].number;
 	result->max_poll_records = settings[KAFKA_OPT_MAX_POLL_RECORDS].number;
+	result->max_poll_bytes = settings[KAFKA_OPT_MAX_POLL_BYTES].number;
+	result->max_partitions = settings[KAFKA_OPT_MAX_PARTITIONS].number;
+	result->max_poll_interval_ms = settings[KAFKA_OPT_MAX_POLL_INTERVAL_MS].number;
 	result->on_error = settings[KAFKA_OPT_ON_ERROR].number;
 	result->reject_limit = settings[KAFKA_OPT_REJECT_LIMIT].number;
 

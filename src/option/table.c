@@ -377,6 +377,22 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.kafka_default = "500",
 		.help = "how many records one consuming scan returns at most"
 	},
+	[KAFKA_OPT_MAX_POLL_BYTES] = {
+		"max_poll_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.help = "how many bytes of keys and values one consuming scan returns at most, but at least one record"
+	},
+	[KAFKA_OPT_MAX_PARTITIONS] = {
+		"max_partitions", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 1, .max = PG_INT32_MAX,
+		.help = "how many partitions one statement takes of a consuming table at most"
+	},
+	[KAFKA_OPT_MAX_POLL_INTERVAL_MS] = {
+		"max_poll_interval_ms", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
+		.min = 0, .max = PG_INT32_MAX,
+		.def = "300000", .kafka_default = "300000",
+		.help = "how long a session may be idle in a transaction that consumed; 0 is for ever"
+	},
 	[KAFKA_OPT_ON_ERROR] = {
 		"on_error", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,
 		.values = error_actions,

@@ -86,13 +86,20 @@ add_slices(KafkaConsumingScan *scan, int count)
 	}
 }
 
+/* True when the statement may take another partition. */
+static bool
+may_take(const KafkaConsumption *consumption)
+{
+	return consumption->max_partitions == 0 || consumption->nheld < consumption->max_partitions;
+}
+
 bool
 kfdw_choice_extend(KafkaConsumingScan *scan, KafkaConsumer *consumer)
 {
 	int			before = scan->nslices;
 
 	add_slices(scan, 1);
-	if (scan->nslices == before && take_partitions(scan, consumer, KAFKA_TAKE_ONE))
+	if (scan->nslices == before && may_take(scan->consumption) && take_partitions(scan, consumer, KAFKA_TAKE_ONE))
 		add_slices(scan, 1);
 	return scan->nslices > before;
 }

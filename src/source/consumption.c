@@ -30,6 +30,7 @@
 #include "source/claim.h"
 #include "source/consumption.h"
 #include "source/permit.h"
+#include "source/poll_interval.h"
 #include "xact.h"
 
 static dlist_head consumptions = DLIST_STATIC_INIT(consumptions);
@@ -121,6 +122,7 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 	dlist_init(&consumption->scans);
 	consumption->statement = statement;
 	consumption->relid = options->relid;
+	consumption->max_partitions = options->max_partitions;
 	consumption->level = GetCurrentTransactionNestLevel();
 	consumption->positions = kfdw_positions_create(&current, kfdw_consumer_outlook(consumer));
 	npartitions = consumption->positions->outlook->npartitions;
@@ -185,6 +187,7 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 		recorded = kfdw_permit_check(options);
 		consumption = begin_consumption(statement, options, consumer);
 		consumption->recorded = recorded;
+		kfdw_poll_interval_begin(options->max_poll_interval_ms);
 	}
 	npartitions = consumption->positions->outlook->npartitions;
 	scan->wanted = palloc0(npartitions * sizeof(bool));
@@ -396,6 +399,7 @@ run_query(KFDW_EXECUTOR_RUN_PARAMETERS)
 		previous_run_hook(KFDW_EXECUTOR_RUN_ARGUMENTS);
 	else
 		standard_ExecutorRun(KFDW_EXECUTOR_RUN_ARGUMENTS);
+	kfdw_poll_interval_keep();
 }
 
 /* The transaction is over; its memory goes away, that of open scans perhaps later. */
@@ -497,6 +501,7 @@ void
 kfdw_consumption_init(void)
 {
 	kfdw_xact_register(&participant);
+	kfdw_poll_interval_init();
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = run_query;
 }

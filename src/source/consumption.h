@@ -38,6 +38,7 @@ typedef struct KafkaConsumption
 	int64	   *ends;			/* by partition: where reading ends in what is claimed, else -1 */
 	int		   *order;			/* what is claimed, as it was */
 	int			nheld;			/* so many of them */
+	int			max_partitions; /* that may be claimed; 0: no limit */
 
 	KafkaDeadLetters *dead_letters; /* what cannot be decoded; NULL: nothing yet */
 	int64	   *set_aside;		/* by partition: below, that was done */

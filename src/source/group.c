@@ -24,7 +24,9 @@ typedef struct KafkaGroupSource
 	KafkaFetch	fetch;
 	KafkaConsumingScan *scan;	/* NULL: not open */
 	KafkaGreed	greed;
-	int64		returned;		/* since reading began */
+	int64		returned;		/* since reading began: records, bytes */
+	int64		returned_bytes;
+	bool		full;			/* it handed out as much as one read may */
 } KafkaGroupSource;
 
 /* Consuming writes: it needs a transaction that may, and the right to. */
@@ -52,6 +54,16 @@ check_may_consume(const KafkaScanRequest *request)
 				 errhint("Declare the cursor without HOLD: its position moves with the transaction.")));
 }
 
+/* True when it may stop before it has everything. */
+static bool
+is_bounded(const KafkaScanRequest *request)
+{
+	const KafkaTableOptions *options = request->options;
+
+	return request->limited || options->max_poll_records > 0 || options->max_poll_bytes > 0 ||
+		options->max_partitions > 0;
+}
+
 static KafkaSource *
 begin_group(const KafkaScanRequest *request)
 {
@@ -66,7 +78,7 @@ begin_group(const KafkaScanRequest *request)
 	source = palloc0(sizeof(KafkaGroupSource));
 	source->request = *request;
 	kfdw_source_take_options(&source->source, request->options);
-	source->greed = request->limited || request->options->max_poll_records > 0 ? KAFKA_TAKE_ONE : KAFKA_TAKE_ALL;
+	source->greed = is_bounded(request) ? KAFKA_TAKE_ONE : KAFKA_TAKE_ALL;
 	return &source->source;
 }
 
@@ -82,13 +94,22 @@ open_group(KafkaGroupSource *source)
 	MemoryContextSwitchTo(old);
 }
 
-/* True when it handed out as many records as one read may. */
+/* Counts a record that is to be handed out; false when it would be too much, unless it is the first. */
 static bool
-is_poll_full(const KafkaGroupSource *source)
+count_record(KafkaGroupSource *source, const KafkaRecord *record)
 {
-	int			max = source->request.options->max_poll_records;
+	const KafkaTableOptions *options = source->request.options;
+	int64		bytes = source->returned_bytes + record->key_len + record->value_len;
 
-	return max > 0 && source->returned >= max;
+	if (options->max_poll_bytes > 0 && bytes > options->max_poll_bytes && source->returned > 0)
+	{
+		source->full = true;
+		return false;
+	}
+	source->returned++;
+	source->returned_bytes = bytes;
+	source->full = source->returned == options->max_poll_records;
+	return true;
 }
 
 /* Reads what it can claim of the partitions that are wanted. */
@@ -99,14 +120,15 @@ read_group(KafkaSource *base, const KafkaSourceFilter *filter)
 
 	if (source->scan == NULL)
 		open_group(source);
-	if (is_poll_full(source))
+	if (source->full)
 		kfdw_choice_repeat(source->scan);
 	else
 		kfdw_choice_make(source->scan, source->fetch.consumer, filter ? &filter->partitions : NULL,
 						 source->greed);
 	base->partitions = source->scan->nslices;
 	kfdw_fetch_start(&source->fetch, source->scan->slices, base->partitions);
-	source->returned = 0;
+	source->returned = source->returned_bytes = 0;
+	source->full = false;
 }
 
 /* A COMMIT must not read the rest of a cursor into a held one. */
@@ -143,15 +165,14 @@ next_record(KafkaSource *base)
 	KafkaRecord *record;
 
 	refuse_holding(&source->request);
-	if (is_poll_full(source))
+	if (source->full)
 		return NULL;
 	record = kfdw_fetch_next(&source->fetch);
 	while (record == NULL && read_next_partition(source))
 		record = kfdw_fetch_next(&source->fetch);
-	if (record == NULL)
+	if (record == NULL || !count_record(source, record))
 		return NULL;
 	kfdw_consumption_delivered(source->scan, record->index, record->offset);
-	source->returned++;
 	return record;
 }
 

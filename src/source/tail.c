@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "source/tail.h"
 
 /* The first window is so much larger than the number of records, for a marker or two; each one before is larger. */
@@ -61,7 +63,10 @@ find_begins(KafkaTail *tail, int count)
 	{
 		kfdw_fetch_start(&tail->fetch, tail->slices, nslices);
 		while ((record = kfdw_fetch_next(&tail->fetch)) != NULL)
+		{
+			CHECK_FOR_INTERRUPTS();
 			tail->partitions[record->index].found++;
+		}
 	}
 }
 
@@ -112,6 +117,7 @@ kfdw_tail_next(KafkaTail *tail)
 	{
 		KafkaRecord *record = kfdw_fetch_next(&tail->fetch);
 
+		CHECK_FOR_INTERRUPTS();
 		if (record == NULL || tail->partitions[record->index].surplus == 0)
 			return record;
 		tail->partitions[record->index].surplus--;

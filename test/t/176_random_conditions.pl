@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
-my $trees = $ENV{KAFKA_FDW_TREES} // 600;
+my $trees = $ENV{KAFKA_FDW_TREES} // 200;
 srand($seed);
 note("KAFKA_FDW_SEED=$seed KAFKA_FDW_TREES=$trees");
 

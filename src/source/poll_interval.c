@@ -1,0 +1,55 @@
+/*
+ * poll_interval.c
+ *	  How long a session may hold partitions and do nothing.
+ *
+ * PostgreSQL ends sessions that are idle in a transaction for longer than a setting
+ * says: it is set for the rest of a transaction that consumes, where it is not shorter.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+
+#include "source/poll_interval.h"
+#include "xact.h"
+
+static int	shortest_ms = 0;	/* of what the transaction consumes; 0: no limit */
+
+void
+kfdw_poll_interval_keep(void)
+{
+	char		value[12];
+
+	if (shortest_ms == 0 || IsInParallelMode() ||
+		(IdleInTransactionSessionTimeout > 0 && IdleInTransactionSessionTimeout <= shortest_ms))
+		return;
+	snprintf(value, sizeof(value), "%d", shortest_ms);
+	(void) set_config_option("idle_in_transaction_session_timeout", value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+void
+kfdw_poll_interval_begin(int interval_ms)
+{
+	if (interval_ms > 0 && (shortest_ms == 0 || interval_ms < shortest_ms))
+		shortest_ms = interval_ms;
+	kfdw_poll_interval_keep();
+}
+
+static void
+forget(bool committed)
+{
+	shortest_ms = 0;
+}
+
+static const KafkaParticipant participant = {
+	.begin_subtransaction = kfdw_poll_interval_keep,
+	.end = forget,
+};
+
+void
+kfdw_poll_interval_init(void)
+{
+	kfdw_xact_register(&participant);
+}
