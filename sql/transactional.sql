@@ -107,7 +107,9 @@ SELECT await_transactional('transactional_other', 2);
 ALTER FOREIGN TABLE transactional ADD COLUMN p int OPTIONS (metadata 'partition');
 INSERT INTO transactional VALUES ('never', 1);
 ALTER FOREIGN TABLE transactional OPTIONS (SET topic 'transactional_none');
+\set VERBOSITY sqlstate
 INSERT INTO transactional VALUES ('never', 0);
+\set VERBOSITY default
 
 DROP TABLE transactional_rows;
 DROP FUNCTION await_transactional;

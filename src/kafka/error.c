@@ -39,11 +39,11 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 
 /* It may come: partitions are added. */
 void
-kfdw_error_no_partition(KafkaClient *client, const char *topic, int32 partition, int npartitions)
+kfdw_error_no_partition(const char *topic, int32 partition, int npartitions)
 {
 	ereport_domain(ERROR, kfdw_fault_domain(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART),
 				   (errcode(ERRCODE_UNDEFINED_OBJECT),
-					errmsg("topic \"%s\" at \"%s\" has no partition %d", topic, client->servers, partition),
+					errmsg("topic \"%s\" has no partition %d", topic, partition),
 					errdetail("It has %d partitions; the option \"partitions\" asks for this one.", npartitions),
 					errhint("A range without an end, as \"%d-\", reads what is there and what comes later.", npartitions)));
 }

@@ -22,14 +22,14 @@ take_answer(KafkaPartition *partition, const KafkaPartitionAnswer *answer)
 
 /* Partitions that are selected by their numbers are there; where all later ones are, there may be none yet. */
 static void
-check_selected(KafkaClient *client, const KafkaSelection *selection, const KafkaTopic *topic)
+check_selected(const KafkaSelection *selection, const KafkaTopic *topic)
 {
 	for (int i = 0; i < selection->nranges; i++)
 	{
 		const KafkaPartitionRange *range = &selection->ranges[i];
 
 		if (range->last != KAFKA_ALL_LATER && range->last >= topic->npartitions)
-			kfdw_error_no_partition(client, topic->name, Max(range->first, topic->npartitions), topic->npartitions);
+			kfdw_error_no_partition(topic->name, Max(range->first, topic->npartitions), topic->npartitions);
 	}
 }
 
@@ -77,7 +77,7 @@ kfdw_outlook_take(KafkaClient *client, const KafkaSelection *selection)
 		if (call->cluster_id != NULL && outlook->cluster_id == NULL)
 			outlook->cluster_id = pstrdup(call->cluster_id);
 		kfdw_topic_done(call);
-		check_selected(client, selection, &outlook->topics[t]);
+		check_selected(selection, &outlook->topics[t]);
 	}
 
 	/* it answers: whatever trouble there was is over */
