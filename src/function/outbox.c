@@ -17,8 +17,8 @@
 #include "catalog/outbox.h"
 #include "catalog/relays.h"
 #include "delivery/relay.h"
+#include "function/absence.h"
 #include "function/outbox.h"
-#include "worker/shared.h"
 #include "worker/slots.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stat_relays);
@@ -46,20 +46,9 @@ enum
 	ARG_ROLE
 };
 
-/* What is to say of a relay without a worker. */
-static const char *
-explain_absence(void)
-{
-	if (kfdw_shared == NULL)
-		return "kafka_fdw is not preloaded: add it to \"shared_preload_libraries\" and restart the server";
-	if (kfdw_shared->slots_missing)
-		return KAFKA_NO_SLOT;
-	return kfdw_shared->processes_missing ? KAFKA_NO_PROCESS : NULL;
-}
-
 /* One row. */
 static void
-put_row(ReturnSetInfo *set, const KafkaRelay *relay)
+put_row(ReturnSetInfo *set, const KafkaRelay *relay, const KafkaAbsence *absence)
 {
 	KafkaWorkerKey key = {.database = MyDatabaseId,.kind = KAFKA_JOB_RELAY};
 	Datum		values[STAT_COLUMNS] = {0};
@@ -70,15 +59,19 @@ put_row(ReturnSetInfo *set, const KafkaRelay *relay)
 
 	strlcpy(key.name, kfdw_relay_name(relay->id), NAMEDATALEN);
 	found = kfdw_shared != NULL && kfdw_slot_copy(&key, &slot);
-	error = found ? slot.stats.last_error : explain_absence();
+	if (!found || absence->state == KAFKA_STATE_PAUSED)
+		slot.state = absence->state;
+	error = slot.stats.last_error;
+	if (absence->reason != NULL && (!found || absence->state == KAFKA_STATE_PAUSED))
+		error = absence->reason;
 	values[STAT_ID] = Int32GetDatum(relay->id);
-	values[STAT_STATE] = CStringGetTextDatum(kfdw_slot_state_name(found ? slot.state : KAFKA_STATE_STARTING));
+	values[STAT_STATE] = CStringGetTextDatum(kfdw_slot_state_name(slot.state));
 	values[STAT_PID] = Int32GetDatum((int32) slot.pid);
 	nulls[STAT_PID] = slot.pid == 0;
 	values[STAT_RESTARTS] = Int64GetDatum(slot.stats.restarts);
 	values[STAT_LAST_COMMIT_AT] = TimestampTzGetDatum(slot.stats.last_commit_at);
 	nulls[STAT_LAST_COMMIT_AT] = slot.stats.last_commit_at == 0;
-	nulls[STAT_LAST_ERROR] = error == NULL || error[0] == '\0';
+	nulls[STAT_LAST_ERROR] = error[0] == '\0';
 	if (!nulls[STAT_LAST_ERROR])
 		values[STAT_LAST_ERROR] = CStringGetTextDatum(error);
 	values[STAT_LAST_ERROR_AT] = TimestampTzGetDatum(slot.stats.last_error_at);
@@ -90,11 +83,12 @@ put_row(ReturnSetInfo *set, const KafkaRelay *relay)
 Datum
 kfdw_stat_relays(PG_FUNCTION_ARGS)
 {
+	KafkaAbsence absence = kfdw_absence_explain();
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, kfdw_relays_list())
-		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc));
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), &absence);
 	PG_RETURN_NULL();
 }
 

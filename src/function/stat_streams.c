@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "catalog/pg_authid.h"
@@ -13,8 +12,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "catalog/instance.h"
 #include "catalog/streams.h"
+#include "function/absence.h"
 #include "function/column.h"
 #include "stat/wait.h"
 #include "worker/shared.h"
@@ -48,35 +47,9 @@ enum
 	STAT_COLUMNS
 };
 
-/* A state, and why when it is not a worker that says so. */
-typedef struct WorkerAbsence
-{
-	KafkaWorkerState state;
-	const char *reason;			/* NULL: none is needed */
-} WorkerAbsence;
-
-/* What is to say of a worker without a slot, and of all where none may run. */
-static WorkerAbsence
-explain_absence(void)
-{
-	if (kfdw_shared == NULL)
-		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw is not in shared_preload_libraries"};
-	if (!kfdw_streams_enabled)
-		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw.streams is off"};
-	if (RecoveryInProgress())
-		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "this server is a standby"};
-	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
-		return (WorkerAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()"};
-	if (kfdw_shared->processes_missing)
-		return (WorkerAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS};
-	if (kfdw_shared->slots_missing)
-		return (WorkerAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT};
-	return (WorkerAbsence) {KAFKA_STATE_STARTING, NULL};
-}
-
 /* The slot of a worker; without one, a slot that says why. */
 static void
-find_slot(const KafkaStream *stream, int worker, const WorkerAbsence *absence, KafkaSlot *slot)
+find_slot(const KafkaStream *stream, int worker, const KafkaAbsence *absence, KafkaSlot *slot)
 {
 	KafkaWorkerKey key = {.database = MyDatabaseId, .kind = KAFKA_JOB_STREAM, .worker = worker};
 	bool		found;
@@ -161,7 +134,7 @@ Datum
 kfdw_stat_streams(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	WorkerAbsence absence = explain_absence();
+	KafkaAbsence absence = kfdw_absence_explain();
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
