@@ -439,7 +439,8 @@ ALTER TABLE streams ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER tra
 GRANT SELECT ON streams TO PUBLIC;
 
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
-  max_poll_records int DEFAULT 100000, source regclass DEFAULT NULL) RETURNS void
+  max_poll_records int DEFAULT 100000, source regclass DEFAULT NULL,
+  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
 
 -- What a record holds is for the owner of its stream, group or outbox only.
@@ -468,6 +469,14 @@ AS 'MODULE_PATHNAME', 'kfdw_pause_stream' LANGUAGE C VOLATILE STRICT;
 
 CREATE FUNCTION resume_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_resume_stream' LANGUAGE C VOLATILE STRICT;
+
+-- The record at which the stream failed becomes a dead letter, and the stream goes on.
+CREATE FUNCTION skip_record(stream text) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_skip_record' LANGUAGE C VOLATILE STRICT;
+
+-- Runs the stream's dead letters again, in this transaction; tells how many are none any more.
+CREATE FUNCTION retry_dead_letters(stream text) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kfdw_retry_dead_letters' LANGUAGE C VOLATILE STRICT;
 
 CREATE FUNCTION alter_stream_owner(name text, new_owner regrole) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream_owner' LANGUAGE C VOLATILE STRICT;

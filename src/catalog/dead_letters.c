@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -59,6 +60,20 @@ static KafkaStatement insert_statement = {
 	"WHERE $5 IS NULL OR (l._topic OPERATOR(pg_catalog.=) $5 "
 	"AND l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1])",
 	5, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID}
+};
+
+/* So many at a time, by number and by bytes. */
+static KafkaStatement take_statement = {
+	"WITH l AS (DELETE FROM kafka.dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.row_number() OVER w AS number, "
+	"pg_catalog.sum(pg_catalog.octet_length(l.value)) OVER w AS bytes FROM kafka.dead_letters l "
+	"WHERE l.group_id OPERATOR(pg_catalog.=) $1 AND l.stream OPERATOR(pg_catalog.=) $1 "
+	"AND l.failed_at OPERATOR(pg_catalog.<) $2 "
+	"WINDOW w AS (ORDER BY l._topic, l._partition, l._offset, l.failed_at) "
+	"ORDER BY l._topic, l._partition, l._offset, l.failed_at LIMIT 10000) o "
+	"WHERE o.number OPERATOR(pg_catalog.=) 1 OR o.bytes OPERATOR(pg_catalog.<=) 33554432)) RETURNING l.*) "
+	"SELECT l.* FROM l ORDER BY l._topic, l._partition, l._offset, l.failed_at",
+	2, {TEXTOID, TIMESTAMPTZOID}
 };
 
 static KafkaStatement delete_stream_statement = {
@@ -221,6 +236,69 @@ kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, co
 	values[4] = topic == NULL ? (Datum) 0 : CStringGetTextDatum(topic);
 	(void) kfdw_catalog_write_rows(&insert_statement, values, nulls, &rows);
 	kfdw_catalog_end(&scope);
+}
+
+/* Bytes of a row, in the current memory context; NULL for NULL. */
+static const char *
+get_bytes(Datum value, bool isnull, size_t *len)
+{
+	bytea	   *bytes;
+
+	*len = 0;
+	if (isnull)
+		return NULL;
+	bytes = DatumGetByteaPCopy(value);
+	*len = VARSIZE_ANY_EXHDR(bytes);
+	return VARDATA_ANY(bytes);
+}
+
+/* A row as the record that it was, in the current memory context. */
+static KafkaRecord *
+make_record(HeapTuple row, TupleDesc desc, TupleDesc header)
+{
+	KafkaRecord *record = palloc0(sizeof(KafkaRecord));
+	Datum		values[LETTER_COLUMNS];
+	bool		nulls[LETTER_COLUMNS];
+
+	heap_deform_tuple(row, desc, values, nulls);
+	record->topic = TextDatumGetCString(values[LETTER_TOPIC]);
+	record->partition = DatumGetInt32(values[LETTER_PARTITION]);
+	record->offset = DatumGetInt64(values[LETTER_OFFSET]);
+	record->timestamp = KAFKA_NO_TIMESTAMP;
+	if (!nulls[LETTER_TIMESTAMP])
+	{
+		record->timestamp = kfdw_metadata_milliseconds(DatumGetTimestampTz(values[LETTER_TIMESTAMP]));
+		record->timestamp_type = KAFKA_TIMESTAMP_CREATE_TIME;
+	}
+	record->key = get_bytes(values[LETTER_KEY], nulls[LETTER_KEY], &record->key_len);
+	record->value = get_bytes(values[LETTER_VALUE], nulls[LETTER_VALUE], &record->value_len);
+	if (!nulls[LETTER_HEADERS])
+		kfdw_metadata_encode_headers(header, PointerGetDatum(DatumGetArrayTypePCopy(values[LETTER_HEADERS])), record);
+	return record;
+}
+
+List *
+kfdw_dead_letters_take(const char *stream, TimestampTz before)
+{
+	Datum		values[] = {CStringGetTextDatum(stream), TimestampTzGetDatum(before)};
+	MemoryContext context = CurrentMemoryContext;
+	List	   *records = NIL;
+	KafkaCatalogScope scope;
+
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_write(&take_statement, values, NULL);
+	if (SPI_processed > 0)
+	{
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		TupleDesc	header = lookup_rowtype_tupdesc_copy(get_element_type(TupleDescAttr(desc, LETTER_HEADERS)->atttypid), -1);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		for (uint64 i = 0; i < SPI_processed; i++)
+			records = lappend(records, make_record(SPI_tuptable->vals[i], desc, header));
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_catalog_end(&scope);
+	return records;
 }
 
 void

@@ -8,12 +8,15 @@
 #ifndef KFDW_DEAD_LETTERS_H
 #define KFDW_DEAD_LETTERS_H
 
+#include "datatype/timestamp.h"
 #include "kafka/record.h"
+#include "nodes/pg_list.h"
 #include "utils/elog.h"
 
 /* At what a record failed. */
 #define KAFKA_STAGE_DECODE		"decode"
 #define KAFKA_STAGE_PUBLISH		"publish"
+#define KAFKA_STAGE_STATEMENT	"statement"
 
 typedef struct KafkaDeadLetters KafkaDeadLetters;
 
@@ -42,6 +45,12 @@ extern void kfdw_dead_letters_add(KafkaDeadLetters *letters, const KafkaRecord *
  */
 extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, const char *topic,
 									const int64 *below, int npartitions);
+
+/*
+ * Deletes some of a stream's letters that were written before a moment, in the order of
+ * the topic, and returns them as records in the current memory context; NIL: no more.
+ */
+extern List *kfdw_dead_letters_take(const char *stream, TimestampTz before);
 
 extern void kfdw_dead_letters_delete_stream(const char *stream);
 extern void kfdw_dead_letters_rename_server(const char *old_name, const char *new_name);

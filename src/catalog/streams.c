@@ -24,7 +24,9 @@
 /* A row's revision is its xmin: every change makes another one. */
 #define STREAM_COLUMNS \
 	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
-	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin, s.created_at"
+	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin, s.created_at, " \
+	"COALESCE((s.settings OPERATOR(pg_catalog.->>) 'on_error') OPERATOR(pg_catalog.=) 'dead_letter', false), " \
+	"COALESCE((s.settings OPERATOR(pg_catalog.->>) 'reject_limit')::pg_catalog.int4, 0)"
 
 static KafkaStatement get_statement = {
 	"SELECT " STREAM_COLUMNS " FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
@@ -38,9 +40,10 @@ static KafkaStatement list_statement = {
 
 static KafkaStatement insert_statement = {
 	"INSERT INTO kafka.streams (name, owner, statement, search_path, source, workers, settings) "
-	"VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.jsonb_build_object('max_poll_records', $7)) "
+	"VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.jsonb_strip_nulls("
+	"pg_catalog.jsonb_build_object('max_poll_records', $7, 'on_error', $8, 'reject_limit', NULLIF($9, 0)))) "
 	"ON CONFLICT DO NOTHING",
-	7, {TEXTOID, OIDOID, TEXTOID, TEXTOID, OIDOID, INT4OID, INT4OID}
+	9, {TEXTOID, OIDOID, TEXTOID, TEXTOID, OIDOID, INT4OID, INT4OID, TEXTOID, INT4OID}
 };
 
 static KafkaStatement enable_statement = {
@@ -51,6 +54,26 @@ static KafkaStatement enable_statement = {
 static KafkaStatement owner_statement = {
 	"UPDATE kafka.streams s SET owner = $2 WHERE s.name OPERATOR(pg_catalog.=) $1",
 	2, {TEXTOID, OIDOID}
+};
+
+/* Records that are passed need no mention any more. */
+static KafkaStatement skip_statement = {
+	"UPDATE kafka.streams s SET settings = pg_catalog.jsonb_set(s.settings, '{skip}', COALESCE(("
+	"SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e "
+	"WHERE NOT EXISTS (SELECT FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) s.name "
+	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
+	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
+	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)), '[]') "
+	"OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('topic', $2, 'partition', $3, 'offset', $4)) "
+	"WHERE s.name OPERATOR(pg_catalog.=) $1",
+	4, {TEXTOID, TEXTOID, INT4OID, INT8OID}
+};
+
+static KafkaStatement skips_statement = {
+	"SELECT 1 FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1 "
+	"AND (s.settings OPERATOR(pg_catalog.->) 'skip') OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array("
+	"pg_catalog.jsonb_build_object('topic', $2, 'partition', $3, 'offset', $4))",
+	4, {TEXTOID, TEXTOID, INT4OID, INT8OID}
 };
 
 static KafkaStatement delete_statement = {
@@ -90,6 +113,8 @@ read_row(HeapTuple row, MemoryContext context)
 	stream->enabled = DatumGetBool(row_value(row, 8));
 	stream->revision = DatumGetTransactionId(row_value(row, 9));
 	stream->created = DatumGetTimestampTz(row_value(row, 10));
+	stream->sets_aside = DatumGetBool(row_value(row, 11));
+	stream->reject_limit = DatumGetInt32(row_value(row, 12));
 	MemoryContextSwitchTo(old);
 	return stream;
 }
@@ -135,7 +160,7 @@ kfdw_streams_list(void)
 void
 kfdw_streams_insert(const KafkaStream *stream)
 {
-	Datum		values[7];
+	Datum		values[9];
 
 	values[0] = CStringGetTextDatum(stream->name);
 	values[1] = ObjectIdGetDatum(stream->owner);
@@ -144,6 +169,8 @@ kfdw_streams_insert(const KafkaStream *stream)
 	values[4] = ObjectIdGetDatum(stream->source);
 	values[5] = Int32GetDatum(stream->workers);
 	values[6] = Int32GetDatum(stream->max_poll_records);
+	values[7] = CStringGetTextDatum(stream->sets_aside ? "dead_letter" : "stop");
+	values[8] = Int32GetDatum(stream->reject_limit);
 	if (kfdw_catalog_change(&insert_statement, values) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -164,6 +191,34 @@ kfdw_streams_set_owner(const char *name, Oid owner)
 	Datum		values[] = {CStringGetTextDatum(name), ObjectIdGetDatum(owner)};
 
 	(void) kfdw_catalog_change(&owner_statement, values);
+}
+
+/* A record as the statements take it. */
+static void
+set_record(Datum *values, const char *name, const char *topic, int32 partition, int64 offset)
+{
+	values[0] = CStringGetTextDatum(name);
+	values[1] = CStringGetTextDatum(topic);
+	values[2] = Int32GetDatum(partition);
+	values[3] = Int64GetDatum(offset);
+}
+
+void
+kfdw_streams_skip(const char *name, const char *topic, int32 partition, int64 offset)
+{
+	Datum		values[4];
+
+	set_record(values, name, topic, partition, offset);
+	(void) kfdw_catalog_change(&skip_statement, values);
+}
+
+bool
+kfdw_streams_skips(const char *name, const char *topic, int32 partition, int64 offset)
+{
+	Datum		values[4];
+
+	set_record(values, name, topic, partition, offset);
+	return kfdw_catalog_has_row(&skips_statement, values);
 }
 
 void

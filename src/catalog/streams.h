@@ -17,6 +17,8 @@ typedef struct KafkaStream
 	Oid			source;			/* the topic table that it reads */
 	int			workers;
 	int			max_poll_records;
+	bool		sets_aside;		/* records that fail become dead letters */
+	int			reject_limit;	/* so many of a batch at most; 0: no limit */
 	bool		enabled;
 	TimestampTz created;		/* tells it from a predecessor of its name */
 	TransactionId revision;		/* differs after each change of the row */
@@ -34,6 +36,10 @@ extern void kfdw_streams_insert(const KafkaStream *stream);
 extern void kfdw_streams_set_enabled(const char *name, bool enabled);
 
 extern void kfdw_streams_set_owner(const char *name, Oid owner);
+
+/* The worker is to set a record aside if it fails, and go on; makes a new revision of the row. */
+extern void kfdw_streams_skip(const char *name, const char *topic, int32 partition, int64 offset);
+extern bool kfdw_streams_skips(const char *name, const char *topic, int32 partition, int64 offset);
 
 /* Deletes the row, and the positions and dead letters of its group, all of which came after it. */
 extern void kfdw_streams_delete(const char *name);

@@ -41,9 +41,8 @@ timestamp_from_kafka(const KafkaRecord *record)
 	return timestamp;
 }
 
-/* A timestamp as milliseconds since 1970, rounded down; negative where it has none. */
-static int64
-timestamp_to_kafka(TimestampTz timestamp)
+int64
+kfdw_metadata_milliseconds(TimestampTz timestamp)
 {
 	const TimestampTz epoch = SetEpochTimestamp();
 
@@ -236,7 +235,7 @@ encode_timestamp(const KafkaColumn *column, Datum value)
 	if (column->base_type == INT8OID)
 		milliseconds = DatumGetInt64(value);
 	else
-		milliseconds = timestamp_to_kafka(DatumGetTimestampTz(value));
+		milliseconds = kfdw_metadata_milliseconds(DatumGetTimestampTz(value));
 
 	/* for the client library 0 is none */
 	if (milliseconds < 1)
@@ -277,9 +276,8 @@ encode_header(TupleDesc desc, Datum element, KafkaHeader *header)
 	}
 }
 
-/* The headers that a row asks for. */
-static void
-encode_headers(TupleDesc header, Datum value, KafkaRecord *record)
+void
+kfdw_metadata_encode_headers(TupleDesc header, Datum value, KafkaRecord *record)
 {
 	Datum	   *elements;
 	bool	   *nulls;
@@ -318,7 +316,7 @@ kfdw_metadata_encode(KafkaColumn *column, TupleDesc header, Datum value, KafkaRe
 			record->value = kfdw_column_to_bytes(column, value, &record->value_len);
 			break;
 		case KAFKA_COLUMN_HEADERS:
-			encode_headers(header, value, record);
+			kfdw_metadata_encode_headers(header, value, record);
 			break;
 		case KAFKA_COLUMN_TOPIC:
 		case KAFKA_COLUMN_OFFSET:

@@ -15,8 +15,14 @@
 /* The timestamp of a record that has one; false where it is out of the range of the type. */
 extern bool kfdw_metadata_timestamp(const KafkaRecord *record, TimestampTz *timestamp);
 
+/* A timestamp as milliseconds since 1970, rounded down; negative where it has none. */
+extern int64 kfdw_metadata_milliseconds(TimestampTz timestamp);
+
 /* The headers as an array of kafka.header, their keys perhaps with a ? for each byte that is no ASCII; false: none. */
 extern bool kfdw_metadata_headers(TupleDesc header, const KafkaRecord *record, bool ascii, Datum *value);
+
+/* And back. */
+extern void kfdw_metadata_encode_headers(TupleDesc header, Datum value, KafkaRecord *record);
 
 /* False for NULL. */
 extern bool kfdw_metadata_decode(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *value);

@@ -42,9 +42,13 @@ enum
 	ARG_STATEMENT,
 	ARG_WORKERS,
 	ARG_MAX_POLL_RECORDS,
-	ARG_SOURCE
+	ARG_SOURCE,
+	ARG_ON_ERROR,
+	ARG_REJECT_LIMIT
 };
 
+static void read_arguments(FunctionCallInfo fcinfo, KafkaStream *stream);
+static void read_on_error(FunctionCallInfo fcinfo, KafkaStream *stream);
 static void check_preloaded(void);
 static void check_name(const char *name);
 static void check_group_is_new(const char *name);
@@ -55,7 +59,6 @@ static void check_source_exists(Oid source);
 static void check_source_options(Oid source);
 static char *current_search_path(void);
 static void give_notices(const KafkaStatementInfo *info);
-static KafkaStream *lock_own_stream(const char *name);
 static void set_enabled(const char *name, bool enabled);
 
 Datum
@@ -64,18 +67,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 	KafkaStream stream = {0};
 	KafkaStatementInfo info;
 
-	for (int i = ARG_NAME; i < ARG_SOURCE; i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("only the argument \"source\" can be null")));
-	stream.name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
-	stream.owner = GetUserId();
-	stream.statement = text_to_cstring(PG_GETARG_TEXT_PP(ARG_STATEMENT));
-	stream.workers = PG_GETARG_INT32(ARG_WORKERS);
-	stream.max_poll_records = PG_GETARG_INT32(ARG_MAX_POLL_RECORDS);
-	stream.source = PG_ARGISNULL(ARG_SOURCE) ? InvalidOid : PG_GETARG_OID(ARG_SOURCE);
-
+	read_arguments(fcinfo, &stream);
 	check_preloaded();
 	check_name(stream.name);
 	check_range("workers", stream.workers, kfdw_max_workers);
@@ -99,7 +91,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 Datum
 kfdw_drop_stream(PG_FUNCTION_ARGS)
 {
-	KafkaStream *stream = lock_own_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	KafkaStream *stream = kfdw_stream_lock_own(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
 	kfdw_streams_delete(stream->name);
 	kfdw_shared_ping_at_end();
@@ -133,7 +125,7 @@ kfdw_stream_set_owner(const KafkaStream *stream, Oid role)
 Datum
 kfdw_alter_stream_owner(PG_FUNCTION_ARGS)
 {
-	KafkaStream *stream = lock_own_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	KafkaStream *stream = kfdw_stream_lock_own(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	Oid			role = PG_GETARG_OID(1);
 
 	(void) GetUserNameFromId(role, false);	/* a number can be given as a regrole */
@@ -168,13 +160,52 @@ static void
 set_enabled(const char *name, bool enabled)
 {
 	check_preloaded();
-	kfdw_streams_set_enabled(lock_own_stream(name)->name, enabled);
+	kfdw_streams_set_enabled(kfdw_stream_lock_own(name)->name, enabled);
 	kfdw_shared_ping_at_end();
 }
 
-/* A stream that the user owns. */
-static KafkaStream *
-get_own_stream(const char *name)
+/* The arguments of kafka.create_stream(). */
+static void
+read_arguments(FunctionCallInfo fcinfo, KafkaStream *stream)
+{
+	for (int i = ARG_NAME; i < ARG_REJECT_LIMIT; i++)
+		if (i != ARG_SOURCE && PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("only the arguments \"source\" and \"reject_limit\" can be null")));
+	stream->name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
+	stream->owner = GetUserId();
+	stream->statement = text_to_cstring(PG_GETARG_TEXT_PP(ARG_STATEMENT));
+	stream->workers = PG_GETARG_INT32(ARG_WORKERS);
+	stream->max_poll_records = PG_GETARG_INT32(ARG_MAX_POLL_RECORDS);
+	stream->source = PG_ARGISNULL(ARG_SOURCE) ? InvalidOid : PG_GETARG_OID(ARG_SOURCE);
+	read_on_error(fcinfo, stream);
+}
+
+/* What becomes of records that fail. */
+static void
+read_on_error(FunctionCallInfo fcinfo, KafkaStream *stream)
+{
+	const char *on_error = text_to_cstring(PG_GETARG_TEXT_PP(ARG_ON_ERROR));
+
+	stream->sets_aside = strcmp(on_error, "dead_letter") == 0;
+	if (!stream->sets_aside && strcmp(on_error, "stop") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for \"on_error\": \"%s\"", on_error),
+				 errhint("Valid values are: stop, dead_letter. What \"set_null\" and \"ignore\" do is an option of the topic table.")));
+	if (PG_ARGISNULL(ARG_REJECT_LIMIT))
+		return;
+	stream->reject_limit = PG_GETARG_INT32(ARG_REJECT_LIMIT);
+	check_range("reject_limit", stream->reject_limit, PG_INT32_MAX);
+	if (!stream->sets_aside)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"reject_limit\" has no use with on_error \"stop\"")));
+}
+
+KafkaStream *
+kfdw_stream_get_own(const char *name)
 {
 	KafkaStream *stream = kfdw_streams_get(name);
 
@@ -201,14 +232,13 @@ kfdw_stream_lock_to_change(const char *name)
 	kfdw_streams_lock_to_change(name);
 }
 
-/* A stream that the user owns, locked until the end of the transaction. */
-static KafkaStream *
-lock_own_stream(const char *name)
+KafkaStream *
+kfdw_stream_lock_own(const char *name)
 {
 	/* only who owns it may lock it; until it is locked it may change */
-	(void) get_own_stream(name);
+	(void) kfdw_stream_get_own(name);
 	kfdw_stream_lock_to_change(name);
-	return get_own_stream(name);
+	return kfdw_stream_get_own(name);
 }
 
 /* Without shared memory there is no launcher. */

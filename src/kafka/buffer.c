@@ -117,6 +117,14 @@ kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, int index, void 
 	buffer->count++;
 }
 
+void
+kfdw_buffer_add(KafkaBuffer *buffer, const KafkaRecord *record)
+{
+	*add_record(buffer) = *record;
+	buffer->bytes += record->value_len + record->key_len;
+	buffer->count++;
+}
+
 static int
 compare_records(const void *a, const void *b)
 {

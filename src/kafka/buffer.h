@@ -2,7 +2,7 @@
  * buffer.h
  *	  Records in hand: a batch of a scan or a stream, kept until it is cleared.
  *
- * They come from a consumer (kfdw_consumer_fill).  Until the buffer is cleared they can
+ * They come from a consumer (kfdw_consumer_fill), or are read again.  Until the buffer is cleared they can
  * be read again, as after the abort of a transaction.
  */
 #ifndef KFDW_BUFFER_H
@@ -14,6 +14,9 @@ typedef struct KafkaBuffer KafkaBuffer;
 
 /* Belongs to the current memory context. */
 extern KafkaBuffer *kfdw_buffer_create(int max_records, int64 max_bytes);
+
+/* Adds a record that comes from elsewhere; what it points to stays until the buffer is cleared. */
+extern void kfdw_buffer_add(KafkaBuffer *buffer, const KafkaRecord *record);
 extern void kfdw_buffer_sort(KafkaBuffer *buffer);
 
 /* The record at an index from 0, NULL behind the last one. */

@@ -27,20 +27,32 @@ kfdw_batch_bind(Oid relid, KafkaBatch batch)
 	bound_batch = batch;
 }
 
+bool
+kfdw_batch_is_bound(void)
+{
+	return OidIsValid(bound_relid);
+}
+
 const KafkaBatch *
 kfdw_batch_bound(Oid relid)
 {
 	return OidIsValid(bound_relid) && relid == bound_relid ? &bound_batch : NULL;
 }
 
-/* Not before: triggers that are deferred read the batch, too. */
-static void
-unbind(bool committed)
+void
+kfdw_batch_unbind(void)
 {
 	bound_relid = InvalidOid;
 }
 
-static const KafkaParticipant participant = {.end = unbind};
+/* Not before: triggers that are deferred read the batch, too. */
+static void
+end_transaction(bool committed)
+{
+	kfdw_batch_unbind();
+}
+
+static const KafkaParticipant participant = {.end = end_transaction};
 
 void
 kfdw_batch_init(void)
@@ -59,6 +71,8 @@ begin_batch(const KafkaScanRequest *request)
 	source = palloc0(sizeof(KafkaBatchSource));
 	source->batch = batch;
 	kfdw_source_take_options(&source->source, request->options);
+	if (batch->set_aside != NULL && source->source.on_error == KAFKA_ON_ERROR_STOP)
+		source->source.on_error = KAFKA_ON_ERROR_DEAD_LETTER;
 	return &source->source;
 }
 
@@ -84,6 +98,15 @@ next_record(KafkaSource *base)
 	return kfdw_buffer_get(batch->buffer, batch->first + source->next++);
 }
 
+static void
+set_aside(KafkaSource *base, const KafkaRecord *record, const ErrorData *error)
+{
+	KafkaBatchSource *source = (KafkaBatchSource *) base;
+	const KafkaBatch *batch = source->batch;
+
+	batch->set_aside(batch->argument, batch->first + source->next - 1, error);
+}
+
 /* The buffer is the worker's. */
 static void
 end_batch(KafkaSource *base)
@@ -94,5 +117,6 @@ const KafkaSourceKind kfdw_source_batch = {
 	.begin = begin_batch,
 	.read = read_batch,
 	.next = next_record,
+	.set_aside = set_aside,
 	.end = end_batch,
 };

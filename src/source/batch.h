@@ -10,6 +10,7 @@
 #define KFDW_BATCH_H
 
 #include "kafka/buffer.h"
+#include "utils/elog.h"
 
 /* Some of the records of a buffer, one after the other. */
 typedef struct KafkaBatch
@@ -17,10 +18,21 @@ typedef struct KafkaBatch
 	KafkaBuffer *buffer;
 	int			first;
 	int			count;
+
+	/*
+	 * Sets a record of the buffer aside that cannot be decoded, unless the table's options
+	 * get over it; NULL: it is an error.
+	 */
+	void		(*set_aside) (void *argument, int index, const ErrorData *error);
+	void	   *argument;
 } KafkaBatch;
 
-/* Until the end of the transaction. */
+/* Until the end of the transaction, or before. */
 extern void kfdw_batch_bind(Oid relid, KafkaBatch batch);
+extern void kfdw_batch_unbind(void);
+
+/* There is one at a time. */
+extern bool kfdw_batch_is_bound(void);
 
 /* The batch bound to a table, NULL where it is to be read from the broker. */
 extern const KafkaBatch *kfdw_batch_bound(Oid relid);

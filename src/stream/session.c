@@ -25,16 +25,34 @@ kfdw_session_begin(void)
 	return NewGUCNestLevel();
 }
 
-void
-kfdw_session_end(int level)
+/* What SET CONSTRAINTS ALL does. */
+static void
+set_constraints(bool deferred)
 {
-	ConstraintsSetStmt all_immediate = {.type = T_ConstraintsSetStmt};
+	ConstraintsSetStmt all = {.type = T_ConstraintsSetStmt, .deferred = deferred};
 
+	AfterTriggerSetState(&all);
+}
+
+void
+kfdw_session_enter_again(void)
+{
+	set_constraints(true);
+}
+
+void
+kfdw_session_leave(int level)
+{
 	/* deferred triggers would run after this */
-	AfterTriggerSetState(&all_immediate);
+	set_constraints(false);
 
 	/* as if they had been rolled back, also those that are not local */
 	AtEOXact_GUC(false, level);
+}
+
+void
+kfdw_session_clear(void)
+{
 	ResetTempTableNamespace();
 }
 

@@ -5,11 +5,20 @@
 #ifndef KFDW_SESSION_H
 #define KFDW_SESSION_H
 
-/* Before the statement of a batch, in its transaction; tells what the end is to take back. */
+/* Before the statement, in its transaction; tells what is to be taken back. */
 extern int	kfdw_session_begin(void);
 
-/* After it, in the same transaction: forgets what the statement left behind. */
-extern void kfdw_session_end(int level);
+/*
+ * Where the transaction has left once before: what can be deferred is, as the statement
+ * may need it to be.
+ */
+extern void kfdw_session_enter_again(void);
+
+/* After it: what is deferred is done, and settings are as they were. */
+extern void kfdw_session_leave(int level);
+
+/* Then, in the same transaction, where the session is the worker's own: forgets what the statement left behind. */
+extern void kfdw_session_clear(void);
 
 /*
  * After the transaction, however it ended: forgets what outlives also a rollback.  Among

@@ -13,12 +13,11 @@
 #include "storage/lmgr.h"
 #include "utils/timestamp.h"
 
-#include "source/batch.h"
 #include "source/claim.h"
 #include "stream/assignment.h"
 #include "stream/session.h"
-#include "stream/statement.h"
 #include "stream/stream.h"
+#include "stream/trial.h"
 #include "worker/frame.h"
 
 /* How often the number of the topic's partitions is asked for, in trouble and else. */
@@ -39,6 +38,7 @@ typedef enum StreamPhase
 typedef struct StreamWork
 {
 	KafkaAssignment *assignment;
+	KafkaTrial *trial;
 	StreamPhase phase;
 	TimestampTz markers_written;
 } StreamWork;
@@ -75,6 +75,7 @@ open_stream(const KafkaWorkerKey *key)
 	work->assignment = kfdw_assignment_open(key->name, key->worker);
 	if (work->assignment == NULL)
 		return NULL;
+	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	kfdw_consumer_show_lag(work->assignment->consumer, kfdw_frame_lag());
 	ereport(LOG,
 			(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
@@ -142,7 +143,6 @@ static bool
 run_batch(StreamWork *work)
 {
 	KafkaAssignment *assignment = work->assignment;
-	const KafkaStream *stream = assignment->stream;
 	TimestampTz began = GetCurrentTimestamp();
 	KafkaWorkerStats batch = {
 		.batches = 1,
@@ -150,19 +150,19 @@ run_batch(StreamWork *work)
 		.bytes_in = kfdw_buffer_bytes(assignment->buffer),
 		.newest_record = kfdw_assignment_newest_timestamp(assignment),
 	};
-	int			session;
+	KafkaTrialResult result;
 
 	kfdw_frame_run(kfdw_assignment_lag(assignment));
 	kfdw_consumer_is_busy(assignment->consumer, kfdw_assignment_done(assignment));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(assignment))
 		return false;
-	session = kfdw_session_begin();
-	kfdw_batch_bind(stream->source, (KafkaBatch) {assignment->buffer, 0, kfdw_buffer_count(assignment->buffer)});
-	batch.records_out = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
-	kfdw_session_end(session);
+	result = kfdw_trial_run(work->trial, assignment->buffer);
+	batch.records_out = result.rows;
+	batch.dead_letters = result.set_aside;
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
+	kfdw_trial_committed(work->trial);
 	kfdw_session_forget();
 
 	/* also in a long backlog, so that autovacuum sees what is done */

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -28,6 +29,8 @@
 /* A scout that is to say what has changed has this long before the next step is tried. */
 #define CHANGE_WAIT_MS 100
 
+#define FAILED_WAIT_MS 1000
+
 /* PostgreSQL's own faults that pass by themselves, by class; of Kafka's, kafka/fault.c knows. */
 static const char *const passing_faults[] = {
 	"08",						/* connection */
@@ -37,6 +40,9 @@ static const char *const passing_faults[] = {
 	"57",						/* operator intervention */
 	"58",						/* system error */
 };
+
+/* Views show this much of a message, a detail, a hint. */
+#define MAX_ERROR_PART (KAFKA_ERROR_LEN / 4)
 
 /* In a deadlock with a session the worker gives way, as it tries again by itself: it finds out first. */
 #define DEADLOCK_TIMEOUT "10ms"
@@ -54,6 +60,7 @@ static bool fresh = true;		/* the session remembers nothing: no step has done an
 static emit_log_hook_type previous_log_hook;
 
 static KafkaWaitEvent retry_wait = {"KafkaWorkerRetry"};
+static KafkaWaitEvent failed_wait = {"KafkaWorkerFailed"};
 static KafkaWaitEvent change_wait = {"KafkaWorkerChange"};
 
 
@@ -73,6 +80,12 @@ kfdw_frame_run(int64 lag)
 {
 	kfdw_own_slot_run(lag);
 	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+void
+kfdw_frame_blame(const KafkaRecord *record)
+{
+	kfdw_own_slot_blame(record);
 }
 
 volatile int64 *
@@ -215,6 +228,25 @@ do_job(void)
 
 /* Errors ------------------------------------------------------------------- */
 
+/* Appends a part of an error; none is so long that the ones behind it have no room. */
+static void
+append_part(StringInfo text, const char *label, const char *part)
+{
+	int			len;
+
+	if (part == NULL)
+		return;
+	len = strlen(part);
+	appendStringInfoString(text, label);
+	if (len <= MAX_ERROR_PART)
+		appendStringInfoString(text, part);
+	else
+	{
+		appendBinaryStringInfo(text, part, pg_mbcliplen(part, len, MAX_ERROR_PART));
+		appendStringInfoString(text, "...");
+	}
+}
+
 /* What views show of an error. */
 static char *
 describe_error(const ErrorData *error)
@@ -222,13 +254,11 @@ describe_error(const ErrorData *error)
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "%s (SQLSTATE %s)", error->message, unpack_sql_state(error->sqlerrcode));
-	if (error->detail != NULL)
-		appendStringInfo(&text, "\nDETAIL:  %s", error->detail);
-	if (error->hint != NULL)
-		appendStringInfo(&text, "\nHINT:  %s", error->hint);
-	if (error->context != NULL)
-		appendStringInfo(&text, "\nCONTEXT:  %s", error->context);
+	append_part(&text, "", error->message);
+	appendStringInfo(&text, " (SQLSTATE %s)", unpack_sql_state(error->sqlerrcode));
+	append_part(&text, "\nDETAIL:  ", error->detail);
+	append_part(&text, "\nHINT:  ", error->hint);
+	append_part(&text, "\nCONTEXT:  ", error->context);
 	return text.data;
 }
 
@@ -267,7 +297,7 @@ pause_before_retry(int ms)
 	}
 }
 
-/* What is to be done about an error; work that is not kept is dropped. */
+/* What is to be done about an error; work that has failed for good is kept to look at. */
 static KafkaRemedy
 judge(const ErrorData *error)
 {
@@ -277,12 +307,12 @@ judge(const ErrorData *error)
 		remedy = job->judge(work, error);
 	else
 		remedy = kfdw_frame_passes(error) ? KAFKA_REMEDY_REOPEN : KAFKA_REMEDY_NONE;
-	if (remedy != KAFKA_REMEDY_RETRY)
+	if (remedy == KAFKA_REMEDY_REOPEN || (remedy == KAFKA_REMEDY_NONE && !fresh))
 		drop_work();
 	return remedy;
 }
 
-/* The process ends; the slot says whether there will be another one. */
+/* The process does nothing any more; the slot says whether there will be another one. */
 static void
 give_up(const ErrorData *error, KafkaWorkerState state, const char *outcome, const char *hint)
 {
@@ -333,6 +363,20 @@ try_job(void)
 	return again;
 }
 
+/*
+ * Work that has failed for good does nothing, but shows how far behind it is, until
+ * somebody changes what is wanted: that takes a new process.
+ */
+static void
+watch_failed_work(void)
+{
+	TransactionId revision;
+
+	while (work != NULL && kfdw_own_slot_follow(&revision) && TransactionIdEquals(revision, opened_revision))
+		wait_ms(FAILED_WAIT_MS, &failed_wait);
+	drop_work();
+}
+
 
 /* The process -------------------------------------------------------------- */
 
@@ -379,5 +423,6 @@ kfdw_worker_main(Datum argument)
 	before_shmem_exit(drop_work_at_exit, (Datum) 0);
 	while (try_job())
 		;
+	watch_failed_work();
 	proc_exit(0);
 }

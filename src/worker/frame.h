@@ -5,6 +5,7 @@
 #ifndef KFDW_FRAME_H
 #define KFDW_FRAME_H
 
+#include "kafka/record.h"
 #include "worker/shared.h"
 
 /* Shows a state in which nothing runs, in the slot and in pg_stat_activity. */
@@ -12,6 +13,9 @@ extern void kfdw_frame_enter(KafkaWorkerState state);
 
 /* Shows that a piece of work begins, and how many records the worker is behind until it is done. */
 extern void kfdw_frame_run(int64 lag);
+
+/* Before an error is raised: it is about this record. */
+extern void kfdw_frame_blame(const KafkaRecord *record);
 
 /* Where the lag is shown, for a job that has it measured while a step runs. */
 extern volatile int64 *kfdw_frame_lag(void);

@@ -100,6 +100,17 @@ kfdw_own_slot_run(int64 lag)
 	if (TransactionIdEquals(my_slot->revision, my_revision))
 		kfdw_slot_set_state(my_slot, KAFKA_STATE_RUNNING);
 	my_slot->stats.lag = lag;
+	my_slot->blame.topic[0] = '\0';
+	LWLockRelease(kfdw_shared->lock);
+}
+
+void
+kfdw_own_slot_blame(const KafkaRecord *record)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	strlcpy(my_slot->blame.topic, record->topic, sizeof(my_slot->blame.topic));
+	my_slot->blame.partition = record->partition;
+	my_slot->blame.offset = record->offset;
 	LWLockRelease(kfdw_shared->lock);
 }
 
@@ -132,6 +143,7 @@ kfdw_own_slot_record(const KafkaWorkerStats *done)
 		stats->batches += done->batches;
 		stats->records_in += done->records_in;
 		stats->records_out += done->records_out;
+		stats->dead_letters += done->dead_letters;
 		stats->bytes_in += done->bytes_in;
 		stats->last_batch_ms = done->last_batch_ms;
 	}

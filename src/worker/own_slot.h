@@ -6,6 +6,7 @@
 #ifndef KFDW_OWN_SLOT_H
 #define KFDW_OWN_SLOT_H
 
+#include "kafka/record.h"
 #include "worker/shared.h"
 
 /*
@@ -28,6 +29,9 @@ extern void kfdw_own_slot_enter(KafkaWorkerState state);
 
 /* Shows that it runs, and how many records it is behind until that is done. */
 extern void kfdw_own_slot_run(int64 lag);
+
+/* The record at which it is about to fail. */
+extern void kfdw_own_slot_blame(const KafkaRecord *record);
 
 /* Something failed; returns how often in a row. */
 extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message);

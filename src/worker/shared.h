@@ -25,7 +25,7 @@ typedef enum KafkaWorkerState
 	KAFKA_STATE_FAILED			/* waits for somebody to change something */
 } KafkaWorkerState;
 
-#define KAFKA_ERROR_LEN 512
+#define KAFKA_ERROR_LEN 1024
 
 /* Why a worker that is wanted cannot start. */
 #define KAFKA_NO_PROCESS "all of max_worker_processes are in use: raise it and restart the server"
@@ -50,6 +50,17 @@ typedef struct KafkaWorkerStats
 	TimestampTz last_error_at;	/* 0: none */
 } KafkaWorkerStats;
 
+/* The longest name of a topic. */
+#define KAFKA_TOPIC_LEN 249
+
+/* The record at which a worker failed. */
+typedef struct KafkaBlame
+{
+	char		topic[KAFKA_TOPIC_LEN + 1];	/* empty: none */
+	int32		partition;
+	int64		offset;
+} KafkaBlame;
+
 typedef struct KafkaSlot
 {
 	bool		in_use;
@@ -73,6 +84,7 @@ typedef struct KafkaSlot
 
 	KafkaWorkerState state;
 	TimestampTz running_since;	/* 0: it does not run */
+	KafkaBlame	blame;			/* of the last batch */
 	KafkaWorkerStats stats;
 } KafkaSlot;
 

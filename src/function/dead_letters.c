@@ -1,0 +1,148 @@
+/*
+ * dead_letters.c
+ *	  The SQL functions of a stream's records that failed: set aside, and run again.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "catalog/dead_letters.h"
+#include "function/streams.h"
+#include "option/options.h"
+#include "source/batch.h"
+#include "stream/trial.h"
+#include "worker/shared.h"
+#include "worker/slots.h"
+
+PG_FUNCTION_INFO_V1(kfdw_skip_record);
+PG_FUNCTION_INFO_V1(kfdw_retry_dead_letters);
+
+/* Has the worker of a slot skip the record at which it failed; false when it has not. */
+static bool
+skip_failed(const KafkaStream *stream, int worker)
+{
+	KafkaWorkerKey key = {.database = MyDatabaseId, .kind = KAFKA_JOB_STREAM, .worker = worker};
+	KafkaSlot	slot;
+
+	strlcpy(key.name, stream->name, NAMEDATALEN);
+	if (kfdw_shared == NULL || !kfdw_slot_copy(&key, &slot) || slot.created != stream->created ||
+		slot.state != KAFKA_STATE_FAILED || slot.blame.topic[0] == '\0')
+		return false;
+	kfdw_streams_skip(stream->name, slot.blame.topic, slot.blame.partition, slot.blame.offset);
+	return true;
+}
+
+Datum
+kfdw_skip_record(PG_FUNCTION_ARGS)
+{
+	KafkaStream *stream = kfdw_stream_lock_own(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	int			skipped = 0;
+
+	for (int worker = 0; worker < stream->workers; worker++)
+		skipped += skip_failed(stream, worker);
+	if (skipped == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream \"%s\" has not failed at a record", stream->name),
+				 errhint("kafka.stat_streams shows its state and its last error; kafka.resume_stream() has one that failed try again.")));
+	kfdw_shared_ping_at_end();
+	PG_RETURN_VOID();
+}
+
+/*
+ * The statement runs in the user's session, so it runs for nobody else: what the owner
+ * wrote into it must not get the rights of whoever is allowed to act for him.
+ */
+static void
+check_is_owner(const KafkaStream *stream)
+{
+	if (stream->owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only the owner of stream \"%s\" can run its dead letters again", stream->name),
+				 errhint("SET ROLE %s.", quote_identifier(GetUserNameFromId(stream->owner, false)))));
+}
+
+/* Whose batch this would take the place of reads on. */
+static void
+check_no_batch(void)
+{
+	if (kfdw_batch_is_bound())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot run dead letters again in the statement of a stream")));
+}
+
+/* Runs some of the letters again; returns how many are none any more, -1 when there are no more. */
+static int64
+retry_some(const KafkaStream *stream, KafkaTrial *trial, TimestampTz before)
+{
+	List	   *records = kfdw_dead_letters_take(stream->name, before);
+	KafkaBuffer *buffer;
+	KafkaTrialResult result;
+	ListCell   *lc;
+
+	if (records == NIL)
+		return -1;
+	buffer = kfdw_buffer_create(list_length(records), PG_INT64_MAX);
+	foreach(lc, records)
+		kfdw_buffer_add(buffer, lfirst(lc));
+	result = kfdw_trial_run(trial, buffer);
+	kfdw_trial_committed(trial);
+	return list_length(records) - result.set_aside;
+}
+
+/* Runs all letters again that are there now, some at a time. */
+static int64
+retry_all(const KafkaStream *stream, const char *server)
+{
+	TimestampTz before = GetCurrentTimestamp();
+	KafkaTrial *trial = kfdw_trial_create(stream, server, KAFKA_TRIAL_USER);
+	MemoryContext some = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw retry", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(some);
+	int64		total = 0;
+	int64		done;
+
+	while ((done = retry_some(stream, trial, before)) >= 0)
+	{
+		total += done;
+		MemoryContextReset(some);
+	}
+	MemoryContextSwitchTo(old);
+	return total;
+}
+
+Datum
+kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
+{
+	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	KafkaStream *stream = kfdw_stream_get_own(name);
+	int64		done = 0;
+
+	PreventCommandIfReadOnly("kafka.retry_dead_letters()");
+	check_no_batch();
+	check_is_owner(stream);
+	kfdw_streams_lock_to_consume(name);
+	stream = kfdw_stream_get_own(name);
+	check_is_owner(stream);
+	kfdw_options_require_topic_table(stream->source);
+	LockRelationOid(stream->source, AccessShareLock);
+
+	/* also a savepoint that is rolled back must not leave the batch bound */
+	PG_TRY();
+	{
+		done = retry_all(stream, kfdw_options_table(stream->source, GetUserId())->server);
+	}
+	PG_FINALLY();
+	{
+		kfdw_batch_unbind();
+	}
+	PG_END_TRY();
+	PG_RETURN_INT64(done);
+}

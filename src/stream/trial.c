@@ -1,0 +1,305 @@
+/*
+ * trial.c
+ *	  Runs a stream's statement for records, some of which may be poison.
+ *
+ * A batch is run as a whole, in a subtransaction.  Where that fails by the fault of
+ * records, it is rolled back and the batch is run in pieces, each in a subtransaction of
+ * its own: one that fails is halved, and after one that succeeds the next is larger.  What
+ * succeeds is applied, in the order of the records; what fails alone is poison.  Pieces
+ * stay small until a batch had no poison, as a piece with poison is work for nothing.
+ *
+ * Records that cannot be decoded are not searched for: the scan hands them over, and they
+ * are written in the subtransaction of their piece.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "catalog/dead_letters.h"
+#include "format/guard.h"
+#include "source/batch.h"
+#include "stream/session.h"
+#include "stream/statement.h"
+#include "stream/trial.h"
+#include "worker/frame.h"
+
+/* Records of a piece, once there is poison about. */
+#define MAX_PIECE 1024
+
+/* So many in a row that fail in the same way are no poison: something else is wrong. */
+#define MAX_IN_A_ROW 10
+
+/* What is taken back when a piece fails. */
+typedef struct TrialCount
+{
+	int64		set_aside;		/* of the batch */
+	int			next;			/* index of the record that would go on with the row */
+	int			in_a_row;		/* records that failed, up to that one, with this SQLSTATE */
+	int			sqlstate;
+} TrialCount;
+
+struct KafkaTrial
+{
+	const KafkaStream *stream;
+	KafkaReader reader;
+	KafkaTrialSession session;
+	bool		sets_aside;		/* what fails becomes a dead letter */
+	bool		cautious;		/* the batch before had poison */
+	TrialCount	committed;		/* as it was when that was committed */
+	MemoryContext context;		/* of a piece */
+
+	/* the batch */
+	KafkaBuffer *buffer;
+	TrialCount	count;
+	uint64		rows;
+	bool		applied;		/* a piece was */
+
+	/* the piece */
+	KafkaBatch	piece;
+	uint64		piece_rows;
+	int			looked_at;		/* index of the first record that no scan of it handed over */
+	KafkaDeadLetters *letters;	/* NULL: none yet */
+};
+
+KafkaTrial *
+kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSession session)
+{
+	KafkaTrial *trial = palloc0(sizeof(KafkaTrial));
+
+	trial->stream = stream;
+	trial->reader = (KafkaReader) {stream->name, server, stream->name};
+	trial->session = session;
+	trial->sets_aside = stream->sets_aside || session == KAFKA_TRIAL_USER;
+	trial->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw trial", ALLOCSET_DEFAULT_SIZES);
+	return trial;
+}
+
+
+/* Records that fail -------------------------------------------------------- */
+
+/* A stream that fails at one record after the other is broken, not at one of them; nothing of the batch is kept. */
+static void
+check_in_a_row(const KafkaTrial *trial, const KafkaRecord *record, const ErrorData *error)
+{
+	if (trial->count.in_a_row < MAX_IN_A_ROW)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("%d records in a row failed with SQLSTATE %s: %s", MAX_IN_A_ROW,
+					unpack_sql_state(error->sqlerrcode), error->message),
+			 errdetail("The last one is offset " INT64_FORMAT " of topic \"%s\", partition %d.",
+					   record->offset, record->topic, record->partition),
+			 errhint("The statement, its target or the type of a column does not suit the records. Mend it; then kafka.resume_stream(%s).",
+					 quote_literal_cstr(trial->stream->name))));
+}
+
+/* Counts a record that is about to be set aside; too many are an error. */
+static void
+count_failure(KafkaTrial *trial, int index, const ErrorData *error)
+{
+	TrialCount *count = &trial->count;
+	int			limit = trial->session == KAFKA_TRIAL_WORKER ? trial->stream->reject_limit : 0;
+	const KafkaRecord *record = kfdw_buffer_get(trial->buffer, index);
+
+	if (index != count->next || error->sqlerrcode != count->sqlstate)
+		count->in_a_row = 0;
+	count->next = index + 1;
+	count->sqlstate = error->sqlerrcode;
+	count->in_a_row++;
+	count->set_aside++;
+	check_in_a_row(trial, record, error);
+	if (limit > 0 && count->set_aside > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("more than %d records of a batch failed", limit),
+				 errdetail("The last one is offset " INT64_FORMAT " of topic \"%s\", partition %d: %s",
+						   record->offset, record->topic, record->partition, kfdw_guard_describe(error)),
+				 errhint("The limit is the stream's reject_limit.")));
+}
+
+/* The scan of a piece met a record that cannot be decoded, perhaps not for the first time. */
+static void
+set_undecodable_aside(void *argument, int index, const ErrorData *error)
+{
+	KafkaTrial *trial = argument;
+
+	if (index < trial->looked_at)
+		return;
+	trial->looked_at = index + 1;
+	count_failure(trial, index, error);
+	if (trial->letters == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(trial->context);
+
+		trial->letters = kfdw_dead_letters_begin();
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_dead_letters_add(trial->letters, kfdw_buffer_get(trial->buffer, index), KAFKA_STAGE_DECODE, error);
+}
+
+/* Ends a stream's batch at a record: its error says which one, and how to go on without it. */
+static void
+stop_at(const KafkaTrial *trial, const KafkaRecord *record, ErrorData *error)
+{
+	char	   *place = psprintf("topic \"%s\", partition %d, offset " INT64_FORMAT,
+								 record->topic, record->partition, record->offset);
+
+	kfdw_frame_blame(record);
+	error->hint = psprintf("SELECT kafka.skip_record(%s) sets the record aside and goes on.%s%s",
+						   quote_literal_cstr(trial->stream->name),
+						   error->hint ? " " : "", error->hint ? error->hint : "");
+	if (error->context == NULL)
+		error->context = place;
+	else if (strstr(error->context, place) == NULL)
+		error->context = psprintf("%s\n%s", place, error->context);
+	ReThrowError(error);
+}
+
+
+/* Pieces ------------------------------------------------------------------- */
+
+/* Writes what the scans of a piece handed over. */
+static void
+write_letters(KafkaTrial *trial)
+{
+	if (trial->letters == NULL)
+		return;
+	kfdw_dead_letters_write(trial->letters, &trial->reader, NULL, NULL, 0);
+	kfdw_dead_letters_end(trial->letters);
+	trial->letters = NULL;
+}
+
+/* Runs the statement for the piece. */
+static void
+run_piece(void *argument)
+{
+	KafkaTrial *trial = argument;
+	const KafkaStream *stream = trial->stream;
+	MemoryContext old = MemoryContextSwitchTo(trial->context);
+	int			session = kfdw_session_begin();
+
+	if (trial->applied)
+		kfdw_session_enter_again();
+	kfdw_batch_bind(stream->source, trial->piece);
+	trial->piece_rows = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
+	kfdw_session_leave(session);
+	if (trial->session == KAFKA_TRIAL_WORKER)
+		kfdw_session_clear();
+	write_letters(trial);
+	MemoryContextSwitchTo(old);
+}
+
+/* Runs the statement for some records; returns the error of one of them, all undone, or NULL. */
+static ErrorData *
+try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
+{
+	TrialCount	before = trial->count;
+	ErrorData  *error;
+
+	CHECK_FOR_INTERRUPTS();
+	MemoryContextReset(trial->context);
+	trial->letters = NULL;
+	trial->looked_at = first;
+	trial->piece = (KafkaBatch) {trial->buffer, first, count, sets_aside ? set_undecodable_aside : NULL, trial};
+	error = kfdw_guard_call(KAFKA_GUARD_SUBTRANSACTION, run_piece, trial);
+	if (error == NULL)
+	{
+		trial->rows += trial->piece_rows;
+		trial->applied = true;
+	}
+	else
+		trial->count = before;
+	if (trial->letters != NULL)
+		kfdw_dead_letters_end(trial->letters);
+	return error;
+}
+
+/* Sets a record aside by itself. */
+static void
+set_one_aside(KafkaTrial *trial, int index, const ErrorData *error)
+{
+	MemoryContextReset(trial->context);
+	trial->looked_at = index + 1;
+	count_failure(trial, index, error);
+	MemoryContextSwitchTo(trial->context);
+	trial->letters = kfdw_dead_letters_begin();
+	kfdw_dead_letters_add(trial->letters, kfdw_buffer_get(trial->buffer, index), KAFKA_STAGE_STATEMENT, error);
+	write_letters(trial);
+}
+
+/* A record failed alone.  One that is to be skipped is set aside in any stream, and is no part of a row. */
+static void
+deal_with_poison(KafkaTrial *trial, int index, ErrorData *error)
+{
+	const KafkaRecord *record = kfdw_buffer_get(trial->buffer, index);
+	MemoryContext old = CurrentMemoryContext;
+	bool		skips = trial->session == KAFKA_TRIAL_WORKER &&
+		kfdw_streams_skips(trial->stream->name, record->topic, record->partition, record->offset);
+
+	if (!trial->sets_aside && !skips)
+		stop_at(trial, record, error);
+	if (skips)
+		trial->count.in_a_row = 0;
+	if (!trial->sets_aside)
+	{
+		/* where it is the decoding that fails, the scan says so */
+		error = try_piece(trial, index, 1, true);
+		if (error == NULL)
+			return;
+	}
+	set_one_aside(trial, index, error);
+	MemoryContextSwitchTo(old);
+}
+
+/* Runs the statement for all records, in pieces as large as may be. */
+static void
+run_pieces(KafkaTrial *trial)
+{
+	int			count = kfdw_buffer_count(trial->buffer);
+	int			size = trial->cautious ? MAX_PIECE : count;
+	int			first = 0;
+	bool		found = false;
+
+	while (first < count)
+	{
+		int			n = Min(size, count - first);
+		ErrorData  *error = try_piece(trial, first, n, trial->sets_aside);
+
+		if (error == NULL)
+		{
+			first += n;
+			size = Min(2 * size, MAX_PIECE);
+			continue;
+		}
+		found = true;
+		size = Max(Min(n / 2, MAX_PIECE), 1);
+		if (n == 1)
+			deal_with_poison(trial, first++, error);
+	}
+	trial->cautious = found;
+}
+
+KafkaTrialResult
+kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer)
+{
+	trial->buffer = buffer;
+	trial->rows = 0;
+	trial->applied = false;
+	trial->count = trial->committed;
+
+	/* a row may go on from the batch before */
+	trial->count.next = 0;
+	trial->count.set_aside = 0;
+	run_pieces(trial);
+	if (trial->count.next != kfdw_buffer_count(buffer))
+		trial->count.in_a_row = 0;
+	return (KafkaTrialResult) {trial->rows, trial->count.set_aside};
+}
+
+void
+kfdw_trial_committed(KafkaTrial *trial)
+{
+	trial->committed = trial->count;
+}

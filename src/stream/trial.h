@@ -1,0 +1,39 @@
+/*
+ * trial.h
+ *	  Runs a stream's statement for records, some of which may be poison.
+ */
+#ifndef KFDW_TRIAL_H
+#define KFDW_TRIAL_H
+
+#include "catalog/streams.h"
+#include "kafka/buffer.h"
+
+/* Whose session the statement runs in. */
+typedef enum KafkaTrialSession
+{
+	KAFKA_TRIAL_WORKER,			/* nothing of it outlives a batch */
+	KAFKA_TRIAL_USER
+} KafkaTrialSession;
+
+typedef struct KafkaTrial KafkaTrial;
+
+/* What came of a batch. */
+typedef struct KafkaTrialResult
+{
+	uint64		rows;			/* that the statement wrote */
+	int64		set_aside;		/* records that are dead letters */
+} KafkaTrialResult;
+
+/* Belongs to the current memory context; remembers how the batches before went. */
+extern KafkaTrial *kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSession session);
+
+/*
+ * Runs the statement for all records of a buffer, in the current transaction.  Records
+ * that fail become dead letters or end it, as the stream says.
+ */
+extern KafkaTrialResult kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer);
+
+/* What was run is committed. */
+extern void kfdw_trial_committed(KafkaTrial *trial);
+
+#endif							/* KFDW_TRIAL_H */

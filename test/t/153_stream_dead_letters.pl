@@ -1,0 +1,157 @@
+# Records that fail in a stream: the stream stops at them and says how to go on, or sets them aside.
+use strict;
+use warnings;
+
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('main', conf => 'kafka_fdw.max_workers = 8');
+
+# Whether a query comes to give this
+sub comes
+{
+	my ($query, $expected, $name) = @_;
+	ok($node->poll_query_until('postgres', $query, $expected), $name)
+	  or diag($node->safe_psql('postgres', 'SELECT stream, state, last_error FROM kafka.stat_streams'));
+}
+
+sub query { return $node->safe_psql('postgres', @_); }
+
+# A topic and a table of it
+sub topic
+{
+	my ($table, $partitions) = @_;
+	my $topic = new_topic($partitions // 1);
+	query("CREATE FOREIGN TABLE $table (id int, n int, o bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS (topic '$topic');
+		CREATE TABLE ${table}_got (id int PRIMARY KEY, n int NOT NULL CHECK (n >= 0), o bigint)");
+	return $topic;
+}
+
+sub records { return join('', map { ref $_ ? "{\"id\":$_->[0],\"n\":$_->[1]}\n" : "$_\n" } @_); }
+
+# stop: at the record, of many
+my $topic = topic('stops');
+my @records = map { [ $_, 1 ] } 0 .. 2999;
+$records[1234] = [ 1234, -1 ];
+$records[1240] = 'no JSON';
+produce($topic, records(@records));
+query("SELECT kafka.create_stream('stops', 'INSERT INTO stops_got SELECT id, n, o FROM stops')");
+comes("SELECT state FROM kafka.stat_streams WHERE stream = 'stops'", 'failed', 'a stream stops at a record');
+my $error = query("SELECT last_error FROM kafka.stat_streams WHERE stream = 'stops'");
+like($error, qr/violates check constraint.*topic "\Q$topic\E", partition 0, offset 1234/s, 'and names it');
+like($error, qr/HINT:  SELECT kafka\.skip_record\('stops'\) sets the record aside/, 'and says how to go on');
+is(query("SELECT count(*) FROM stops_got WHERE id >= 1234"), 0, 'nothing has moved past it');
+my $ahead = "(SELECT coalesce(sum(next_offset), 0) FROM kafka.offsets)";
+is(query("SELECT partitions, lag + $ahead FROM kafka.stat_streams"), '1|3000', 'its partitions and its lag are shown');
+produce($topic, records([ 3000, 1 ]));
+comes("SELECT lag + $ahead FROM kafka.stat_streams", 3001, 'the lag also as it grows');
+
+my ($hint) = $error =~ /HINT:  (SELECT kafka\.skip_record\('stops'\))/;
+query($hint);
+comes("SELECT state || (last_error ~ 'offset 1240') FROM kafka.stat_streams WHERE stream = 'stops'", 'failedtrue', 'it stops at the next one');
+is(query("SELECT count(*) FROM kafka.dead_letters"), 0, 'nothing has moved before all is done');
+query($hint);
+comes("SELECT count(*) FROM stops_got", 2999, 'and goes on without both');
+is(query("SELECT _offset, stage, sqlstate FROM kafka.dead_letters ORDER BY _offset"),
+	"1234|statement|23514\n1240|decode|22P02", 'which are dead letters');
+is(query("SELECT count(*) FROM (SELECT o, lag(o) OVER (ORDER BY ctid) AS before FROM stops_got) t WHERE before > o"), 0, 'the order is kept');
+comes("SELECT state || dead_letters FROM kafka.stat_streams WHERE stream = 'stops'", 'idle2', 'it counts them');
+my ($status, $out, $err) = $node->psql('postgres', $hint);
+like($err, qr/stream "stops" has not failed at a record/, 'without a failure there is nothing to skip');
+
+# They are mended and run again
+is(query("SELECT kafka.retry_dead_letters('stops')"), 0, 'what fails again stays');
+is(query("SELECT count(*), count(DISTINCT _offset) FROM kafka.dead_letters"), '2|2', 'a dead letter');
+query('ALTER TABLE stops_got DROP CONSTRAINT stops_got_n_check');
+is(query("BEGIN; SAVEPOINT s; SELECT kafka.retry_dead_letters('stops'); ROLLBACK TO s; SELECT count(*) FROM stops WHERE o = 0; COMMIT"),
+	"1\n1", 'what is rolled back was not done, and the source is the topic again');
+is(query("SELECT kafka.retry_dead_letters('stops')"), 1, 'what does not fail is done');
+is(query("SELECT n, o FROM stops_got WHERE id = 1234"), '-1|1234', 'as the record that it was');
+is(query("SELECT _offset FROM kafka.dead_letters"), 1240, 'and is none any more');
+query("SELECT kafka.drop_stream('stops')");
+is(query("SELECT count(*) FROM kafka.dead_letters"), 0, 'they go with the stream');
+
+# dead_letter
+$topic = topic('asides', 2);
+produce($topic, records(map { $_ % 500 == 7 ? [ $_, -1 ] : $_ % 500 == 9 ? 'no JSON' : [ $_, 1 ] } 0 .. 9999));
+query("SELECT kafka.create_stream('asides', 'INSERT INTO asides_got SELECT id, n, o FROM asides', on_error => 'dead_letter', workers => 2)");
+comes('SELECT count(*) FROM asides_got', 9960, 'what does not fail is applied');
+is(query("SELECT stage, sqlstate, count(*) FROM kafka.dead_letters GROUP BY 1, 2 ORDER BY 1"), "decode|22P02|20\nstatement|23514|20", 'what fails is set aside');
+comes("SELECT sum(next_offset) FROM kafka.offsets WHERE group_id = 'asides'", 10000, 'positions are past both');
+comes("SELECT sum(dead_letters) FROM kafka.stat_streams WHERE stream = 'asides'", 40, 'they are counted');
+
+# Ten in a row, in one batch each
+sub produce_batch
+{
+	query("SELECT kafka.pause_stream('asides')");
+	produce($topic, records(@_), '-p', 0);
+	query("SELECT kafka.resume_stream('asides')");
+}
+produce_batch((map { [ $_, -1 ] } 10000 .. 10008), 1);
+comes("SELECT count(*) FROM kafka.dead_letters", 50, 'nine in a row are set aside, and another one for another reason');
+produce_batch([ 10009, -1 ], [ 10010, 1 ], map { [ $_, -1 ] } 10020 .. 10029);
+comes("SELECT string_agg(state, ',' ORDER BY state) FROM kafka.stat_streams WHERE stream = 'asides'", 'failed,idle', 'ten are no poison');
+like(query("SELECT last_error FROM kafka.stat_streams WHERE stream = 'asides' AND state = 'failed'"),
+	qr/10 records in a row failed with SQLSTATE 23514: .*kafka\.resume_stream\('asides'\)/s, 'but a stream that is broken');
+is(query("SELECT count(*) FROM kafka.dead_letters"), 50, 'nothing moves');
+($status, $out, $err) = $node->psql('postgres', "SELECT kafka.skip_record('asides')");
+like($err, qr/stream "asides" has not failed at a record/, 'which no record is to blame for');
+query('ALTER TABLE asides_got DROP CONSTRAINT asides_got_n_check');
+query("SELECT kafka.resume_stream('asides')");
+comes("SELECT count(*) FROM asides_got", 9960 + 12, 'until it is mended');
+
+# Ten in a row that cannot be decoded; in a table that gets over them itself they do not count
+$topic = topic('junk');
+produce($topic, records((map { "junk $_" } 1 .. 12), [ 1, 1 ]));
+query("SELECT kafka.create_stream('junk', 'INSERT INTO junk_got SELECT id, n, o FROM junk', on_error => 'dead_letter')");
+comes("SELECT state || ':' || left(last_error, 45) FROM kafka.stat_streams WHERE stream = 'junk'",
+	'failed:10 records in a row failed with SQLSTATE 22P0', 'the same holds for decoding');
+query("ALTER FOREIGN TABLE junk OPTIONS (ADD on_error 'ignore'); SELECT kafka.resume_stream('junk')");
+comes("SELECT string_agg(id || ':' || o, ',') FROM junk_got", '1:12', 'a table that ignores them goes on');
+
+# reject_limit
+$topic = topic('limits');
+query("SELECT kafka.create_stream('limits', 'INSERT INTO limits_got SELECT id, n, o FROM limits', on_error => 'dead_letter', reject_limit => 2)");
+produce($topic, records([ 1, 1 ], 'x', [ 2, 1 ], [ 3, -1 ], [ 4, 1 ], 'y', [ 5, 1 ]));
+comes("SELECT state || ':' || left(last_error, 38) FROM kafka.stat_streams WHERE stream = 'limits'",
+	'failed:more than 2 records of a batch failed ', 'more than reject_limit in a batch are an error');
+is(query("SELECT count(*) FROM limits_got"), 0, 'nothing moves');
+
+# A procedure that needs its constraints deferred, in pieces; a record that is run again is what it was
+query("CREATE TABLE owners (id int PRIMARY KEY); CREATE TABLE owned (id int, owner int REFERENCES owners DEFERRABLE INITIALLY DEFERRED);
+	CREATE PROCEDURE own() LANGUAGE plpgsql AS \$\$ BEGIN
+		INSERT INTO owned SELECT id, CASE WHEN n < 0 THEN -1 ELSE id END FROM owns;
+		INSERT INTO owners SELECT owner FROM owned WHERE owner >= 0 ON CONFLICT DO NOTHING;
+	END \$\$");
+$topic = topic('owns');
+produce($topic, records(map { [ $_, $_ % 40 == 7 ? -1 : 1 ] } 0 .. 99));
+query("SELECT kafka.create_stream('owns', 'CALL own()', source => 'owns', on_error => 'dead_letter')");
+comes("SELECT count(*) FROM owned", 97, 'constraints are deferred in each piece');
+is(query("SELECT sqlstate, count(*) FROM kafka.dead_letters WHERE stream = 'owns' GROUP BY 1"), '23503|3', 'and checked at its end');
+
+$topic = new_topic(1);
+produce($topic, "k1|good\n\\N|bad\nk3|\\N\n|bad\n", qw(-K | -T 1700000000123 -H a=1 -H b=2 -H a=3));
+query("CREATE FOREIGN TABLE whole (k text OPTIONS (metadata 'key'), v text, h kafka.header[] OPTIONS (metadata 'headers'),
+		ts timestamptz OPTIONS (metadata 'timestamp'), t text OPTIONS (metadata 'timestamp_type'), o bigint OPTIONS (metadata 'offset'))
+		SERVER k OPTIONS (topic '$topic', format 'text');
+	CREATE TABLE whole_got (LIKE whole, CONSTRAINT c CHECK (v <> 'bad'));
+	SELECT kafka.create_stream('whole', 'INSERT INTO whole_got SELECT * FROM whole', on_error => 'dead_letter')");
+comes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'whole'", 2, 'records are set aside');
+is(query("ALTER TABLE whole_got DROP CONSTRAINT c; SELECT kafka.retry_dead_letters('whole')"), 2, 'and run again');
+is(query("SELECT count(*) FROM (SELECT * FROM whole EXCEPT ALL SELECT * FROM whole_got) t"), 0, 'with key, value, headers and timestamp');
+
+# Whose they are
+query('CREATE ROLE ann; CREATE ROLE bob');
+is(query("SET ROLE ann; SELECT count(*) FROM kafka.dead_letters"), 0, 'others do not see them');
+($status, $out, $err) = $node->psql('postgres', "SET ROLE ann; SELECT kafka.retry_dead_letters('asides')");
+like($err, qr/must be owner of stream "asides"/, 'nor run them again');
+($status, $out, $err) = $node->psql('postgres', "SET ROLE ann; SELECT kafka.skip_record('asides')");
+like($err, qr/must be owner of stream "asides"/, 'nor skip');
+query("ALTER ROLE ann LOGIN; GRANT EXECUTE ON FUNCTION kafka.create_stream TO ann; SELECT kafka.alter_stream_owner('asides', 'ann')");
+is(query("SET ROLE ann; SELECT count(*) FROM kafka.dead_letters"), 50, 'who gets the stream gets them');
+($status, $out, $err) = $node->psql('postgres', "SELECT kafka.retry_dead_letters('asides')");
+like($err, qr/only the owner of stream "asides" can run its dead letters again.*SET ROLE ann/s, 'and a superuser runs them as the owner only');
+
+$node->stop;
+done_testing();
