@@ -27,6 +27,9 @@
 /* Positions that move past transaction markers, without records, are written this often. */
 #define MARKERS_MS 1000
 
+/* Between batches PostgreSQL reports statistics now and then; what is left, so long after the last one. */
+#define STATISTICS_MS 1000
+
 /* What an error interrupts decides what is still good. */
 typedef enum StreamPhase
 {
@@ -41,6 +44,7 @@ typedef struct StreamWork
 	KafkaTrial *trial;
 	StreamPhase phase;
 	TimestampTz markers_written;
+	TimestampTz statistics_due; /* what was counted is to be reported then; 0: it is */
 } StreamWork;
 
 /* The streams of this database. */
@@ -131,6 +135,22 @@ commit(StreamWork *work, KafkaWorkerStats *done)
 	kfdw_frame_record(done);
 }
 
+/*
+ * Reports statistics after a batch and while there is none: PostgreSQL puts it off for a
+ * while, and by itself would do the rest at the end of the process.
+ */
+static void
+report_statistics(StreamWork *work)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		due = work->statistics_due != 0 && work->statistics_due <= now;
+
+	if (pgstat_report_stat(due) == 0)
+		work->statistics_due = 0;
+	else if (due || work->statistics_due == 0)
+		work->statistics_due = TimestampTzPlusMilliseconds(now, STATISTICS_MS);
+}
+
 /* Tells in errors which records they are about. */
 static void
 describe_batch(void *argument)
@@ -166,7 +186,7 @@ run_batch(StreamWork *work)
 	kfdw_session_forget();
 
 	/* also in a long backlog, so that autovacuum sees what is done */
-	(void) pgstat_report_stat(false);
+	report_statistics(work);
 	kfdw_buffer_clear(assignment->buffer);
 	return true;
 }
@@ -220,9 +240,6 @@ enter_wait(const KafkaAssignment *assignment)
 static void
 await_records(StreamWork *work)
 {
-	long		timeout_ms = TROUBLE_CHECK_MS;
-	long		flush_ms;
-
 	if (kfdw_positions_have_moved(work->assignment->positions) &&
 		TimestampDifferenceExceeds(work->markers_written, GetCurrentTimestamp(), MARKERS_MS))
 	{
@@ -230,10 +247,8 @@ await_records(StreamWork *work)
 		return;
 	}
 	enter_wait(work->assignment);
-	flush_ms = pgstat_report_stat(false);
-	if (flush_ms > 0)
-		timeout_ms = Min(timeout_ms, flush_ms);
-	kfdw_consumer_wait(work->assignment->consumer, timeout_ms);
+	report_statistics(work);
+	kfdw_consumer_wait(work->assignment->consumer, TROUBLE_CHECK_MS);
 }
 
 /* One batch, or one wait. */
