@@ -16,8 +16,7 @@ typedef struct KafkaStatement
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[12];
-	SPIPlanPtr	plan;			/* filled in, as is the next */
-	SPIPlanPtr	serializable_plan;
+	SPIPlanPtr	plan;			/* filled in */
 } KafkaStatement;
 
 typedef struct KafkaCatalogScope
