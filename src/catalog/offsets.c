@@ -11,7 +11,7 @@
 #include "catalog/spi.h"
 
 static KafkaStatement read_statement = {
-	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id, o.updated_at, o.xmin FROM kafka.offsets o "
+	"SELECT o.partition, o.next_offset, o.generation, o.cluster_id, o.topic_id, o.updated_at, o.xmin, o.ctid FROM kafka.offsets o "
 	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
 	"AND o.topic OPERATOR(pg_catalog.=) $3",
 	3, {TEXTOID, TEXTOID, TEXTOID}
@@ -19,18 +19,31 @@ static KafkaStatement read_statement = {
 
 static KafkaStatement insert_statement = {
 	"INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset, cluster_id, topic_id, updated_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING",
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING "
+	"RETURNING ctid",
 	7, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID}
 };
 
+#define UPDATE_ROW \
+	"UPDATE kafka.offsets o SET next_offset = $5, " \
+	"cluster_id = COALESCE($6, o.cluster_id), topic_id = COALESCE($7, o.topic_id), " \
+	"updated_at = pg_catalog.clock_timestamp() " \
+	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 " \
+	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4 " \
+	"AND o.next_offset OPERATOR(pg_catalog.=) $8 AND o.generation OPERATOR(pg_catalog.=) $9 "
+
 static KafkaStatement update_statement = {
-	"UPDATE kafka.offsets o SET next_offset = $5, "
-	"cluster_id = COALESCE($6, o.cluster_id), topic_id = COALESCE($7, o.topic_id), "
-	"updated_at = pg_catalog.clock_timestamp() "
-	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
-	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4 "
-	"AND o.next_offset OPERATOR(pg_catalog.=) $8 AND o.generation OPERATOR(pg_catalog.=) $9",
+	UPDATE_ROW "RETURNING o.ctid",
 	9, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID}
+};
+
+/*
+ * The index leads to all versions of a row that an old snapshot keeps from being removed,
+ * which are as many as the position was moved since.  So it is not asked where the row is.
+ */
+static KafkaStatement update_there_statement = {
+	UPDATE_ROW "AND o.ctid OPERATOR(pg_catalog.=) $10 RETURNING o.ctid",
+	10, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIDOID}
 };
 
 static KafkaStatement group_statement = {
@@ -83,6 +96,7 @@ read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
 	position->topic_id = row_text(row, 5);
 	position->updated_at = row_int64(row, 6);
 	position->writer = DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &isnull));
+	position->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(row, SPI_tuptable->tupdesc, 8, &isnull));
 	MemoryContextSwitchTo(old);
 }
 
@@ -131,35 +145,49 @@ kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot s
 	return read_positions(key, npartitions, snapshot);
 }
 
+/* Inserts the row of a position, or updates it; returns the number of rows. */
+static uint64
+write_row(const KafkaPosition *position, Datum *values, const char *nulls)
+{
+	if (!position->exists)
+		return kfdw_catalog_write(&insert_statement, values, nulls);
+	return kfdw_catalog_write(&update_there_statement, values, nulls) ||
+		kfdw_catalog_write(&update_statement, values, nulls);
+}
+
 void
-kfdw_offsets_write(const KafkaPositionKey *key, const KafkaPosition *was, int64 next_offset,
+kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, int64 next_offset,
 				   const char *cluster_id, const char *topic_id)
 {
 	KafkaCatalogScope scope;
-	Datum		values[9];
-	char		nulls[] = "         ";
+	Datum		values[10];
+	char		nulls[] = "          ";
 	uint64		written;
+	bool		isnull;
 
 	kfdw_catalog_begin(&scope);
 	values[0] = CStringGetTextDatum(key->server);
 	values[1] = CStringGetTextDatum(key->group_id);
 	values[2] = CStringGetTextDatum(key->topic);
-	values[3] = Int32GetDatum(was->partition);
+	values[3] = Int32GetDatum(position->partition);
 	values[4] = Int64GetDatum(next_offset);
 	values[5] = cluster_id ? CStringGetTextDatum(cluster_id) : (Datum) 0;
 	values[6] = topic_id ? CStringGetTextDatum(topic_id) : (Datum) 0;
-	values[7] = Int64GetDatum(was->next_offset);
-	values[8] = Int64GetDatum(was->generation);
+	values[7] = Int64GetDatum(position->next_offset);
+	values[8] = Int64GetDatum(position->generation);
+	values[9] = PointerGetDatum(&position->tid);
 	nulls[5] = cluster_id ? ' ' : 'n';
 	nulls[6] = topic_id ? ' ' : 'n';
-	written = kfdw_catalog_write(was->exists ? &update_statement : &insert_statement, values, nulls);
+	written = write_row(position, values, nulls);
+	if (written == 1)
+		position->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	kfdw_catalog_end(&scope);
 
 	if (written != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not move the position of consumer group \"%s\" in topic \"%s\", partition %d: it was changed concurrently",
-						key->group_id, key->topic, was->partition),
+						key->group_id, key->topic, position->partition),
 				 errhint("The transaction might succeed if retried.")));
 }
 

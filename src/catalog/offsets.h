@@ -9,6 +9,7 @@
 #define KFDW_OFFSETS_H
 
 #include "datatype/timestamp.h"
+#include "storage/itemptr.h"
 #include "utils/snapshot.h"
 
 typedef struct KafkaPositionKey
@@ -22,6 +23,7 @@ typedef struct KafkaPosition
 {
 	int32		partition;
 	bool		exists;			/* there is a row */
+	ItemPointerData tid;		/* where it was when it was read or written last */
 	int64		next_offset;
 	int64		generation;		/* how often it was moved by something else than reading */
 	char	   *cluster_id;		/* NULL: unknown */
@@ -37,10 +39,11 @@ extern KafkaPosition *kfdw_offsets_read(const KafkaPositionKey *key, int npartit
 extern KafkaPosition *kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot snapshot);
 
 /*
- * Moves a position that was read as "was" to next_offset, inserting the row where
- * there is none.  A row that is not as it was read is a serialization failure.
+ * Moves a position to next_offset, inserting the row where there is none; of what is
+ * known of it only the place of the row is brought up to date.  A row that is not as it
+ * was read is a serialization failure.
  */
-extern void kfdw_offsets_write(const KafkaPositionKey *key, const KafkaPosition *was, int64 next_offset,
+extern void kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, int64 next_offset,
 							   const char *cluster_id, const char *topic_id);
 
 /* True when a group has positions, whatever the server and topic. */

@@ -280,7 +280,7 @@ kfdw_positions_write(KafkaPositions *positions)
 
 	for (int p = 0; p < outlook->npartitions; p++)
 	{
-		const KafkaPartitionPosition *partition = &positions->partitions[p];
+		KafkaPartitionPosition *partition = &positions->partitions[p];
 
 		if (!has_moved(positions, p))
 			continue;
