@@ -12,7 +12,6 @@
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 #include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(kfdw_relation_in);
