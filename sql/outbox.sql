@@ -25,7 +25,7 @@ END $$;
 CREATE PROCEDURE await_empty_outbox(last int DEFAULT 0) LANGUAGE plpgsql AS $$
 BEGIN
   FOR i IN 1 .. 3000 LOOP
-    EXIT WHEN NOT EXISTS (SELECT FROM kafka.stat_outbox WHERE server ~ '^outbox' AND (unsent > 0 OR state <> 'idle'));
+    EXIT WHEN NOT EXISTS (SELECT FROM kafka.stat_outbox WHERE server ~ '^(outbox|k$)' AND (unsent > 0 OR state <> 'idle'));
     PERFORM pg_sleep(0.01);
   END LOOP;
 END $$;
@@ -126,7 +126,27 @@ CALL await_empty_outbox();
 DROP SERVER outbox_up CASCADE;
 SELECT server FROM kafka.stat_outbox WHERE server ~ 'down|up';
 
-DROP TABLE outbox_orders;
+-- The manual's examples.
+\! kafka_tool create-topic --replace customer_events 1
+\! kafka_tool create-topic --replace payment_events 1
+CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE TABLE customers AS SELECT 7 AS id, 'Augusta' AS name;
+CREATE FOREIGN TABLE customer_events (id bigint, name text, _key text OPTIONS (metadata 'key'))
+  SERVER k OPTIONS (topic 'customer_events', delivery 'outbox');
+BEGIN;
+UPDATE customers SET name = 'Ada' WHERE id = 7;
+INSERT INTO customer_events VALUES (7, 'Ada', '7');
+COMMIT;
+ALTER FOREIGN TABLE customer_events RENAME name TO v;
+ALTER FOREIGN TABLE customer_events ALTER v OPTIONS (field 'name');
+SELECT await_outbox('customer_events', 1);
+SELECT * FROM customer_events;
+CREATE FOREIGN TABLE payment_events (id bigint, amount numeric, _key text OPTIONS (metadata 'key'))
+  SERVER k OPTIONS (topic 'payment_events', delivery 'transactional');
+INSERT INTO payment_events VALUES (1, 9.99, '1');
+CALL await_empty_outbox();
+
+DROP TABLE outbox_orders, customers;
 DROP FUNCTION outbox_publish, await_outbox;
 DROP PROCEDURE await_empty_outbox;
 DROP ROLE regress_kafka_no_login;
@@ -134,3 +154,4 @@ REVOKE INSERT ON outbox FROM regress_kafka_no_login;
 DROP ROLE regress_kafka_no_login;
 SET client_min_messages = warning;
 DROP SERVER outbox CASCADE;
+DROP SERVER k CASCADE;
