@@ -60,10 +60,13 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = kafkaReScanForeignScan;
 	routine->EndForeignScan = kafkaEndForeignScan;
 
-	/*
-	 * No IsForeignScanParallelSafe: the ends that the scans of a statement share,
-	 * and claims, are this process'.
-	 */
+	routine->IsForeignScanParallelSafe = kafkaIsForeignScanParallelSafe;
+	routine->EstimateDSMForeignScan = kafkaEstimateDSMForeignScan;
+	routine->InitializeDSMForeignScan = kafkaInitializeDSMForeignScan;
+	routine->ReInitializeDSMForeignScan = kafkaReInitializeDSMForeignScan;
+	routine->InitializeWorkerForeignScan = kafkaInitializeWorkerForeignScan;
+	routine->ShutdownForeignScan = kafkaShutdownForeignScan;
+
 	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
 	routine->PlanForeignModify = kafkaPlanForeignModify;
 	routine->BeginForeignModify = kafkaBeginForeignModify;

@@ -23,6 +23,7 @@ extern void kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid r
 extern void kafkaGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid relid);
 extern ForeignScan *kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
 										ForeignPath *path, List *tlist, List *clauses, Plan *outer);
+extern bool kafkaIsForeignScanParallelSafe(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte);
 
 /* scan.c */
 extern void kafkaBeginForeignScan(ForeignScanState *node, int eflags);
@@ -41,6 +42,13 @@ typedef struct KafkaScanCounts
 } KafkaScanCounts;
 
 extern bool kfdw_scan_counts(ForeignScanState *node, KafkaScanCounts *counts);
+
+/* parallel.c */
+extern Size kafkaEstimateDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt);
+extern void kafkaInitializeDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt, void *coordinate);
+extern void kafkaReInitializeDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt, void *coordinate);
+extern void kafkaInitializeWorkerForeignScan(ForeignScanState *node, shm_toc *toc, void *coordinate);
+extern void kafkaShutdownForeignScan(ForeignScanState *node);
 
 /* modify.c */
 extern List *kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index relation, int subplan);

@@ -10,33 +10,14 @@
 #include "utils/rel.h"
 
 #include "compat.h"
-#include "fdw/bounds.h"
 #include "fdw/fdw.h"
-#include "format/codec.h"
+#include "fdw/scan.h"
 #include "format/guard.h"
-#include "source/source.h"
 #include "stat/counts.h"
 #include "stat/wait.h"
 
 /* Records to a block of the synthetic ctid that tells their order in a batch. */
 #define RECORDS_PER_BLOCK	1024
-
-typedef struct KafkaScanState
-{
-	KafkaSource *source;
-	bool		reading;		/* since the first fetch */
-	KafkaRowCodec *codec;
-	int			natts;
-	int64		rejected;		/* since the last rescan: records that could not be decoded */
-
-	KafkaBounds *bounds;		/* what the conditions admit; NULL: everything */
-	MemoryContext bounds_context;	/* reset when they are evaluated */
-
-	int64		returned;		/* since the last rescan */
-	KafkaScanCounts counts;
-	KafkaActivity *activity;	/* from the first fetch to the last */
-	int64	   *table_counts;	/* KafkaReadingCount */
-} KafkaScanState;
 
 /* The attributes that the plan lists, as kfdw_columns_create() takes them. */
 static Bitmapset *
@@ -76,6 +57,9 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	scan = palloc0(sizeof(KafkaScanState));
 	request.limited = boolVal(list_nth(plan->fdw_private, KAFKA_SCAN_LIMITED));
 	request.options = kfdw_options_table(RelationGetRelid(relation), request.userid);
+	scan->counts = &scan->own_counts;
+	scan->rejected = &scan->own_rejected;
+	pg_atomic_init_u64(scan->rejected, 0);
 	scan->natts = RelationGetNumberOfAttributes(relation);
 	scan->activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, RelationGetRelid(relation));
 	scan->table_counts = kfdw_counts_get(KAFKA_COUNTS_READING, RelationGetRelid(relation));
@@ -102,40 +86,53 @@ narrow_slice(const void *argument, KafkaSlice *slice)
 	return kfdw_bounds_narrow(argument, slice);
 }
 
-/* Counts what was waited since. */
-static void
-count_wait(KafkaScanState *scan, int64 since_us)
+void
+kfdw_scan_count_wait(KafkaScanState *scan, int64 since_us)
 {
 	int64		waited_us = kfdw_wait_total_us() - since_us;
 
-	scan->counts.waited_us += waited_us;
+	scan->counts->waited_us += waited_us;
 	scan->table_counts[KAFKA_READING_WAIT_US] += waited_us;
+}
+
+KafkaSourceFilter *
+kfdw_scan_evaluate(ForeignScanState *node, KafkaSourceFilter *filter)
+{
+	KafkaScanState *scan = node->fdw_state;
+	MemoryContext old;
+
+	if (scan->bounds == NULL)
+		return NULL;
+	*filter = (KafkaSourceFilter) {{admits_partition, scan->bounds}, narrow_slice};
+	old = MemoryContextSwitchTo(scan->bounds_context);
+	MemoryContextReset(scan->bounds_context);
+	kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
+	MemoryContextSwitchTo(old);
+	return filter;
 }
 
 /* Decides what to read, from the conditions' present values, and starts to. */
 static void
 start_reading(ForeignScanState *node, KafkaScanState *scan)
 {
-	KafkaSourceFilter filter = {{admits_partition, scan->bounds}, narrow_slice};
+	KafkaSourceFilter *filter = NULL;
+	KafkaSourceFilter wanted;
 	int64		waited_us = kfdw_wait_total_us();
 
-	if (scan->bounds != NULL)
+	/* what processes share was decided on when it was made */
+	if (scan->parallel == NULL)
 	{
-		MemoryContext old = MemoryContextSwitchTo(scan->bounds_context);
-
-		MemoryContextReset(scan->bounds_context);
-		kfdw_bounds_evaluate(scan->bounds, node->ss.ps.ps_ExprContext);
-		MemoryContextSwitchTo(old);
+		filter = kfdw_scan_evaluate(node, &wanted);
+		pg_atomic_write_u64(scan->rejected, 0);
 	}
 	kfdw_activity_end(scan->activity);
 	kfdw_activity_begin(scan->activity);
-	scan->source->kind->read(scan->source, scan->bounds ? &filter : NULL);
-	count_wait(scan, waited_us);
-	scan->counts.partitions = scan->source->partitions;
+	scan->source->kind->read(scan->source, filter);
+	kfdw_scan_count_wait(scan, waited_us);
+	scan->counts->partitions = scan->source->partitions;
 	scan->table_counts[KAFKA_READING_SCANS]++;
 	scan->reading = true;
 	scan->returned = 0;
-	scan->rejected = 0;
 }
 
 /* Counts a record that cannot be decoded; too many are an error. */
@@ -144,10 +141,9 @@ count_rejected(KafkaScanState *scan, const KafkaRecord *record, const ErrorData 
 {
 	int			limit = scan->source->reject_limit;
 
-	scan->counts.rejected++;
+	scan->counts->rejected++;
 	scan->table_counts[KAFKA_READING_BAD_RECORDS]++;
-	scan->rejected++;
-	if (limit > 0 && scan->rejected > limit)
+	if (pg_atomic_add_fetch_u64(scan->rejected, 1) > limit && limit > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("more than %d records of topic \"%s\" could not be decoded", limit, record->topic),
@@ -197,8 +193,8 @@ count_record(KafkaScanState *scan, const KafkaRecord *record)
 {
 	int64		bytes = record->key_len + record->value_len;
 
-	scan->counts.records++;
-	scan->counts.bytes += bytes;
+	scan->counts->records++;
+	scan->counts->bytes += bytes;
 	scan->table_counts[KAFKA_READING_RECORDS]++;
 	scan->table_counts[KAFKA_READING_BYTES] += bytes;
 	kfdw_activity_add(scan->activity, KAFKA_PROGRESS_RECORDS, 1);
@@ -212,11 +208,13 @@ next_record(ForeignScanState *node, KafkaScanState *scan)
 	int64		waited_us;
 	KafkaRecord *record;
 
+	if (scan->excluded)
+		return NULL;
 	if (!scan->reading)
 		start_reading(node, scan);
 	waited_us = kfdw_wait_total_us();
 	record = scan->source->kind->next(scan->source);
-	count_wait(scan, waited_us);
+	kfdw_scan_count_wait(scan, waited_us);
 	if (record == NULL)
 		kfdw_activity_end(scan->activity);
 	return record;
@@ -263,7 +261,10 @@ kafkaReScanForeignScan(ForeignScanState *node)
 {
 	KafkaScanState *scan = node->fdw_state;
 
-	if (scan->reading)
+	/* what processes share is decided on later */
+	if (scan->parallel != NULL)
+		scan->reading = false;
+	else if (scan->reading)
 		start_reading(node, scan);
 }
 
@@ -286,6 +287,6 @@ kfdw_scan_counts(ForeignScanState *node, KafkaScanCounts *counts)
 
 	if (scan == NULL)
 		return false;
-	*counts = scan->counts;
+	*counts = *scan->counts;
 	return true;
 }

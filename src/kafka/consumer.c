@@ -116,7 +116,6 @@ kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection)
 	consumer->callback.func = abandon_consumer;
 	consumer->callback.arg = consumer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
-	connect_consumer(consumer);
 	return consumer;
 }
 
@@ -180,6 +179,15 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 	consumer->since_kick = 0;
 	consumer->bytes_since_kick = 0;
 	consumer->last_progress = GetCurrentTimestamp();
+}
+
+void
+kfdw_consumer_extend(KafkaConsumer *consumer, const KafkaPartition *partition, int64 end)
+{
+	KafkaReader *reader = kfdw_readers_get(&consumer->readers, partition);
+
+	Assert(!reader->done && end >= reader->end);
+	reader->end = end;
 }
 
 void

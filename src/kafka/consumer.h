@@ -27,6 +27,9 @@ extern int64 *kfdw_consumer_first_since(KafkaConsumer *consumer, const KafkaOutl
 
 /* Starts to read slices, at most one of a partition, in place of what was read before. */
 extern void kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices);
+
+/* Lets the slice of a partition end later; one that was fetched to its end cannot, as more may have been dropped. */
+extern void kfdw_consumer_extend(KafkaConsumer *consumer, const KafkaPartition *partition, int64 end);
 extern void kfdw_consumer_close(KafkaConsumer *consumer);
 
 /* True when every slice was fetched to its end (its records may still be in the buffer). */

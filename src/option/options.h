@@ -107,6 +107,9 @@ extern bool kfdw_options_is_our_server(Oid serverid);
 /* True when the relation is a foreign table of this wrapper. */
 extern bool kfdw_options_is_topic_table(Oid relid);
 
+/* True when reading a topic table moves the position of a group. */
+extern bool kfdw_options_is_consuming(Oid relid);
+
 /* Any other relation is an error. */
 extern void kfdw_options_require_topic_table(Oid relid);
 

@@ -349,6 +349,17 @@ kfdw_options_is_topic_table(Oid relid)
 		kfdw_options_is_our_server(GetForeignServerIdByRelId(relid));
 }
 
+bool
+kfdw_options_is_consuming(Oid relid)
+{
+	ListCell   *cell;
+
+	foreach(cell, GetForeignTable(relid)->options)
+		if (kfdw_option_find(lfirst_node(DefElem, cell)->defname, KAFKA_ON_TABLE) == KAFKA_OPT_GROUP_ID)
+			return true;
+	return false;
+}
+
 /* True when two clients have the same properties, whatever they are for. */
 static bool
 are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)

@@ -23,25 +23,20 @@ kfdw_fetch_open(KafkaFetch *fetch, const KafkaTableOptions *options, KafkaActivi
 	fetch->activity = activity;
 }
 
-/* Remembers what is read, and tells how much that is. */
+/* Remembers what is read, from now on. */
 static void
 set_slices(KafkaFetch *fetch, const KafkaSlice *slices, int nslices)
 {
-	int64		range = 0;
-
 	if (fetch->slices != NULL)
 		pfree(fetch->slices);
 	fetch->slices = MemoryContextAlloc(GetMemoryChunkContext(fetch->buffer), (nslices + 1) * sizeof(KafkaSlice));
 	memcpy(fetch->slices, slices, nslices * sizeof(KafkaSlice));
 	fetch->nslices = nslices;
-	for (int i = 0; i < nslices; i++)
-		range += slices[i].end - slices[i].from;
-	kfdw_activity_add(fetch->activity, KAFKA_PROGRESS_RANGE, range);
-	fetch->done = kfdw_activity_get(fetch->activity, KAFKA_PROGRESS_DONE);
 }
 
-void
-kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices)
+/* Begins to read slices, after what was read before. */
+static void
+read_slices(KafkaFetch *fetch, const KafkaSlice *slices, int nslices)
 {
 	kfdw_buffer_clear(fetch->buffer);
 	fetch->next = 0;
@@ -49,15 +44,97 @@ kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices)
 	kfdw_consumer_start(fetch->consumer, slices, nslices);
 }
 
-/* Gaps and transaction markers count as done, too. */
-static void
-show_progress(KafkaFetch *fetch)
+void
+kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices)
+{
+	int64		range = 0;
+
+	for (int i = 0; i < nslices; i++)
+		range += slices[i].end - slices[i].from;
+	kfdw_activity_add(fetch->activity, KAFKA_PROGRESS_RANGE, range);
+	fetch->done = kfdw_activity_get(fetch->activity, KAFKA_PROGRESS_DONE);
+	read_slices(fetch, slices, nslices);
+}
+
+/* Offsets that were read; gaps and transaction markers count, too. */
+static int64
+count_done(KafkaFetch *fetch)
 {
 	int64		done = fetch->done;
 
 	for (int i = 0; i < fetch->nslices; i++)
 		done += kfdw_consumer_position(fetch->consumer, fetch->slices[i].partition) - fetch->slices[i].from;
+	return done;
+}
+
+static void
+show_progress(KafkaFetch *fetch)
+{
+	int64		done = count_done(fetch);
+
+	if (fetch->member.share != NULL)
+		done = kfdw_share_tell(&fetch->member, done);
 	kfdw_activity_set(fetch->activity, KAFKA_PROGRESS_DONE, done);
+}
+
+void
+kfdw_fetch_start_shared(KafkaFetch *fetch, const KafkaShareMember *member, int npartitions)
+{
+	if (fetch->taken == NULL)
+		fetch->taken = MemoryContextAlloc(GetMemoryChunkContext(fetch->buffer), (npartitions + 1) * sizeof(KafkaSlice));
+	kfdw_buffer_clear(fetch->buffer);
+	fetch->next = 0;
+	fetch->done = 0;
+	fetch->nslices = 0;
+	fetch->member = *member;
+	kfdw_activity_set(fetch->activity, KAFKA_PROGRESS_RANGE, kfdw_share_range(member->share));
+}
+
+void
+kfdw_fetch_leave(KafkaFetch *fetch)
+{
+	fetch->member.share = NULL;
+}
+
+/* Takes something to read from the share; false when there is nothing. */
+static bool
+take_slices(KafkaFetch *fetch)
+{
+	int			nslices = kfdw_share_take(&fetch->member, fetch->taken);
+
+	if (nslices == 0)
+		return false;
+	fetch->done = count_done(fetch);
+	read_slices(fetch, fetch->taken, nslices);
+	return true;
+}
+
+/* Takes more of a partition that is read before reading comes to the end of what was taken. */
+static void
+extend_slice(KafkaFetch *fetch)
+{
+	const KafkaPartition *partition = kfdw_share_current(&fetch->member);
+	int64		end;
+
+	if (partition == NULL || kfdw_consumer_finished(fetch->consumer))
+		return;
+	end = kfdw_share_extend(&fetch->member, kfdw_consumer_position(fetch->consumer, partition));
+	if (end >= 0)
+		kfdw_consumer_extend(fetch->consumer, partition, end);
+}
+
+/* Sees to it that there is something to read where it comes from a share; false when there is nothing more. */
+static bool
+look_at_share(KafkaFetch *fetch)
+{
+	if (fetch->member.share == NULL)
+		return true;
+	if (kfdw_share_is_stopped(fetch->member.share))
+		return false;
+	if (fetch->nslices == 0)
+		return take_slices(fetch);
+	extend_slice(fetch);
+	return true;
 }
 
 KafkaRecord *
@@ -75,13 +152,16 @@ kfdw_fetch_next(KafkaFetch *fetch)
 		}
 		kfdw_buffer_clear(fetch->buffer);
 		fetch->next = 0;
+		if (!look_at_share(fetch))
+			return NULL;
 		added = kfdw_consumer_fill(fetch->consumer, fetch->buffer);
 		show_progress(fetch);
 		if (added > 0)
 			continue;
-		if (kfdw_consumer_finished(fetch->consumer))
+		if (!kfdw_consumer_finished(fetch->consumer))
+			kfdw_consumer_wait(fetch->consumer, FETCH_WAIT_MS);
+		else if (fetch->member.share == NULL || !take_slices(fetch))
 			return NULL;
-		kfdw_consumer_wait(fetch->consumer, FETCH_WAIT_MS);
 	}
 }
 

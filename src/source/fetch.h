@@ -7,6 +7,7 @@
 
 #include "kafka/consumer.h"
 #include "option/options.h"
+#include "source/share.h"
 #include "stat/activity.h"
 
 typedef struct KafkaFetch
@@ -19,6 +20,9 @@ typedef struct KafkaFetch
 	KafkaSlice *slices;			/* that it reads */
 	int			nslices;
 	int64		done;			/* offsets that it had done before it read these */
+
+	KafkaShareMember member;	/* share NULL: it was given all that it reads */
+	KafkaSlice *taken;			/* room for what it takes at a time */
 } KafkaFetch;
 
 /* Belongs to the current memory context. */
@@ -26,6 +30,13 @@ extern void kfdw_fetch_open(KafkaFetch *fetch, const KafkaTableOptions *options,
 
 /* Begins to read slices, in place of what was read before. */
 extern void kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices);
+
+/*
+ * Begins to take slices of so many partitions from a share, in place of what was read
+ * before, whenever the next record is wanted; until it leaves the share.
+ */
+extern void kfdw_fetch_start_shared(KafkaFetch *fetch, const KafkaShareMember *member, int npartitions);
+extern void kfdw_fetch_leave(KafkaFetch *fetch);
 
 /* Waits for the next record; NULL at the end of all slices. */
 extern KafkaRecord *kfdw_fetch_next(KafkaFetch *fetch);

@@ -34,6 +34,14 @@ typedef struct KafkaSourceFilter
 	bool		(*narrow) (const void *argument, KafkaSlice *slice);
 } KafkaSourceFilter;
 
+/* What the processes of a parallel query share of a source. */
+typedef struct KafkaSharing
+{
+	void	   *memory;
+	int			nmembers;
+	bool		is_new;			/* else: for a rescan */
+} KafkaSharing;
+
 /* A source embeds it at the start of what it keeps of a scan. */
 typedef struct KafkaSource
 {
@@ -63,6 +71,23 @@ typedef struct KafkaSourceKind
 
 	/* When the executor ends; after an error the memory context does the same. */
 	void		(*end) (KafkaSource *source);
+
+	/* Of kinds that the processes of a parallel query can share; NULL in others: */
+
+	/* The size of what they share of it, in the process that began the query. */
+	Size		(*share_size) (KafkaSource *source, int nmembers);
+
+	/*
+	 * Makes that, in its place or (again) anew for a rescan, with what is wanted now.  The
+	 * process is the first member; it begins to read by read(), as do others.
+	 */
+	void		(*share) (KafkaSource *source, const KafkaSourceFilter *filter, KafkaSharing *sharing);
+
+	/* In another process: takes part. */
+	void		(*join) (KafkaSource *source, void *memory, int member);
+
+	/* Takes no part any more; the process that made it: nobody wants more of it. */
+	void		(*leave) (KafkaSource *source);
 } KafkaSourceKind;
 
 extern const KafkaSourceKind kfdw_source_batch;

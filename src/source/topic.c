@@ -26,8 +26,11 @@ typedef struct KafkaTopicSource
 	EState	   *estate;
 	const KafkaTableOptions *options;
 	KafkaFetch	fetch;
-	KafkaOutlook *outlook;		/* NULL: not open */
+	KafkaOutlook *outlook;		/* NULL: not asked for */
 	KafkaSlice *slices;
+
+	KafkaShareMember member;	/* share NULL: it reads alone */
+	int			npartitions;	/* that the share has */
 } KafkaTopicSource;
 
 static KafkaTopicRange *known_ranges = NULL;
@@ -166,11 +169,10 @@ skip_to_times(const KafkaTopicSource *source, int nslices)
 	return left;
 }
 
-/* Reads every partition from its first offset to its end, as far as is wanted. */
-static void
-read_topic(KafkaSource *base, const KafkaSourceFilter *filter)
+/* What is wanted of every partition between its first offset and its end; returns how many slices that are. */
+static int
+choose_slices(KafkaTopicSource *source, const KafkaSourceFilter *filter)
 {
-	KafkaTopicSource *source = (KafkaTopicSource *) base;
 	int			nslices = 0;
 
 	if (source->outlook == NULL)
@@ -185,8 +187,20 @@ read_topic(KafkaSource *base, const KafkaSourceFilter *filter)
 			source->slices[nslices++] = slice;
 	}
 	nslices = skip_to_times(source, nslices);
-	base->partitions = nslices;
-	kfdw_fetch_start(&source->fetch, source->slices, nslices);
+	source->source.partitions = nslices;
+	return nslices;
+}
+
+/* Alone, or what is left in a share, which was filled with what is wanted. */
+static void
+read_topic(KafkaSource *base, const KafkaSourceFilter *filter)
+{
+	KafkaTopicSource *source = (KafkaTopicSource *) base;
+
+	if (source->member.share != NULL)
+		kfdw_fetch_start_shared(&source->fetch, &source->member, source->npartitions);
+	else
+		kfdw_fetch_start(&source->fetch, source->slices, choose_slices(source, filter));
 }
 
 static KafkaRecord *
@@ -201,9 +215,61 @@ end_topic(KafkaSource *base)
 	kfdw_fetch_close(&((KafkaTopicSource *) base)->fetch);
 }
 
+static Size
+share_size(KafkaSource *base, int nmembers)
+{
+	KafkaTopicSource *source = (KafkaTopicSource *) base;
+
+	if (source->outlook == NULL)
+		open_topic(source);
+	return kfdw_share_size(source->outlook, nmembers);
+}
+
+static void
+share_topic(KafkaSource *base, const KafkaSourceFilter *filter, KafkaSharing *sharing)
+{
+	KafkaTopicSource *source = (KafkaTopicSource *) base;
+
+	if (sharing->is_new)
+		kfdw_share_create(sharing->memory, source->outlook, sharing->nmembers);
+	source->member = (KafkaShareMember) {sharing->memory, 0, source->outlook->partitions};
+	source->npartitions = source->outlook->npartitions;
+	kfdw_share_set(sharing->memory, source->slices, choose_slices(source, filter));
+}
+
+static void
+join_share(KafkaSource *base, void *memory, int member)
+{
+	KafkaTopicSource *source = (KafkaTopicSource *) base;
+	KafkaPartition *partitions;
+	MemoryContext old = MemoryContextSwitchTo(source->estate->es_query_cxt);
+
+	kfdw_fetch_open(&source->fetch, source->options, base->activity);
+	partitions = kfdw_share_partitions(memory, &source->options->selection, &source->npartitions);
+	source->member = (KafkaShareMember) {memory, member, partitions};
+	MemoryContextSwitchTo(old);
+}
+
+static void
+leave_share(KafkaSource *base)
+{
+	KafkaTopicSource *source = (KafkaTopicSource *) base;
+
+	if (source->member.share == NULL)
+		return;
+	if (source->member.number == 0)
+		kfdw_share_stop(source->member.share);
+	source->member.share = NULL;
+	kfdw_fetch_leave(&source->fetch);
+}
+
 const KafkaSourceKind kfdw_source_topic = {
 	.begin = begin_topic,
 	.read = read_topic,
 	.next = next_record,
 	.end = end_topic,
+	.share_size = share_size,
+	.share = share_topic,
+	.join = join_share,
+	.leave = leave_share,
 };
