@@ -34,6 +34,35 @@ END $$;
 SELECT explain_rows('SELECT * FROM explain_topic');
 SELECT explain_rows('SELECT * FROM explain_topic WHERE id = 2');
 
+-- Conditions that decide what is fetched, with constants, parameters and sub-selects, and the ranges that came of them.
+CREATE FOREIGN TABLE explain_all (id int, nothing text, "no field" int OPTIONS (field 'a.b'), _key text OPTIONS (metadata 'key'), _topic text OPTIONS (metadata 'topic'),
+    _partition int OPTIONS (metadata 'partition'), _offset bigint OPTIONS (metadata 'offset'), _timestamp timestamptz OPTIONS (metadata 'timestamp'))
+    SERVER explain_test OPTIONS (topic 'explain');
+EXPLAIN (COSTS OFF) SELECT * FROM explain_all WHERE id = 1 AND _partition = 1 AND (_offset > 3 OR _timestamp >= now()) AND _offset <> id;
+SELECT regexp_replace(line, '\$0|\(InitPlan 1\)\.col1', '$0') FROM explain_rows('SELECT _key FROM explain_all a WHERE _offset >= (SELECT 1)') line WHERE line ~ 'Pushed';
+PREPARE explain_part(int) AS SELECT id FROM explain_all WHERE _partition = $1 AND _offset < 7;
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (COSTS OFF) EXECUTE explain_part(1);
+SELECT explain_rows('EXECUTE explain_part(1)');
+SELECT explain_rows('EXECUTE explain_part(7)');
+RESET plan_cache_mode;
+SELECT explain_rows('SELECT * FROM explain_all WHERE _offset >= 1');
+-- The same to be read by programs.
+CREATE FUNCTION explain_properties(query text) RETURNS TABLE (key text, value text) LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  RETURN QUERY SELECT p.key, CASE p.key WHEN 'Broker Wait Time' THEN ((p.value #>> '{}')::float8 > 0)::text ELSE regexp_replace(p.value::text, '\s+', ' ', 'g') END
+    FROM json_each(plan #> '{0,Plan}') p WHERE p.key ~ 'Kafka|Group|Pushed|Partitions|Ranges|Read|Fields|Broker';
+END $$;
+SELECT * FROM explain_properties('SELECT * FROM explain_all WHERE _offset >= 1');
+-- Several topics.
+\! kafka_tool create-topic --replace explain_other 1
+\! echo '{"id": 5}' | kafka_tool produce explain_other
+CREATE FOREIGN TABLE explain_both (id int, _topic text OPTIONS (metadata 'topic')) SERVER explain_test OPTIONS (topic 'explain,explain_other');
+SELECT explain_rows($$SELECT * FROM explain_both WHERE _topic = 'explain_other'$$);
+SELECT explain_rows('SELECT id FROM explain_both');
+
 -- EXPLAIN of a consuming table reads nothing; EXPLAIN ANALYZE reads, and so consumes.
 SELECT explain_rows('SELECT * FROM explain_feed LIMIT 2');
 EXPLAIN (COSTS OFF) SELECT * FROM explain_feed;
@@ -42,8 +71,10 @@ SELECT explain_rows('SELECT * FROM explain_feed');
 SELECT explain_rows('INSERT INTO explain_topic VALUES (4)');
 SELECT count(*) FROM explain_topic;
 
-DROP FUNCTION explain_rows;
+DROP FUNCTION explain_rows, explain_properties;
 DROP SERVER explain_nowhere CASCADE;
 
 SET client_min_messages = warning;
 DROP SERVER explain_test CASCADE;
+\! kafka_tool delete-topic explain
+\! kafka_tool delete-topic explain_other

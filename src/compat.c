@@ -12,10 +12,12 @@
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/pathnode.h"
 #include "utils/acl.h"
 #include "utils/jsonfuncs.h"
 #include "utils/regproc.h"
+#include "utils/ruleutils.h"
 #include "utils/wait_event.h"
 
 /* 18 split the state and the functions that print properties off commands/explain.h. */
@@ -213,6 +215,18 @@ kfdw_explain_analyzes(const ExplainState *es)
 	return es->analyze;
 }
 
+bool
+kfdw_explain_times(const ExplainState *es)
+{
+	return es->timing;
+}
+
+bool
+kfdw_explain_is_text(const ExplainState *es)
+{
+	return es->format == EXPLAIN_FORMAT_TEXT;
+}
+
 void
 kfdw_explain_text(const char *label, const char *value, ExplainState *es)
 {
@@ -223,6 +237,50 @@ void
 kfdw_explain_integer(const char *label, int64 value, ExplainState *es)
 {
 	ExplainPropertyInteger(label, NULL, value, es);
+}
+
+void
+kfdw_explain_ms(const char *label, double value, ExplainState *es)
+{
+	ExplainPropertyFloat(label, "ms", value, 3, es);
+}
+
+void
+kfdw_explain_list(const char *label, List *values, ExplainState *es)
+{
+	ExplainPropertyList(label, values, es);
+}
+
+void
+kfdw_explain_open_list(const char *label, ExplainState *es)
+{
+	ExplainOpenGroup(label, label, false, es);
+}
+
+void
+kfdw_explain_close_list(const char *label, ExplainState *es)
+{
+	ExplainCloseGroup(label, label, false, es);
+}
+
+void
+kfdw_explain_open_object(const char *kind, ExplainState *es)
+{
+	ExplainOpenGroup(kind, NULL, true, es);
+}
+
+void
+kfdw_explain_close_object(const char *kind, ExplainState *es)
+{
+	ExplainCloseGroup(kind, NULL, true, es);
+}
+
+void
+kfdw_explain_conditions(const char *label, List *conditions, ForeignScanState *node, ExplainState *es)
+{
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);
+
+	ExplainPropertyText(label, deparse_expression((Node *) make_ands_explicit(conditions), context, es->verbose, false), es);
 }
 
 uint32

@@ -93,9 +93,25 @@ extern Oid	kfdw_result_userid(struct ResultRelInfo *relinfo, struct EState *esta
 extern struct ForeignPath *kfdw_create_foreignscan_path(struct PlannerInfo *root, struct RelOptInfo *rel,
 														double startup, double total);
 
+/* What is asked of EXPLAIN: to run it, to measure times, to be read by people. */
 extern bool kfdw_explain_analyzes(const struct ExplainState *es);
+extern bool kfdw_explain_times(const struct ExplainState *es);
+extern bool kfdw_explain_is_text(const struct ExplainState *es);
+
 extern void kfdw_explain_text(const char *label, const char *value, struct ExplainState *es);
 extern void kfdw_explain_integer(const char *label, int64 value, struct ExplainState *es);
+extern void kfdw_explain_ms(const char *label, double value, struct ExplainState *es);
+extern void kfdw_explain_list(const char *label, struct List *values, struct ExplainState *es);
+
+/* A list of objects, where it is not text. */
+extern void kfdw_explain_open_list(const char *label, struct ExplainState *es);
+extern void kfdw_explain_close_list(const char *label, struct ExplainState *es);
+extern void kfdw_explain_open_object(const char *kind, struct ExplainState *es);
+extern void kfdw_explain_close_object(const char *kind, struct ExplainState *es);
+
+/* Conditions of a scan, all of which hold, as EXPLAIN shows its filter. */
+extern void kfdw_explain_conditions(const char *label, struct List *conditions,
+									struct ForeignScanState *node, struct ExplainState *es);
 
 /*
  * 17 shows what extensions wait for by name; a name is registered at its first wait,

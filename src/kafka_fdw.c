@@ -67,6 +67,8 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->InitializeWorkerForeignScan = kafkaInitializeWorkerForeignScan;
 	routine->ShutdownForeignScan = kafkaShutdownForeignScan;
 
+	routine->AnalyzeForeignTable = kafkaAnalyzeForeignTable;
+
 	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
 	routine->PlanForeignModify = kafkaPlanForeignModify;
 	routine->BeginForeignModify = kafkaBeginForeignModify;

@@ -52,8 +52,7 @@ typedef enum KafkaBoundsQuestion
 	ADMITTED_RECORDS
 } KafkaBoundsQuestion;
 
-/* Beyond btree's strategies: not equal. */
-#define NOT_EQUAL_STRATEGY 0
+#define NOT_EQUAL_STRATEGY 0	/* beyond btree's */
 
 /* A time is taken for so many milliseconds earlier, for roundings: the column's own, and ours. */
 #define SCALED_SLACK_MS	500
@@ -270,19 +269,27 @@ plan_condition(KafkaBoundsPlanner *planner, Node *node)
 	return NIL;
 }
 
+/* Begins to look for conditions on the columns of a table. */
+static KafkaBoundsPlanner
+begin_planner(Index index, Oid relid)
+{
+	Relation	relation = table_open(relid, NoLock);
+	KafkaBoundsPlanner planner = {index, kfdw_columns_create(relid, RelationGetDescr(relation), false, NULL), NIL};
+
+	table_close(relation, NoLock);
+	return planner;
+}
+
 List *
 kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, List **exprs)
 {
-	KafkaBoundsPlanner planner = {baserel->relid, NULL, NIL};
 	List	   *tree = list_make1(makeInteger(BOUND_AND));
-	Relation	relation;
+	KafkaBoundsPlanner planner;
 	ListCell   *cell;
 
 	if (baserel->baserestrictinfo == NIL)
 		return NIL;
-	relation = table_open(relid, NoLock);
-	planner.columns = kfdw_columns_create(relid, RelationGetDescr(relation), false, NULL);
-	table_close(relation, NoLock);
+	planner = begin_planner(baserel->relid, relid);
 	foreach(cell, baserel->baserestrictinfo)
 	{
 		List	   *condition = plan_condition(&planner, (Node *) lfirst_node(RestrictInfo, cell)->clause);
@@ -290,10 +297,21 @@ kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, List **exprs)
 		if (condition != NIL)
 			tree = lappend(tree, condition);
 	}
-	if (list_length(tree) == 1)
-		return NIL;
 	*exprs = planner.exprs;
-	return tree;
+	return list_length(tree) > 1 ? tree : NIL;
+}
+
+List *
+kfdw_bounds_list_used(List *conditions, Index index, Oid relid)
+{
+	KafkaBoundsPlanner planner = begin_planner(index, relid);
+	List	   *used = NIL;
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+		if (plan_condition(&planner, lfirst(cell)) != NIL)
+			used = lappend(used, lfirst(cell));
+	return used;
 }
 
 KafkaBounds *
@@ -304,7 +322,6 @@ kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent)
 	check_stack_depth();
 	if (tree == NIL)
 		return NULL;
-	check_stack_depth();
 	bounds = palloc0(sizeof(KafkaBounds));
 	bounds->kind = intVal(linitial(tree));
 	if (bounds->kind == BOUND_AND || bounds->kind == BOUND_OR)

@@ -21,6 +21,9 @@ typedef struct KafkaBounds KafkaBounds;
  */
 extern List *kfdw_bounds_plan(RelOptInfo *baserel, Oid relid, List **exprs);
 
+/* Those of a scan's conditions, as the executor has them, that are usable; "index" is the table's in its range table. */
+extern List *kfdw_bounds_list_used(List *conditions, Index index, Oid relid);
+
 /* Prepares the tree for execution; NULL when there is none. */
 extern KafkaBounds *kfdw_bounds_begin(List *tree, List *exprs, PlanState *parent);
 

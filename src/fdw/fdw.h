@@ -31,17 +31,8 @@ extern TupleTableSlot *kafkaIterateForeignScan(ForeignScanState *node);
 extern void kafkaReScanForeignScan(ForeignScanState *node);
 extern void kafkaEndForeignScan(ForeignScanState *node);
 
-/* What a scan did, for EXPLAIN ANALYZE; false when it was only planned. */
-typedef struct KafkaScanCounts
-{
-	int64		records;
-	int64		bytes;
-	int64		rejected;		/* could not be decoded */
-	int			partitions;
-	int64		waited_us;		/* microseconds, for brokers */
-} KafkaScanCounts;
-
-extern bool kfdw_scan_counts(ForeignScanState *node, KafkaScanCounts *counts);
+/* analyze.c */
+extern bool kafkaAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *function, BlockNumber *pages);
 
 /* parallel.c */
 extern Size kafkaEstimateDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt);

@@ -20,20 +20,34 @@ struct KafkaParallelScan
 	bool		shared;			/* else the leader reads alone */
 	int			nmembers;		/* the leader is the first */
 	pg_atomic_uint64 rejected;	/* records since the last rescan that could not be decoded */
+	int			nfields;
 	KafkaScanCounts counts[FLEXIBLE_ARRAY_MEMBER];	/* by member; the leader has its own */
 };
 
+/* Where the fields that were seen are. */
+static Size
+seen_offset(int nmembers)
+{
+	return add_size(offsetof(KafkaParallelScan, counts), mul_size(nmembers, sizeof(KafkaScanCounts)));
+}
+
+static bool *
+seen_fields(KafkaParallelScan *parallel)
+{
+	return (bool *) ((char *) parallel + seen_offset(parallel->nmembers));
+}
+
 /* Where the part of the source begins. */
 static Size
-source_offset(int nmembers)
+source_offset(int nmembers, int nfields)
 {
-	return MAXALIGN(add_size(offsetof(KafkaParallelScan, counts), mul_size(nmembers, sizeof(KafkaScanCounts))));
+	return MAXALIGN(add_size(seen_offset(nmembers), mul_size(nfields, sizeof(bool))));
 }
 
 static void *
 source_memory(KafkaParallelScan *parallel)
 {
-	return (char *) parallel + source_offset(parallel->nmembers);
+	return (char *) parallel + source_offset(parallel->nmembers, parallel->nfields);
 }
 
 Size
@@ -42,7 +56,7 @@ kafkaEstimateDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt)
 	KafkaScanState *scan = node->fdw_state;
 	const KafkaSourceKind *kind = scan->source->kind;
 	int			nmembers = pcxt->nworkers + 1;
-	Size		size = source_offset(nmembers);
+	Size		size = source_offset(nmembers, scan->natts);
 	int64		waited_us = kfdw_wait_total_us();
 
 	if (kind->share_size != NULL)
@@ -64,7 +78,6 @@ share(ForeignScanState *node, KafkaParallelScan *parallel, bool is_new)
 	scan->rejected = &parallel->rejected;
 	scan->source->kind->share(scan->source, kfdw_scan_evaluate(node, &wanted), &sharing);
 	kfdw_scan_count_wait(scan, waited_us);
-	scan->counts->partitions = scan->source->partitions;
 }
 
 void
@@ -73,8 +86,9 @@ kafkaInitializeDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt, voi
 	KafkaScanState *scan = node->fdw_state;
 	KafkaParallelScan *parallel = coordinate;
 
-	memset(parallel, 0, source_offset(pcxt->nworkers + 1));
+	memset(parallel, 0, source_offset(pcxt->nworkers + 1, scan->natts));
 	parallel->nmembers = pcxt->nworkers + 1;
+	parallel->nfields = scan->natts;
 	parallel->shared = scan->source->kind->share_size != NULL;
 	scan->parallel = parallel;
 	if (parallel->shared)
@@ -95,6 +109,7 @@ collect_counts(KafkaScanState *scan, KafkaParallelScan *parallel)
 		scan->counts->waited_us += counts->waited_us;
 		memset(counts, 0, sizeof(KafkaScanCounts));
 	}
+	kfdw_codec_add_seen(scan->codec, seen_fields(parallel));
 }
 
 void
@@ -117,6 +132,7 @@ kafkaInitializeWorkerForeignScan(ForeignScanState *node, shm_toc *toc, void *coo
 	scan->parallel = parallel;
 	scan->counts = &parallel->counts[member];
 	scan->rejected = &parallel->rejected;
+	kfdw_codec_tell_seen(scan->codec, seen_fields(parallel));
 	if (parallel->shared)
 		scan->source->kind->join(scan->source, source_memory(parallel), member);
 	else
@@ -135,7 +151,10 @@ kafkaShutdownForeignScan(ForeignScanState *node)
 		scan->source->kind->leave(scan->source);
 	scan->rejected = &scan->own_rejected;
 	if (IsParallelWorker())
+	{
 		scan->counts = &scan->own_counts;
+		kfdw_codec_tell_seen(scan->codec, NULL);
+	}
 	else
 		collect_counts(scan, scan->parallel);
 	scan->parallel = NULL;

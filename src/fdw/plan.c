@@ -13,6 +13,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/lsyscache.h"
@@ -51,7 +52,12 @@ kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid relid)
 	if (batch != NULL)
 		baserel->tuples = batch->count;
 	else if (baserel->tuples <= 0)
+	{
 		baserel->tuples = DEFAULT_RECORDS;
+		baserel->pages = DEFAULT_PAGES;
+	}
+	else
+		baserel->pages = Min(baserel->tuples * get_relation_data_width(relid, NULL) / BLCKSZ, MaxBlockNumber);
 	set_baserel_size_estimates(root, baserel);
 }
 
@@ -122,8 +128,7 @@ parallel_divisor(int workers)
 static void
 add_parallel_path(PlannerInfo *root, RelOptInfo *baserel, Cost startup, Cost per_record)
 {
-	double		pages = baserel->pages > 0 ? baserel->pages : DEFAULT_PAGES;
-	int			workers = compute_parallel_worker(baserel, pages, -1, max_parallel_workers_per_gather);
+	int			workers = compute_parallel_worker(baserel, baserel->pages, -1, max_parallel_workers_per_gather);
 	double		divisor = parallel_divisor(workers);
 	ForeignPath *path;
 

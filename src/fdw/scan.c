@@ -129,7 +129,6 @@ start_reading(ForeignScanState *node, KafkaScanState *scan)
 	kfdw_activity_begin(scan->activity);
 	scan->source->kind->read(scan->source, filter);
 	kfdw_scan_count_wait(scan, waited_us);
-	scan->counts->partitions = scan->source->partitions;
 	scan->table_counts[KAFKA_READING_SCANS]++;
 	scan->reading = true;
 	scan->returned = 0;
@@ -278,15 +277,4 @@ kafkaEndForeignScan(ForeignScanState *node)
 	scan->source->kind->end(scan->source);
 	kfdw_activity_end(scan->activity);
 	kfdw_counts_flush();
-}
-
-bool
-kfdw_scan_counts(ForeignScanState *node, KafkaScanCounts *counts)
-{
-	KafkaScanState *scan = node->fdw_state;
-
-	if (scan == NULL)
-		return false;
-	*counts = *scan->counts;
-	return true;
 }

@@ -13,6 +13,15 @@
 #include "format/codec.h"
 #include "source/source.h"
 
+/* What a scan did, for EXPLAIN ANALYZE. */
+typedef struct KafkaScanCounts
+{
+	int64		records;
+	int64		bytes;
+	int64		rejected;		/* could not be decoded */
+	int64		waited_us;		/* microseconds, for brokers */
+} KafkaScanCounts;
+
 /* What the processes of a parallel query share of it. */
 typedef struct KafkaParallelScan KafkaParallelScan;
 

@@ -37,6 +37,9 @@ struct KafkaRowCodec
 	KafkaColumn **metadata;		/* the needed columns outside both */
 	int			nmetadata;
 
+	bool	   *seen;			/* by attnum - 1: an earlier record had the field; others may look */
+	bool	   *own_seen;
+
 	KafkaSettingsUse decode_use;	/* what the types' input needs */
 	KafkaSettingsUse encode_use;	/* and their output */
 	KafkaGuard	guard;			/* what it takes to catch an error of it */
@@ -153,6 +156,7 @@ kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 	for (int i = 0; i < columns->natts; i++)
 		if (columns->column[i].attnum != 0)
 			add_column(codec, &columns->column[i]);
+	codec->own_seen = codec->seen = palloc0(sizeof(bool) * Max(columns->natts, 1));
 	codec->value.state = codec->value.format->start(&codec->value.fields, options);
 	start_key(&codec->key, options);
 	return codec;
@@ -217,17 +221,60 @@ check_no_schema_id(const KafkaPart *part, const char *bytes, size_t len)
 						 (uint32) id[0] << 24 | id[1] << 16 | id[2] << 8 | id[3])));
 }
 
+/* Remembers which fields the key or the value of the last record had; nothing is found yet in the next one. */
+static void
+note_seen(KafkaRowCodec *codec, KafkaPart *part)
+{
+	for (int i = 0; i < part->fields.count; i++)
+	{
+		KafkaField *field = &part->fields.field[i];
+
+		if (field->found)
+			codec->seen[field->column->attnum - 1] = true;
+		field->found = false;
+	}
+}
+
+void
+kfdw_codec_tell_seen(KafkaRowCodec *codec, bool *seen)
+{
+	note_seen(codec, &codec->value);
+	note_seen(codec, &codec->key);
+	codec->seen = seen != NULL ? seen : codec->own_seen;
+}
+
+void
+kfdw_codec_add_seen(KafkaRowCodec *codec, const bool *seen)
+{
+	for (int i = 0; i < codec->columns->natts; i++)
+		codec->own_seen[i] |= seen[i];
+}
+
+List *
+kfdw_codec_list_unseen(KafkaRowCodec *codec)
+{
+	List	   *names = NIL;
+
+	kfdw_codec_tell_seen(codec, NULL);
+	for (int i = 0; i < codec->columns->natts; i++)
+	{
+		const KafkaColumn *column = &codec->columns->column[i];
+
+		if (column->attnum != 0 && column->needed && (column->in_value || column->key_field != NULL) && !codec->seen[i])
+			names = lappend(names, unconstify(char *, column->name));
+	}
+	return names;
+}
+
 /* Sets the columns that are wanted of the key or the value; bytes of NULL have none. */
 static void
 decode_part(KafkaRow *row, KafkaPart *part, const char *bytes, size_t len)
 {
 	bool		wanted = false;
 
+	note_seen(row->codec, part);
 	for (int i = 0; i < part->fields.count; i++)
-	{
-		part->fields.field[i].found = false;
 		wanted |= part->fields.field[i].wanted;
-	}
 	if (!wanted || bytes == NULL)
 		return;
 	check_no_schema_id(part, bytes, len);

@@ -6,6 +6,8 @@
 #ifndef KFDW_CODEC_H
 #define KFDW_CODEC_H
 
+#include "nodes/pg_list.h"
+
 #include "format/format.h"
 #include "kafka/record.h"
 
@@ -16,6 +18,16 @@ extern KafkaRowCodec *kfdw_codec_create(KafkaColumns *columns, const KafkaFormat
 
 /* Columns that are not needed are NULL.  Values are in the current memory context. */
 extern void kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
+
+/* The needed columns that are fields of the value and that no record had so far. */
+extern List *kfdw_codec_list_unseen(KafkaRowCodec *codec);
+
+/*
+ * From now on it tells, by attnum - 1, which fields a record had: where other processes see
+ * it, or (NULL) itself.  What others saw is added.
+ */
+extern void kfdw_codec_tell_seen(KafkaRowCodec *codec, bool *seen);
+extern void kfdw_codec_add_seen(KafkaRowCodec *codec, const bool *seen);
 
 /*
  * The same, but the error of a record that cannot be decoded is given back, in the

@@ -184,7 +184,7 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 void
 kfdw_consumer_extend(KafkaConsumer *consumer, const KafkaPartition *partition, int64 end)
 {
-	KafkaReader *reader = kfdw_readers_get(&consumer->readers, partition);
+	KafkaSliceReader *reader = kfdw_readers_get(&consumer->readers, partition);
 
 	Assert(!reader->done && end >= reader->end);
 	reader->end = end;

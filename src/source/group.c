@@ -112,6 +112,14 @@ count_record(KafkaGroupSource *source, const KafkaRecord *record)
 	return true;
 }
 
+/* Tells what is read. */
+static void
+show_slices(KafkaGroupSource *source)
+{
+	source->source.slices = source->scan->slices;
+	source->source.nslices = source->scan->nslices;
+}
+
 /* Reads what it can claim of the partitions that are wanted. */
 static void
 read_group(KafkaSource *base, const KafkaSourceFilter *filter)
@@ -125,8 +133,8 @@ read_group(KafkaSource *base, const KafkaSourceFilter *filter)
 	else
 		kfdw_choice_make(source->scan, source->fetch.consumer, filter ? &filter->partitions : NULL,
 						 source->greed);
-	base->partitions = source->scan->nslices;
-	kfdw_fetch_start(&source->fetch, source->scan->slices, base->partitions);
+	show_slices(source);
+	kfdw_fetch_start(&source->fetch, base->slices, base->nslices);
 	source->returned = source->returned_bytes = 0;
 	source->full = false;
 }
@@ -153,7 +161,7 @@ read_next_partition(KafkaGroupSource *source)
 	kfdw_consumption_finished(source->scan);
 	if (source->greed == KAFKA_TAKE_ALL || !kfdw_choice_extend(source->scan, source->fetch.consumer))
 		return false;
-	source->source.partitions = source->scan->nslices;
+	show_slices(source);
 	kfdw_fetch_start(&source->fetch, &source->scan->slices[source->scan->nslices - 1], 1);
 	return true;
 }

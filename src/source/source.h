@@ -46,7 +46,8 @@ typedef struct KafkaSharing
 typedef struct KafkaSource
 {
 	const struct KafkaSourceKind *kind;
-	int			partitions;		/* that are read, as far as is known */
+	const KafkaSlice *slices;	/* that are read, as far as is known */
+	int			nslices;
 	KafkaActivity *activity;	/* where it tells how far it is */
 	KafkaOnError on_error;		/* what becomes of a record that cannot be decoded */
 	int			reject_limit;	/* how many of them one scan gets over; 0: any number */

@@ -187,7 +187,8 @@ choose_slices(KafkaTopicSource *source, const KafkaSourceFilter *filter)
 			source->slices[nslices++] = slice;
 	}
 	nslices = skip_to_times(source, nslices);
-	source->source.partitions = nslices;
+	source->source.slices = source->slices;
+	source->source.nslices = nslices;
 	return nslices;
 }
 
