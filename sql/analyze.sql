@@ -25,6 +25,13 @@ CREATE FOREIGN TABLE empty (id int) SERVER analyze_test OPTIONS (topic 'analyze_
 ANALYZE empty;
 SELECT reltuples FROM pg_class WHERE oid = 'empty'::regclass;
 
+-- what cannot be decoded is left out
+\! kafka_tool create-topic --replace analyze_bad 1
+\! printf '{"id": 1}\n{"id": "x"}\nno json\n{"id": 4}\n' | kafka_tool produce analyze_bad
+CREATE FOREIGN TABLE bad (id int) SERVER analyze_test OPTIONS (topic 'analyze_bad');
+ANALYZE bad;
+SELECT reltuples, (SELECT histogram_bounds FROM pg_stats WHERE tablename = 'bad') FROM pg_class WHERE oid = 'bad'::regclass;
+
 -- many more: an estimate; where the records have gaps between them, too
 \! kafka_tool create-topic --replace analyze_large 3
 \! seq 40000 | sed 's/.*/0|{"id": 1}/' | kafka_tool produce analyze_large -P '|' -x abort
@@ -64,4 +71,4 @@ DROP ROLE analyze_stranger;
 DROP TABLE parted;
 SET client_min_messages = warning;
 DROP SERVER analyze_test, analyze_nowhere CASCADE;
-\! for t in small empty large; do kafka_tool delete-topic analyze_$t; done
+\! for t in small empty bad large; do kafka_tool delete-topic analyze_$t; done

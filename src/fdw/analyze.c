@@ -21,20 +21,27 @@ typedef struct KafkaRowSample
 	KafkaRowCodec *codec;
 	KafkaSample *records;
 	MemoryContext context;		/* of a row, until it is formed */
+	int64		bad;			/* records that could not be decoded */
 } KafkaRowSample;
 
-/* The row of a record. */
+/* The row of a record; NULL for one that cannot be decoded. */
 static HeapTuple
 form_row(KafkaRowSample *sample, KafkaRecord *record)
 {
+	Datum	   *values;
+	bool	   *nulls;
+	bool		decoded;
+	HeapTuple	row = NULL;
 	MemoryContext old = MemoryContextSwitchTo(sample->context);
-	Datum	   *values = palloc0(sample->tupdesc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(sample->tupdesc->natts * sizeof(bool));
-	HeapTuple	row;
 
-	kfdw_codec_decode(sample->codec, record, values, nulls);
+	values = palloc0(sample->tupdesc->natts * sizeof(Datum));
+	nulls = palloc(sample->tupdesc->natts * sizeof(bool));
+	decoded = kfdw_codec_try_decode(sample->codec, record, values, nulls) == NULL;
 	MemoryContextSwitchTo(old);
-	row = heap_form_tuple(sample->tupdesc, values, nulls);
+	if (decoded)
+		row = heap_form_tuple(sample->tupdesc, values, nulls);
+	else
+		sample->bad++;
 	MemoryContextReset(sample->context);
 	return row;
 }
@@ -47,7 +54,12 @@ take_rows(KafkaRowSample *sample, HeapTuple *rows, int wanted)
 	KafkaRecord *record;
 
 	while (taken < wanted && (record = kfdw_sample_next(sample->records)) != NULL)
-		rows[taken++] = form_row(sample, record);
+	{
+		HeapTuple	row = form_row(sample, record);
+
+		if (row != NULL)
+			rows[taken++] = row;
+	}
 	return taken;
 }
 
@@ -66,8 +78,8 @@ acquire_rows(Relation relation, int elevel, HeapTuple *rows, int wanted, double 
 	*total = kfdw_sample_total(sample.records);
 	*dead = 0;
 	kfdw_sample_end(sample.records);
-	elog(elevel, "\"%s\": topic has about %.0f records; %d of them are in the sample",
-		 RelationGetRelationName(relation), *total, taken);
+	elog(elevel, "\"%s\": topic has about %.0f records; %d of them are in the sample, and " INT64_FORMAT " could not be decoded",
+		 RelationGetRelationName(relation), *total, taken, sample.bad);
 	return taken;
 }
 
