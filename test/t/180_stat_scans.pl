@@ -23,7 +23,7 @@ my $mine = 'FROM kafka.stat_scans WHERE pid = ' . $reader->pid;
 $reader->run('BEGIN; DECLARE c CURSOR FOR SELECT id FROM t; MOVE 100 FROM c');
 is($watcher->run(qq{SELECT "table", role, records, share_done BETWEEN 0 AND 1, started_at < now() $mine}),
 	't|' . $watcher->run('SELECT session_user') . '|100|t|t', 'another session sees how far a scan is');
-is($watcher->run("SELECT wait_event $mine"), 'Client: ClientRead', 'and that it waits for its client');
+ok($node->poll_query_until('postgres', "SELECT wait_event = 'Client: ClientRead' $mine"), 'and that it waits for its client');
 $watcher->run('SET ROLE stranger');
 is($watcher->run(qq{SELECT "table" IS NULL AND records IS NULL AND bytes IS NULL AND share_done IS NULL AND
 	wait_event IS NULL AND started_at IS NULL AND role IS NOT NULL $mine}), 't', 'a stranger sees that there is one, and whose');
