@@ -257,6 +257,40 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_position ON dead_letters (group_id, _topic, _partition, _offset);
 
 SELECT pg_catalog.pg_extension_config_dump('dead_letters', '');
+-- Moves the positions of a table's group, in the current transaction: to 'earliest', 'latest',
+-- 'committed' (what an application of the group has committed in Kafka), the first record of
+-- a time, by so many offsets, or to an offset.
+CREATE FUNCTION seek("table" regclass, target text DEFAULT NULL, shift_by bigint DEFAULT NULL,
+  partition int DEFAULT NULL, next_offset bigint DEFAULT NULL, topic text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_seek' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION seek("table" regclass, since timestamptz, partition int DEFAULT NULL,
+  topic text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_seek_time' LANGUAGE C VOLATILE;
+
+-- How far a table's group, or a stream, is behind, and who holds it.
+CREATE FUNCTION lag("table" regclass DEFAULT NULL, stream text DEFAULT NULL,
+  OUT topic text, OUT partition int, OUT next_offset bigint, OUT low_watermark bigint, OUT high_watermark bigint,
+  OUT last_stable_offset bigint, OUT lag bigint, OUT lag_seconds float8, OUT reported_offset bigint,
+  OUT held_by int, OUT held_since timestamptz) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_lag' LANGUAGE C VOLATILE;
+
+-- Returns when a consuming table has something to read, or the time is up; the transaction is ended
+-- first, so that nothing is held meanwhile.
+CREATE PROCEDURE wait("table" regclass, timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'kfdw_await' LANGUAGE C;
+
+CREATE PROCEDURE wait("table" regclass, timeout interval, INOUT ready bool)
+AS 'MODULE_PATHNAME', 'kfdw_await_ready' LANGUAGE C;
+
+-- What tables have consumed since the server started.
+CREATE FUNCTION stat_consumers(OUT server text, OUT group_id text, OUT "table" regclass, OUT records bigint,
+  OUT bytes bigint, OUT commits bigint, OUT rollbacks bigint, OUT last_commit_at timestamptz, OUT stats_since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_consumers' LANGUAGE C VOLATILE STRICT;
+
+CREATE VIEW stat_consumers AS SELECT * FROM stat_consumers();
+GRANT SELECT ON stat_consumers TO PUBLIC;
 
 CREATE FUNCTION alter_group_owner(server text, group_id text, new_owner regrole) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_group_owner' LANGUAGE C VOLATILE STRICT;
@@ -477,6 +511,14 @@ AS 'MODULE_PATHNAME', 'kfdw_skip_record' LANGUAGE C VOLATILE STRICT;
 -- Runs the stream's dead letters again, in this transaction; tells how many are none any more.
 CREATE FUNCTION retry_dead_letters(stream text) RETURNS bigint
 AS 'MODULE_PATHNAME', 'kfdw_retry_dead_letters' LANGUAGE C VOLATILE STRICT;
+-- The same as kafka.seek(), for the stream's position: batches that run are waited for.
+CREATE FUNCTION reset_stream(name text, target text DEFAULT NULL, shift_by bigint DEFAULT NULL,
+  partition int DEFAULT NULL, next_offset bigint DEFAULT NULL, topic text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_reset_stream' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION reset_stream(name text, since timestamptz, partition int DEFAULT NULL,
+  topic text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_reset_stream_time' LANGUAGE C VOLATILE;
 
 CREATE FUNCTION alter_stream_owner(name text, new_owner regrole) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream_owner' LANGUAGE C VOLATILE STRICT;
@@ -496,3 +538,39 @@ AS 'MODULE_PATHNAME', 'kfdw_stat_streams' LANGUAGE C VOLATILE STRICT;
 
 CREATE VIEW stat_streams AS SELECT * FROM stat_streams();
 GRANT SELECT ON stat_streams TO PUBLIC;
+
+-- Administration ------------------------------------------------------------
+
+CREATE FUNCTION brokers(server text, OUT broker_id int, OUT host text, OUT port int, OUT is_controller bool)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_brokers' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION topics(server text, OUT topic text, OUT partitions int, OUT replication_factor int)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_topics' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION partitions("table" regclass, OUT topic text, OUT partition int, OUT leader int,
+  OUT replicas int[], OUT in_sync_replicas int[]) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_partitions' LANGUAGE C VOLATILE STRICT;
+
+-- These act at once, whatever becomes of the transaction.
+CREATE FUNCTION create_topic(server text, name text, partitions int DEFAULT NULL, replication_factor int DEFAULT NULL,
+  config jsonb DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_create_topic' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION drop_topic(server text, name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_drop_topic' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION add_partitions(server text, name text, total int) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_add_partitions' LANGUAGE C VOLATILE STRICT;
+
+REVOKE EXECUTE ON FUNCTION create_topic, drop_topic, add_partitions FROM PUBLIC;
+
+-- What IMPORT FOREIGN SCHEMA has to say of columns becomes comments.
+CREATE FUNCTION schema_imported() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'kfdw_schema_imported' LANGUAGE C;
+
+CREATE EVENT TRIGGER kafka_fdw_schema_imported ON ddl_command_end
+  WHEN TAG IN ('IMPORT FOREIGN SCHEMA')
+  EXECUTE FUNCTION schema_imported();
+ALTER EVENT TRIGGER kafka_fdw_schema_imported ENABLE ALWAYS;

@@ -4,9 +4,13 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "access/twophase.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
 #include "common/jsonapi.h"
@@ -14,7 +18,12 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/pathnode.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/jsonfuncs.h"
 #include "utils/regproc.h"
 #include "utils/ruleutils.h"
@@ -80,12 +89,34 @@ kfdw_database_ownercheck(Oid database, Oid role)
 
 /* The same. */
 bool
+kfdw_relation_ownercheck(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, role);
+#else
+	return pg_class_ownercheck(relation, role);
+#endif
+}
+
+/* The same. */
+bool
 kfdw_extension_ownercheck(Oid extension, Oid role)
 {
 #if PG_VERSION_NUM >= 160000
 	return object_ownercheck(ExtensionRelationId, extension, role);
 #else
 	return pg_extension_ownercheck(extension, role);
+#endif
+}
+
+/* The same. */
+bool
+kfdw_server_may_be_used(Oid server, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_foreign_server_aclcheck(server, role, ACL_USAGE) == ACLCHECK_OK;
 #endif
 }
 
@@ -206,6 +237,67 @@ kfdw_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, Cost startup, C
 	return create_foreignscan_path(root, rel, NULL, rel->rows, startup, total, NIL,
 								   rel->lateral_relids, NULL, NIL);
 #endif
+}
+
+/* 17 counts processes from 0, and calls their numbers so. */
+static const PGPROC *
+find_process(const VirtualTransactionId *transaction)
+{
+#if PG_VERSION_NUM >= 170000
+	return ProcNumberGetProc(transaction->procNumber);
+#else
+	return BackendIdGetProc(transaction->backendId);
+#endif
+}
+
+/* 17 can ask for stronger locks too. */
+static bool
+is_lock_mine(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
+#endif
+}
+
+int
+kfdw_lock_holder(const LOCKTAG *tag, int mode)
+{
+	VirtualTransactionId *holders;
+	const PGPROC *process;
+	int			count;
+	bool		have_more;
+
+	if (is_lock_mine(tag, mode))
+		return MyProcPid;
+	holders = GetLockConflicts(tag, mode, &count);
+	if (count == 0)
+		return -1;
+
+	/* it keeps the number of the process that prepared it */
+	if (VirtualTransactionIdIsRecoveredPreparedXact(holders[0]) ||
+		TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(holders[0], &have_more)))
+		return 0;
+	process = find_process(&holders[0]);
+	return process == NULL ? -1 : process->pid;
+}
+
+/* 16 gave the functions other names. */
+const PgBackendStatus *
+kfdw_backend_status(int pid)
+{
+#if PG_VERSION_NUM < 160000
+#define pgstat_get_local_beentry_by_index(index) pgstat_fetch_stat_local_beentry(index)
+#endif
+	for (int i = 1; i <= pgstat_fetch_stat_numbackends(); i++)
+	{
+		const LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(i);
+
+		if (local != NULL && local->backendStatus.st_procpid == pid)
+			return &local->backendStatus;
+	}
+	return NULL;
 }
 
 /* Here, as 18 has the struct in a header of its own. */

@@ -50,7 +50,9 @@ struct ExplainState;
 struct ForeignPath;
 struct ForeignScanState;
 struct JsonLexContext;
+struct LOCKTAG;
 struct List;
+struct PgBackendStatus;
 struct PlannerInfo;
 struct QueryDesc;
 struct RelOptInfo;
@@ -67,6 +69,8 @@ extern struct JsonLexContext *kfdw_make_json_lexer(const char *json, size_t len,
 extern int	kfdw_backend_number(void);
 
 extern bool kfdw_database_ownercheck(Oid database, Oid role);
+extern bool kfdw_server_may_be_used(Oid server, Oid role);
+extern bool kfdw_relation_ownercheck(Oid relation, Oid role);
 extern bool kfdw_extension_ownercheck(Oid extension, Oid role);
 extern bool kfdw_procedure_may_run(Oid procedure, Oid role);
 
@@ -78,6 +82,15 @@ extern void kfdw_check_can_set_role(Oid member, Oid role);
 
 /* False where a subtransaction cannot begin, as parallel workers are at work. */
 extern bool kfdw_may_begin_subtransaction(void);
+
+/*
+ * The process that holds a lock which only one can hold, this one included; 0: a prepared
+ * transaction does, -1: nobody does.
+ */
+extern int	kfdw_lock_holder(const struct LOCKTAG *tag, int mode);
+
+/* What a process shows of itself in pg_stat_activity; NULL when it is gone. */
+extern const struct PgBackendStatus *kfdw_backend_status(int pid);
 
 /* Runs a query to its end, once. */
 extern void kfdw_run_to_end(struct QueryDesc *query);

@@ -14,7 +14,9 @@
 #include "function/owned.h"
 #include "option/options.h"
 #include "source/batch.h"
+#include "source/consumed.h"
 #include "source/consumption.h"
+#include "source/report.h"
 #include "stat/activity.h"
 #include "stat/counts.h"
 #include "stream/stream.h"
@@ -36,6 +38,8 @@ _PG_init(void)
 	kfdw_activity_init();
 
 	kfdw_consumption_init();
+	kfdw_report_init();
+	kfdw_consumed_init();
 	kfdw_batch_init();
 	kfdw_delivery_init();
 	kfdw_relay_init();
@@ -77,6 +81,8 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 
 	routine->ExplainForeignScan = kafkaExplainForeignScan;
 	routine->ExplainForeignModify = kafkaExplainForeignModify;
+
+	routine->ImportForeignSchema = kafkaImportForeignSchema;
 
 	PG_RETURN_POINTER(routine);
 }

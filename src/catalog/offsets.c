@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
@@ -18,23 +19,23 @@ static KafkaStatement read_statement = {
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset, cluster_id, topic_id, updated_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING "
+	"INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset, cluster_id, topic_id, generation, updated_at) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING "
 	"RETURNING ctid",
-	7, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID}
+	8, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID}
 };
 
 #define UPDATE_ROW \
 	"UPDATE kafka.offsets o SET next_offset = $5, " \
-	"cluster_id = COALESCE($6, o.cluster_id), topic_id = COALESCE($7, o.topic_id), " \
+	"cluster_id = COALESCE($6, o.cluster_id), topic_id = COALESCE($7, o.topic_id), generation = $8, " \
 	"updated_at = pg_catalog.clock_timestamp() " \
 	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 " \
 	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4 " \
-	"AND o.next_offset OPERATOR(pg_catalog.=) $8 AND o.generation OPERATOR(pg_catalog.=) $9 "
+	"AND o.next_offset OPERATOR(pg_catalog.=) $9 AND o.generation OPERATOR(pg_catalog.=) $10 "
 
 static KafkaStatement update_statement = {
 	UPDATE_ROW "RETURNING o.ctid",
-	9, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID}
+	10, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID}
 };
 
 /*
@@ -42,8 +43,14 @@ static KafkaStatement update_statement = {
  * which are as many as the position was moved since.  So it is not asked where the row is.
  */
 static KafkaStatement update_there_statement = {
-	UPDATE_ROW "AND o.ctid OPERATOR(pg_catalog.=) $10 RETURNING o.ctid",
-	10, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIDOID}
+	UPDATE_ROW "AND o.ctid OPERATOR(pg_catalog.=) $11 RETURNING o.ctid",
+	11, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, TIDOID}
+};
+
+static KafkaStatement written_statement = {
+	"SELECT o.topic, o.partition, o.next_offset, o.xmin FROM kafka.offsets o "
+	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2",
+	2, {TEXTOID, TEXTOID}
 };
 
 static KafkaStatement group_statement = {
@@ -156,12 +163,11 @@ write_row(const KafkaPosition *position, Datum *values, const char *nulls)
 }
 
 void
-kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, int64 next_offset,
-				   const char *cluster_id, const char *topic_id)
+kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, const KafkaPosition *becomes)
 {
 	KafkaCatalogScope scope;
-	Datum		values[10];
-	char		nulls[] = "          ";
+	Datum		values[11];
+	char		nulls[] = "           ";
 	uint64		written;
 	bool		isnull;
 
@@ -170,14 +176,15 @@ kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, int64 n
 	values[1] = CStringGetTextDatum(key->group_id);
 	values[2] = CStringGetTextDatum(key->topic);
 	values[3] = Int32GetDatum(position->partition);
-	values[4] = Int64GetDatum(next_offset);
-	values[5] = cluster_id ? CStringGetTextDatum(cluster_id) : (Datum) 0;
-	values[6] = topic_id ? CStringGetTextDatum(topic_id) : (Datum) 0;
-	values[7] = Int64GetDatum(position->next_offset);
-	values[8] = Int64GetDatum(position->generation);
-	values[9] = PointerGetDatum(&position->tid);
-	nulls[5] = cluster_id ? ' ' : 'n';
-	nulls[6] = topic_id ? ' ' : 'n';
+	values[4] = Int64GetDatum(becomes->next_offset);
+	values[5] = becomes->cluster_id ? CStringGetTextDatum(becomes->cluster_id) : (Datum) 0;
+	values[6] = becomes->topic_id ? CStringGetTextDatum(becomes->topic_id) : (Datum) 0;
+	values[7] = Int64GetDatum(becomes->generation);
+	values[8] = Int64GetDatum(position->next_offset);
+	values[9] = Int64GetDatum(position->generation);
+	values[10] = PointerGetDatum(&position->tid);
+	nulls[5] = becomes->cluster_id ? ' ' : 'n';
+	nulls[6] = becomes->topic_id ? ' ' : 'n';
 	written = write_row(position, values, nulls);
 	if (written == 1)
 		position->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
@@ -189,6 +196,46 @@ kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, int64 n
 				 errmsg("could not move the position of consumer group \"%s\" in topic \"%s\", partition %d: it was changed concurrently",
 						key->group_id, key->topic, position->partition),
 				 errhint("The transaction might succeed if retried.")));
+}
+
+/* A row of another transaction is NULL. */
+static KafkaWrittenPosition *
+read_written(HeapTuple row)
+{
+	KafkaWrittenPosition *position;
+	bool		isnull;
+
+	if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 4, &isnull))))
+		return NULL;
+	position = palloc(sizeof(KafkaWrittenPosition));
+	position->topic = row_text(row, 1);
+	position->partition = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
+	position->next_offset = row_int64(row, 3);
+	return position;
+}
+
+List *
+kfdw_offsets_list_written(const char *server, const char *group_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id)};
+	List	   *written = NIL;
+	KafkaCatalogScope scope;
+	uint64		rows;
+
+	kfdw_catalog_begin(&scope);
+	rows = kfdw_catalog_read(&written_statement, values, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		KafkaWrittenPosition *position = read_written(SPI_tuptable->vals[i]);
+
+		if (position != NULL)
+			written = lappend(written, position);
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_catalog_end(&scope);
+	return written;
 }
 
 bool

@@ -9,6 +9,7 @@
 #define KFDW_OFFSETS_H
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/snapshot.h"
 
@@ -39,12 +40,23 @@ extern KafkaPosition *kfdw_offsets_read(const KafkaPositionKey *key, int npartit
 extern KafkaPosition *kfdw_offsets_read_as_of(const KafkaPositionKey *key, int npartitions, Snapshot snapshot);
 
 /*
- * Moves a position to next_offset, inserting the row where there is none; of what is
- * known of it only the place of the row is brought up to date.  A row that is not as it
- * was read is a serialization failure.
+ * Writes what a position becomes, inserting the row where there is none; ids that are not
+ * known stay.  Of what is known of the position only the place of the row is brought up to
+ * date.  A row that is not as it was read is a serialization failure.
  */
-extern void kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, int64 next_offset,
-							   const char *cluster_id, const char *topic_id);
+extern void kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position,
+							   const KafkaPosition *becomes);
+
+/* A position, with the topic that it is in. */
+typedef struct KafkaWrittenPosition
+{
+	const char *topic;
+	int32		partition;
+	int64		next_offset;
+} KafkaWrittenPosition;
+
+/* Those of a group that the current transaction has written, in the current memory context. */
+extern List *kfdw_offsets_list_written(const char *server, const char *group_id);
 
 /* True when a group has positions, whatever the server and topic. */
 extern bool kfdw_offsets_has_group(const char *group_id);

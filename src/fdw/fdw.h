@@ -55,4 +55,7 @@ extern void kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState 
 extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
 									  List *fdw_private, int subplan, struct ExplainState *es);
 
+/* import_schema.c */
+extern List *kafkaImportForeignSchema(ImportForeignSchemaStmt *statement, Oid serverid);
+
 #endif							/* KFDW_FDW_H */

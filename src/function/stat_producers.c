@@ -51,7 +51,7 @@ kfdw_stat_producers(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, kfdw_counts_list(KAFKA_COUNTS_WRITING))
+	foreach(cell, kfdw_counts_list(KAFKA_COUNTS_WRITING, "kafka.stat_producers"))
 	{
 		Datum		values[PRODUCER_COLUMNS];
 		bool		nulls[PRODUCER_COLUMNS];

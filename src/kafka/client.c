@@ -136,6 +136,14 @@ kfdw_client_let_go(KafkaClient *client)
 }
 
 void
+kfdw_client_let_go_soon(KafkaClient *client)
+{
+	if (__atomic_sub_fetch(&client->holders, 1, __ATOMIC_SEQ_CST) == 0 &&
+		kfdw_call_start_thread(destroy_thread, client) != 0)
+		destroy_client(client);
+}
+
+void
 kfdw_client_discard(KafkaClient *client)
 {
 	for (int i = 0; i < client->files; i++)
@@ -144,9 +152,7 @@ kfdw_client_discard(KafkaClient *client)
 	scans_open -= client->kind == KAFKA_CLIENT_SCAN;
 	client->discarded = 1;
 	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_sub_fetch(&client->holders, 1, __ATOMIC_SEQ_CST) == 0 &&
-		kfdw_call_start_thread(destroy_thread, client) != 0)
-		destroy_client(client);
+	kfdw_client_let_go_soon(client);
 }
 
 /*

@@ -62,9 +62,13 @@ extern void kfdw_client_discard(KafkaClient *client);
 /* The client is about to use so many brokers, those that it starts from included. */
 extern void kfdw_client_account(KafkaClient *client, int nbrokers);
 
-/* For calls: the client stays until it is let go of, which may be on a thread. */
+/*
+ * For calls: the client stays until it is let go of, on a thread, as that may destroy it, or
+ * in the process, which leaves that to a thread.
+ */
 extern void kfdw_client_hold(KafkaClient *client);
 extern void kfdw_client_let_go(KafkaClient *client);
+extern void kfdw_client_let_go_soon(KafkaClient *client);
 
 /* True when the server or the user mapping changed since the client was made. */
 extern bool kfdw_client_is_stale(const KafkaClient *client);

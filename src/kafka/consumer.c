@@ -119,6 +119,13 @@ kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection)
 	return consumer;
 }
 
+KafkaClient *
+kfdw_consumer_client(KafkaConsumer *consumer)
+{
+	connect_consumer(consumer);
+	return consumer->client;
+}
+
 KafkaOutlook *
 kfdw_consumer_outlook(KafkaConsumer *consumer)
 {

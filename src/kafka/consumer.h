@@ -19,6 +19,9 @@ typedef struct KafkaConsumer KafkaConsumer;
  */
 extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection);
 
+/* For this folder only: its client; it gets one where it has none. */
+extern struct KafkaClient *kfdw_consumer_client(KafkaConsumer *consumer);
+
 /* See outlook.h: what is known of the partitions, asking for what some need to know, and for times. */
 extern KafkaOutlook *kfdw_consumer_outlook(KafkaConsumer *consumer);
 extern void kfdw_consumer_require(KafkaConsumer *consumer, KafkaOutlook *outlook,

@@ -54,6 +54,8 @@ report_refusal(KafkaClient *client, const char *topic)
 {
 	ereport_domain(ERROR, kfdw_fault_domain(client->error),
 				   (errcode(kfdw_fault_sqlstate(client->error)),
+					topic == NULL ?
+					errmsg("Kafka at \"%s\" refused the connection", client->servers) :
 					errmsg("Kafka at \"%s\" refused the connection for topic \"%s\"", client->servers, topic),
 					errdetail_internal("%s", client->reason),
 					errhint("Check \"security_protocol\" and the other security options of the server, and the credentials in the user mapping.")));
@@ -65,7 +67,8 @@ kfdw_error_unreachable(KafkaClient *client, const char *topic)
 	rd_kafka_resp_err_t error = client->error ? client->error : RD_KAFKA_RESP_ERR__TIMED_OUT;
 	int			sqlstate = kfdw_fault_sqlstate(error);
 
-	if (sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
+	if (topic != NULL &&
+		(sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE))
 		kfdw_error_topic(client, topic, -1, error, client->reason);
 	if (sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
 		sqlstate == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION)
@@ -73,6 +76,8 @@ kfdw_error_unreachable(KafkaClient *client, const char *topic)
 
 	ereport_domain(ERROR, kfdw_fault_domain(error),
 				   (errcode(sqlstate),
+					topic == NULL ?
+					errmsg("could not reach Kafka at \"%s\"", client->servers) :
 					errmsg("could not reach Kafka at \"%s\" for topic \"%s\"", client->servers, topic),
 					client->error ? errdetail_internal("%s", client->reason) :
 					errdetail("No answer within %d ms.", client->request_timeout_ms),

@@ -8,7 +8,10 @@
 #include "compat.h"
 #include "kafka/client.h"
 
-/* The server did not answer in time, or never will: names it, with the last reason known. */
+/*
+ * The server did not answer in time, or never will: names it, with the last reason known.
+ * Without a topic (NULL) the question was about none.
+ */
 pg_noreturn extern void kfdw_error_unreachable(KafkaClient *client, const char *topic);
 
 /* A topic or one of its partitions (-1: the topic) cannot be used. */

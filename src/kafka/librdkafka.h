@@ -41,4 +41,58 @@ kfdw_library_is_told_metrics(void)
 	return rd_kafka_version() >= 0x02050000;
 }
 
+/*
+ * 2.3 tells the ids of topics, which a topic that is created again does not keep.  NULL where
+ * library or broker is too old, or nobody answers in time; malloc'ed.  May be called on a thread.
+ */
+#if RD_KAFKA_VERSION >= 0x020300ff
+static inline char *
+kfdw_library_copy_topic_id(rd_kafka_event_t *answer)
+{
+	const rd_kafka_DescribeTopics_result_t *result = rd_kafka_event_DescribeTopics_result(answer);
+	const rd_kafka_TopicDescription_t **topics;
+	const rd_kafka_Uuid_t *id;
+	size_t		count = 0;
+
+	if (rd_kafka_event_error(answer) || result == NULL)
+		return NULL;
+	topics = rd_kafka_DescribeTopics_result_topics(result, &count);
+	if (count != 1 || rd_kafka_error_code(rd_kafka_TopicDescription_error(topics[0])) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return NULL;
+	id = rd_kafka_TopicDescription_topic_id(topics[0]);
+	if (rd_kafka_Uuid_most_significant_bits(id) == 0 && rd_kafka_Uuid_least_significant_bits(id) == 0)
+		return NULL;
+	return strdup(rd_kafka_Uuid_base64str(id));
+}
+
+static inline char *
+kfdw_library_topic_id(rd_kafka_t *rk, const char *topic, int timeout_ms)
+{
+	rd_kafka_TopicCollection_t *names = rd_kafka_TopicCollection_of_topic_names(&topic, 1);
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	rd_kafka_event_t *answer;
+	char	   *id = NULL;
+
+	(void) rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+	rd_kafka_DescribeTopics(rk, names, options, queue);
+	answer = rd_kafka_queue_poll(queue, timeout_ms);
+	if (answer != NULL)
+	{
+		id = kfdw_library_copy_topic_id(answer);
+		rd_kafka_event_destroy(answer);
+	}
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_TopicCollection_destroy(names);
+	return id;
+}
+#else
+static inline char *
+kfdw_library_topic_id(rd_kafka_t *rk, const char *topic, int timeout_ms)
+{
+	return NULL;
+}
+#endif
+
 #endif							/* KFDW_LIBRDKAFKA_H */

@@ -41,6 +41,7 @@ add_topic(KafkaOutlook *outlook, const KafkaSelection *selection, const KafkaTop
 	int			room = outlook->npartitions + call->npartitions + 1;
 
 	topic->name = pstrdup(call->topic);
+	topic->topic_id = call->topic_id == NULL ? NULL : pstrdup(call->topic_id);
 	topic->npartitions = call->npartitions;
 	topic->first = outlook->npartitions;
 	if (outlook->partitions == NULL)
@@ -207,4 +208,10 @@ kfdw_outlook_find(const KafkaOutlook *outlook, const char *name, int32 number)
 			&outlook->partitions[topic->first + i] : NULL;
 	}
 	return NULL;
+}
+
+int
+kfdw_outlook_share(const KafkaOutlook *outlook, const KafkaPartition *partition)
+{
+	return partition->topic_index + partition->index - outlook->topics[partition->topic_index].first;
 }

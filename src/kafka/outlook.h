@@ -83,6 +83,12 @@ extern void kfdw_outlook_require(struct KafkaClient *client, KafkaOutlook *outlo
  */
 extern int64 *kfdw_outlook_times(struct KafkaClient *client, const KafkaOutlook *outlook, const int64 *times);
 
+/*
+ * A number by which workers share partitions.  Where topics get more of them, those that
+ * were there keep theirs.
+ */
+extern int	kfdw_outlook_share(const KafkaOutlook *outlook, const KafkaPartition *partition);
+
 /* The partition of a topic in an outlook; NULL where it is not there. */
 extern KafkaPartition *kfdw_outlook_find(const KafkaOutlook *outlook, const char *name, int32 number);
 

@@ -301,7 +301,13 @@ run_query(KafkaCall *call)
 
 	ask(query, topic);
 	if (!query->error && !query->count_only)
+	{
 		query->cluster_id = rd_kafka_clusterid(query->client->rk, 100);
+
+		/* once for a statement, with the question what there is */
+		if (query->required == NULL)
+			query->topic_id = kfdw_library_topic_id(query->client->rk, query->topic, FIRST_SLICE_MS);
+	}
 	if (topic != NULL)
 		rd_kafka_topic_destroy(topic);
 	kfdw_client_let_go(query->client);
@@ -318,6 +324,7 @@ release_query(KafkaCall *call)
 	free(query->times);
 	free(query->partitions);
 	free(query->cluster_id);
+	free(query->topic_id);
 	free(query);
 }
 

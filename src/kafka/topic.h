@@ -34,6 +34,7 @@ typedef struct KafkaTopicCall
 	int			npartitions;
 	KafkaPartitionAnswer *partitions;
 	char	   *cluster_id;
+	char	   *topic_id;		/* NULL: not known */
 } KafkaTopicCall;
 
 /* Asks for the number of partitions, to write to them; a topic that was just created may take a moment. */

@@ -66,6 +66,7 @@ typedef struct KafkaTableOptions
 	int			max_poll_interval_ms;
 	KafkaOnError on_error;
 	int			reject_limit;
+	bool		report_offsets; /* to Kafka, after the commit */
 
 	/* writing */
 	const char *delivery;		/* the name of the way in which records are delivered */

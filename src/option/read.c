@@ -305,6 +305,10 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->on_error = settings[KAFKA_OPT_ON_ERROR].number;
 	result->reject_limit = settings[KAFKA_OPT_REJECT_LIMIT].number;
 
+	/* an application may use the group of a table, but not of a stream, which reads a table without one */
+	result->report_offsets = settings[KAFKA_OPT_REPORT_OFFSETS].given ?
+		settings[KAFKA_OPT_REPORT_OFFSETS].number : result->group_id == NULL;
+
 	result->delivery = settings[KAFKA_OPT_DELIVERY].text;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
 	result->transactional_id_prefix = settings[KAFKA_OPT_TRANSACTIONAL_ID_PREFIX].text;
@@ -378,7 +382,7 @@ are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 		kfdw_format_options_equal(&left->format, &right->format) &&
 		left->auto_offset_reset == right->auto_offset_reset &&
 		left->on_offset_out_of_range == right->on_offset_out_of_range &&
-		left->max_poll_records == right->max_poll_records &&
+		left->max_poll_records == right->max_poll_records && left->report_offsets == right->report_offsets &&
 		strcmp(left->delivery, right->delivery) == 0 && left->max_request_size == right->max_request_size &&
 		strcmp(left->partitioner_name, right->partitioner_name) == 0 &&
 		are_equal_configs(&left->consumer, &right->consumer) &&

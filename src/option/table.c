@@ -404,6 +404,10 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.min = 1, .max = PG_INT32_MAX,
 		.help = "how many such records one scan gets over"
 	},
+	[KAFKA_OPT_REPORT_OFFSETS] = {
+		"report_offsets", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_BOOL,
+		.help = "whether positions are committed to the Kafka group too, for tools that show its lag; by default those of streams are"
+	},
 	[KAFKA_OPT_FETCH_MIN_BYTES] = {
 		"fetch_min_bytes", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
 		.min = 1, .max = 100000000,

@@ -15,6 +15,7 @@
 #include "storage/lmgr.h"
 #include "utils/resowner.h"
 
+#include "compat.h"
 #include "source/claim.h"
 
 /*
@@ -59,6 +60,15 @@ kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition)
 	CurrentResourceOwner = TopTransactionResourceOwner;
 	(void) LockRelease(&tag, ExclusiveLock, false);
 	CurrentResourceOwner = save;
+}
+
+int
+kfdw_claim_holder(const KafkaPositionKey *key, int32 partition)
+{
+	LOCKTAG		tag;
+
+	make_tag(&tag, key, partition);
+	return kfdw_lock_holder(&tag, ExclusiveLock);
 }
 
 /* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */

@@ -31,6 +31,7 @@
 #include "source/consumption.h"
 #include "source/permit.h"
 #include "source/poll_interval.h"
+#include "source/report.h"
 #include "xact.h"
 
 static dlist_head consumptions = DLIST_STATIC_INIT(consumptions);
@@ -188,6 +189,7 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 		consumption = begin_consumption(statement, options, consumer);
 		consumption->recorded = recorded;
 		kfdw_poll_interval_begin(options->max_poll_interval_ms);
+		kfdw_report_at_commit(options, consumer);
 	}
 	npartitions = consumption->positions->outlook->npartitions;
 	scan->wanted = palloc0(npartitions * sizeof(bool));

@@ -13,6 +13,7 @@
 #include "utils/rel.h"
 
 #include "source/choice.h"
+#include "source/consumed.h"
 #include "source/consumption.h"
 #include "source/fetch.h"
 #include "source/source.h"
@@ -27,6 +28,7 @@ typedef struct KafkaGroupSource
 	int64		returned;		/* since reading began: records, bytes */
 	int64		returned_bytes;
 	bool		full;			/* it handed out as much as one read may */
+	KafkaConsumed *consumed;	/* of the transaction */
 } KafkaGroupSource;
 
 /* Consuming writes: it needs a transaction that may, and the right to. */
@@ -91,6 +93,7 @@ open_group(KafkaGroupSource *source)
 
 	kfdw_fetch_open(&source->fetch, request->options, source->source.activity);
 	source->scan = kfdw_consumption_begin(request->estate, request->options, source->fetch.consumer);
+	source->consumed = kfdw_consumed_get(RelationGetRelid(request->relation));
 	MemoryContextSwitchTo(old);
 }
 
@@ -181,6 +184,7 @@ next_record(KafkaSource *base)
 	if (record == NULL || !count_record(source, record))
 		return NULL;
 	kfdw_consumption_delivered(source->scan, record->index, record->offset);
+	kfdw_consumed_add(source->consumed, record);
 	return record;
 }
 

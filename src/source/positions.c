@@ -165,6 +165,15 @@ first_offset(const KafkaPositions *positions, const KafkaPartition *partition)
 			 errhint("Set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
 }
 
+/* True when a position is one of an earlier topic of the same name, as far as is known. */
+static bool
+is_of_another_topic(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
+{
+	const char *topic_id = positions->outlook->topics[partition->topic_index].topic_id;
+
+	return stored->topic_id != NULL && topic_id != NULL && strcmp(stored->topic_id, topic_id) != 0;
+}
+
 /* The broker does not have the records at a position: an error, or what replaces it. */
 static int64
 replace_position(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
@@ -178,17 +187,20 @@ replace_position(const KafkaPositions *positions, const KafkaPartition *partitio
 		return end;
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
+			 is_of_another_topic(positions, partition, stored) ?
+			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is one of an earlier topic \"%s\", partition %d",
+					stored->next_offset, positions->group_id, partition->topic, partition->number) :
 			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is out of range in topic \"%s\", partition %d",
 					stored->next_offset, positions->group_id, partition->topic, partition->number),
 			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, end),
-			 stored->next_offset < low ?
+			 stored->next_offset < low && !is_of_another_topic(positions, partition, stored) ?
 			 errhint("Retention removed records that were not read. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.") :
 			 errhint("The topic was recreated, or the position was reached with \"isolation_level\" \"read_uncommitted\". Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
 }
 
-/* The offset at which reading begins, from a position (or the lack of one) and what the topic has. */
-static int64
-start_offset(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
+int64
+kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartition *partition,
+							const KafkaPosition *stored)
 {
 	const char *cluster_id = positions->outlook->cluster_id;
 
@@ -202,7 +214,8 @@ start_offset(const KafkaPositions *positions, const KafkaPartition *partition, c
 				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
 						   stored->cluster_id, positions->server, cluster_id),
 				 errhint("Delete the group's rows from kafka.offsets to start anew.")));
-	if (stored->next_offset < partition->low || stored->next_offset > partition->end)
+	if (stored->next_offset < partition->low || stored->next_offset > partition->end ||
+		is_of_another_topic(positions, partition, stored))
 		return replace_position(positions, partition, stored);
 	return stored->next_offset;
 }
@@ -237,7 +250,7 @@ kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPa
 
 		if (!is_to_start(positions, &outlook->partitions[p]) || outlook->partitions[p].end < 0)
 			continue;
-		position->from = position->next = start_offset(positions, &outlook->partitions[p], &position->stored);
+		position->from = position->next = kfdw_positions_start_offset(positions, &outlook->partitions[p], &position->stored);
 		if (position->claim == KAFKA_CLAIM_TAKEN)
 			position->claim = KAFKA_CLAIM_HELD;
 	}
@@ -272,23 +285,42 @@ kfdw_positions_have_moved(const KafkaPositions *positions)
 	return false;
 }
 
+/* Writes where a partition is read next. */
+static void
+write_position(KafkaPositions *positions, int p, int64 next_offset, int64 generation)
+{
+	const KafkaOutlook *outlook = positions->outlook;
+	KafkaPosition *stored = &positions->partitions[p].stored;
+	KafkaPosition becomes = {
+		.partition = stored->partition,
+		.next_offset = next_offset,
+		.generation = generation,
+		.cluster_id = outlook->cluster_id,
+		.topic_id = outlook->topics[outlook->partitions[p].topic_index].topic_id,
+	};
+
+	kfdw_offsets_write(kfdw_positions_key(positions, p), stored, &becomes);
+}
+
 bool
 kfdw_positions_write(KafkaPositions *positions)
 {
-	const KafkaOutlook *outlook = positions->outlook;
 	bool		written = false;
 
-	for (int p = 0; p < outlook->npartitions; p++)
+	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
-		KafkaPartitionPosition *partition = &positions->partitions[p];
-
 		if (!has_moved(positions, p))
 			continue;
-		kfdw_offsets_write(kfdw_positions_key(positions, p), &partition->stored, partition->next,
-						   outlook->cluster_id, outlook->topics[outlook->partitions[p].topic_index].topic_id);
+		write_position(positions, p, positions->partitions[p].next, positions->partitions[p].stored.generation);
 		written = true;
 	}
 	return written;
+}
+
+void
+kfdw_positions_move(KafkaPositions *positions, int partition, int64 next_offset)
+{
+	write_position(positions, partition, next_offset, positions->partitions[partition].stored.generation + 1);
 }
 
 void

@@ -86,6 +86,13 @@ typedef enum KafkaPatience
  */
 extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPatience patience);
 
+/*
+ * The offset at which reading begins, from a position (or the lack of one) and what the
+ * topic has: the errors are the same.
+ */
+extern int64 kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartition *partition,
+										 const KafkaPosition *stored);
+
 /* Where a partition stands as far as commits go. */
 extern int64 kfdw_positions_committed(const KafkaPartitionPosition *partition);
 
@@ -94,6 +101,9 @@ extern bool kfdw_positions_have_moved(const KafkaPositions *positions);
 
 /* Writes what moved, in the current transaction; false when nothing did. */
 extern bool kfdw_positions_write(KafkaPositions *positions);
+
+/* Moves a partition whose position was read, without reading: its generation counts that. */
+extern void kfdw_positions_move(KafkaPositions *positions, int partition, int64 next_offset);
 
 /* After the commit: what was written is where the next batch begins. */
 extern void kfdw_positions_confirm(KafkaPositions *positions);

@@ -156,11 +156,7 @@ kfdw_activity_list(KafkaActivityKind kind, const char *view)
 	KafkaActivitySlot *copy;
 	Size		size;
 
-	if (shared == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s needs kafka_fdw to be preloaded", view),
-				 errhint("Add kafka_fdw to \"shared_preload_libraries\" and restart the server.")));
+	kfdw_memory_require(shared, view);
 	size = mul_size(shared->nslots, sizeof(KafkaActivitySlot));
 	copy = palloc(size);
 	LWLockAcquire(shared->lock, LW_SHARED);

@@ -129,8 +129,9 @@ add_counts(LocalCounts *counts)
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	place = find_place(counts);
-	for (int i = 0; i < KAFKA_MAX_COUNTS; i++)
+	for (int i = 0; i < KAFKA_LATEST; i++)
 		place->count[i] += counts->count[i];
+	place->count[KAFKA_LATEST] = Max(place->count[KAFKA_LATEST], counts->count[KAFKA_LATEST]);
 	place->updated_at = GetCurrentTimestamp();
 	LWLockRelease(shared->lock);
 	memset(counts->count, 0, sizeof(counts->count));
@@ -153,13 +154,12 @@ kfdw_counts_flush(void)
 }
 
 List *
-kfdw_counts_list(KafkaCountsKind kind)
+kfdw_counts_list(KafkaCountsKind kind, const char *view)
 {
 	List	   *result = NIL;
 	KafkaCounts *copy;
 
-	if (shared == NULL)
-		return NIL;
+	kfdw_memory_require(shared, view);
 	copy = palloc(mul_size(shared->nplaces, sizeof(KafkaCounts)));
 	LWLockAcquire(shared->lock, LW_SHARED);
 	memcpy(copy, shared->place, mul_size(shared->nplaces, sizeof(KafkaCounts)));

@@ -14,7 +14,8 @@
 typedef enum KafkaCountsKind
 {
 	KAFKA_COUNTS_READING,		/* of a table */
-	KAFKA_COUNTS_WRITING		/* to it */
+	KAFKA_COUNTS_WRITING,		/* to it */
+	KAFKA_COUNTS_CONSUMING		/* by it, for its group */
 } KafkaCountsKind;
 
 /* What is counted of reading. */
@@ -38,6 +39,16 @@ typedef enum KafkaWritingCount
 	KAFKA_WRITING_BYTES_SENT	/* their size, compressed */
 } KafkaWritingCount;
 
+/* What is counted of consuming, in whole transactions. */
+typedef enum KafkaConsumingCount
+{
+	KAFKA_CONSUMING_RECORDS,
+	KAFKA_CONSUMING_BYTES,
+	KAFKA_CONSUMING_COMMITS,
+	KAFKA_CONSUMING_ROLLBACKS,
+	KAFKA_CONSUMING_LAST_COMMIT = 15	/* KAFKA_LATEST */
+} KafkaConsumingCount;
+
 /* Whose counts they are. */
 typedef struct KafkaCountsKey
 {
@@ -47,6 +58,9 @@ typedef struct KafkaCountsKey
 } KafkaCountsKey;
 
 #define KAFKA_MAX_COUNTS 16
+
+/* The last one is no count but a time: of those that processes add the latest one stays. */
+#define KAFKA_LATEST (KAFKA_MAX_COUNTS - 1)
 
 typedef struct KafkaCounts
 {
@@ -65,8 +79,8 @@ extern int64 *kfdw_counts_get(KafkaCountsKind kind, Oid object);
 /* Adds them to what all see; never fails. */
 extern void kfdw_counts_flush(void);
 
-/* Copies of what all see: the counts of one kind in this database.  NIL without shared memory. */
-extern List *kfdw_counts_list(KafkaCountsKind kind);
+/* Copies of what all see: the counts of one kind in this database; an error without shared memory. */
+extern List *kfdw_counts_list(KafkaCountsKind kind, const char *view);
 
 extern void kfdw_counts_init(void);
 

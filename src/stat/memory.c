@@ -67,3 +67,13 @@ kfdw_memory_register(const KafkaMemory *memory)
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = set_up_memory;
 }
+
+void
+kfdw_memory_require(const void *memory, const char *view)
+{
+	if (memory == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s needs kafka_fdw to be preloaded", view),
+				 errhint("Add kafka_fdw to \"shared_preload_libraries\" and restart the server.")));
+}

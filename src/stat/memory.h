@@ -24,4 +24,7 @@ typedef struct KafkaMemory
 /* Called while the library is preloaded; nothing happens else. */
 extern void kfdw_memory_register(const KafkaMemory *memory);
 
+/* Raises an error where a piece that a view shows is not there. */
+extern void kfdw_memory_require(const void *memory, const char *view);
+
 #endif							/* KFDW_MEMORY_H */

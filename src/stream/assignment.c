@@ -44,6 +44,13 @@ read_definition(KafkaAssignment *assignment, const char *name)
 	return assignment->stream != NULL && assignment->stream->enabled;
 }
 
+/* The memory context goes away, and with it the client that reports. */
+static void
+free_reporter(void *argument)
+{
+	kfdw_reporter_free(((KafkaAssignment *) argument)->reporter);
+}
+
 bool
 kfdw_assignment_is_outdated(const KafkaAssignment *assignment)
 {
@@ -100,18 +107,6 @@ place_positions(KafkaAssignment *assignment)
 	MemoryContextSwitchTo(assignment->context);
 }
 
-/*
- * The worker that reads a partition.  Where topics get more of them, those that were
- * there stay with their workers.
- */
-static int
-worker_of(const KafkaAssignment *assignment, const KafkaPartition *partition)
-{
-	const KafkaTopic *topic = &assignment->positions->outlook->topics[partition->topic_index];
-
-	return (partition->topic_index + partition->index - topic->first) % assignment->stream->workers;
-}
-
 /* Takes this worker's partitions, then reads their positions. */
 static void
 take_partitions(KafkaAssignment *assignment)
@@ -121,7 +116,8 @@ take_partitions(KafkaAssignment *assignment)
 	StartTransactionCommand();
 	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
-		if (worker_of(assignment, &positions->outlook->partitions[p]) != assignment->worker)
+		if (kfdw_outlook_share(positions->outlook, &positions->outlook->partitions[p]) % assignment->stream->workers !=
+			assignment->worker)
 			continue;
 		positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
 		assignment->npartitions++;
@@ -178,6 +174,12 @@ kfdw_assignment_open(const char *name, int worker)
 		place_positions(assignment);
 	kfdw_positions_start(assignment->positions, assignment->consumer, KAFKA_TAKE_WHAT_ANSWERS);
 	start_consumer(assignment);
+	assignment->callback.func = free_reporter;
+	assignment->callback.arg = assignment;
+	MemoryContextRegisterResetCallback(assignment->context, &assignment->callback);
+	if (assignment->options->report_offsets)
+		assignment->reporter = kfdw_reporter_create(assignment->consumer, assignment->stream->name);
+	kfdw_assignment_report(assignment);
 	return assignment;
 }
 
@@ -235,6 +237,25 @@ kfdw_assignment_trouble(const KafkaAssignment *assignment)
 							   partition->topic, partition->number, partition->trouble);
 	}
 	return trouble;
+}
+
+void
+kfdw_assignment_report(const KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+
+	if (assignment->reporter == NULL)
+		return;
+	for (int p = 0; p < positions->outlook->npartitions; p++)
+	{
+		const KafkaPartitionPosition *partition = &positions->partitions[p];
+		KafkaGroupPosition position = {
+			positions->outlook->partitions[p].topic, positions->outlook->partitions[p].number, partition->stored.next_offset
+		};
+
+		if (partition->claim == KAFKA_CLAIM_HELD && partition->stored.exists)
+			kfdw_reporter_send(assignment->reporter, &position, 1);
+	}
 }
 
 /* Records between the positions and what the broker last said of the ends. */

@@ -9,6 +9,7 @@
 #include "catalog/streams.h"
 #include "datatype/timestamp.h"
 #include "kafka/consumer.h"
+#include "kafka/report.h"
 #include "option/options.h"
 #include "source/positions.h"
 
@@ -25,6 +26,8 @@ typedef struct KafkaAssignment
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
 	KafkaBuffer *buffer;
+	KafkaReporter *reporter;	/* NULL: positions are not reported */
+	MemoryContextCallback callback;
 } KafkaAssignment;
 
 /*
@@ -50,6 +53,9 @@ extern const char *kfdw_assignment_trouble(const KafkaAssignment *assignment);
 
 /* True when the options of the source have changed since it was opened. */
 extern bool kfdw_assignment_is_outdated(const KafkaAssignment *assignment);
+
+/* Reports the positions that are committed to Kafka, where that is wanted.  Never fails. */
+extern void kfdw_assignment_report(const KafkaAssignment *assignment);
 
 extern int64 kfdw_assignment_lag(const KafkaAssignment *assignment);
 

@@ -127,6 +127,7 @@ commit(StreamWork *work, KafkaWorkerStats *done)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	kfdw_positions_confirm(assignment->positions);
+	kfdw_assignment_report(assignment);
 	work->phase = PHASE_FETCHING;
 
 	done->partitions = assignment->npartitions;

@@ -1,0 +1,85 @@
+-- Brokers and topics: what there is, and changing it.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER administration_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE SERVER administration_nowhere FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1', request_timeout_ms '1000');
+CREATE FOREIGN DATA WRAPPER administration_other;
+CREATE SERVER administration_other FOREIGN DATA WRAPPER administration_other;
+
+SELECT count(*) > 0 AS some, count(*) FILTER (WHERE host = '127.0.0.1' AND port > 0) = count(*) AS here,
+  count(*) FILTER (WHERE is_controller) AS controllers FROM kafka.brokers('administration_test');
+SET client_min_messages = error;
+DO $$ BEGIN PERFORM kafka.drop_topic('administration_test', 'administration'); EXCEPTION WHEN OTHERS THEN NULL; END $$;
+RESET client_min_messages;
+
+-- At once, and to be used at once.
+BEGIN;
+SELECT kafka.create_topic('administration_test', 'administration', partitions => 2, replication_factor => 1,
+  config => '{"cleanup.policy": "compact", "max.message.bytes": 2000, "preallocate": false}');
+ROLLBACK;
+CREATE FOREIGN TABLE written (v text, p int OPTIONS (metadata 'partition'), k text OPTIONS (metadata 'key'))
+  SERVER administration_test OPTIONS (topic 'administration', format 'text');
+INSERT INTO written VALUES ('a', 0, 'k'), ('b', 1, 'k');
+SELECT v FROM written ORDER BY v;
+INSERT INTO written VALUES (repeat('x', 3000), 0, 'k');
+SELECT * FROM kafka.topics('administration_test') WHERE topic = 'administration';
+SELECT topic, partition, leader IS NOT NULL AS leader, leader = ANY (replicas) AS among, replicas = in_sync_replicas AS in_sync
+  FROM kafka.partitions('written') ORDER BY partition;
+SELECT kafka.add_partitions('administration_test', 'administration', 3);
+INSERT INTO written VALUES ('c', 2, 'k');
+SELECT v FROM written ORDER BY v;
+
+-- What the broker has against it.
+SELECT kafka.create_topic('administration_test', 'administration');
+SELECT kafka.add_partitions('administration_test', 'administration', 2);
+SELECT kafka.create_topic('administration_test', 'administration_big', replication_factor => 77);
+SELECT kafka.create_topic('administration_test', 'administration_bad', config => '{"no.such": "property"}');
+SELECT kafka.create_topic('administration_test', 'bad name');
+SELECT kafka.create_topic('administration_test', '');
+SELECT kafka.add_partitions('administration_test', 'administration_nowhere', 2);
+SELECT kafka.drop_topic('administration_test', 'administration_nowhere');
+-- What is wrong before it is asked.
+SELECT kafka.create_topic('administration_test', 'administration_bad', partitions => 0);
+SELECT kafka.create_topic('administration_test', NULL);
+SELECT kafka.create_topic('administration_test', 'administration_bad', config => '[1]');
+SELECT kafka.create_topic('administration_test', 'administration_bad', config => '{"a": {"b": 1}}');
+SELECT kafka.create_topic('administration_test', 'administration_bad', config => '{"a": null}');
+SELECT * FROM kafka.topics('administration_other');
+SELECT * FROM kafka.topics('administration_missing');
+\set VERBOSITY terse
+SELECT * FROM kafka.topics('administration_nowhere');
+SELECT kafka.create_topic('administration_nowhere', 'administration');
+\set VERBOSITY default
+BEGIN READ ONLY;
+SELECT kafka.drop_topic('administration_test', 'administration');
+ROLLBACK;
+
+-- Who may.
+CREATE ROLE administration_user;
+SET ROLE administration_user;
+SELECT * FROM kafka.topics('administration_test');
+SELECT * FROM kafka.brokers('administration_test');
+SELECT * FROM kafka.partitions('written');
+SELECT kafka.create_topic('administration_test', 'administration_user');
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER administration_test TO administration_user;
+SET ROLE administration_user;
+SELECT topic FROM kafka.topics('administration_test') WHERE topic = 'administration';
+SELECT kafka.drop_topic('administration_test', 'administration');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION kafka.drop_topic TO administration_user;
+SET ROLE administration_user;
+SELECT kafka.drop_topic('administration_test', 'administration');
+RESET ROLE;
+\set VERBOSITY terse
+DO $$ BEGIN PERFORM * FROM kafka.partitions('written'); EXCEPTION WHEN fdw_table_not_found THEN RAISE NOTICE 'it is gone'; END $$;
+\set VERBOSITY default
+
+SET client_min_messages = warning;
+REVOKE EXECUTE ON FUNCTION kafka.drop_topic FROM administration_user;
+DROP SERVER administration_test CASCADE;
+DROP SERVER administration_nowhere;
+DROP FOREIGN DATA WRAPPER administration_other CASCADE;
+DROP ROLE administration_user;

@@ -1,0 +1,61 @@
+-- IMPORT FOREIGN SCHEMA: topics become tables, with one column for the value or with those that a sample shows.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER import_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE SCHEMA imported;
+
+\! kafka_tool create-topic --replace import_orders 2
+\! kafka_tool create-topic --replace import_plain 1
+\! kafka_tool create-topic --replace import.Dotted-Name 1
+\! kafka_tool create-topic --replace import_broken 1
+\! printf '0|k1={"id": 1, "amount": 1.5, "Customer": "a", "at": "2026-01-02T03:04:05.6Z", "day": "2026-01-02", "tags": ["x"], "ok": true, "mixed": 1, "big": 99999999999999999999, "none": null}\n1|k2={"id": 2, "amount": 2, "customer": "b", "at": "2026-01-02 03:04:05+02:00", "day": "2024-02-29", "tags": {}, "ok": false, "mixed": "x", "big": 1, "only": {"a": 1}}\n' | kafka_tool produce import_orders -P '|' -K =
+\! printf 'text\n{"a": 1\n[1, 2]\n"x"\n' | kafka_tool produce import_plain
+\! printf '{"a.b": 1, "a b": 2, "A_B": 3, "_key": 4, "select": 5, "": 6, "back\\\\slash": 7, "\303\244\303\226": 8, "day": "2026-02-30", "at": "2026-01-02T25:00:00Z", "x23456789012345678901234567890123456789012345678901234567890123456789": 9, "x2345678901234567890123456789012345678901234567890123456789012345678X": 10}\n' | kafka_tool produce import.Dotted-Name
+\! (printf '{"a": 1, "a": 2}\n{"b": "\377"}\n{"c": "\\\\u0000"}\nnull\n'; head -c 100000 /dev/zero | tr '\0' '['; echo) | kafka_tool produce import_broken
+\! printf 'k\n' | kafka_tool produce import_broken -K '~'
+
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders, import_plain) FROM SERVER import_test INTO imported;
+\d imported.import_orders
+SELECT value, _key, _topic, _partition, _offset, _timestamp_type, _headers, _tombstone FROM imported.import_orders ORDER BY _key;
+SELECT count(*) FROM imported.import_plain;
+DROP FOREIGN TABLE imported.import_orders, imported.import_plain;
+
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders, import_plain, "import.Dotted-Name", import_broken) FROM SERVER import_test INTO imported
+  OPTIONS (columns 'inferred');
+SELECT attname, format_type(atttypid, atttypmod), attfdwoptions, col_description(attrelid, attnum)
+  FROM pg_attribute WHERE attrelid = 'imported.import_orders'::regclass AND attnum > 0 ORDER BY attnum;
+SELECT id, amount, customer, at AT TIME ZONE 'UTC' AS at, day, tags, ok, mixed, big, none, "only", _partition FROM imported.import_orders ORDER BY id;
+SELECT attname, format_type(atttypid, atttypmod), attfdwoptions
+  FROM pg_attribute WHERE attrelid = 'imported.import_plain'::regclass AND attnum > 0 AND attname NOT LIKE '\_%';
+SELECT attname, format_type(atttypid, atttypmod), attfdwoptions
+  FROM pg_attribute WHERE attrelid = 'imported."import.Dotted-Name"'::regclass AND attnum > 0 AND attfdwoptions::text !~ 'metadata' ORDER BY attnum;
+SELECT a_b, a_b_2, a_b_3, _key_2, "select", back_slash, day, at,
+  x23456789012345678901234567890123456789012345678901234567890123 AS long, x234567890123456789012345678901234567890123456789012345_2 AS longer
+  FROM imported."import.Dotted-Name";
+SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)
+  FROM pg_attribute WHERE attrelid = 'imported.import_broken'::regclass AND attnum > 0 AND attname NOT LIKE '\_%';
+DROP FOREIGN TABLE imported.import_orders;
+-- The newest records of each partition are the sample.
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred', sample_records '1');
+SELECT count(*), col_description('imported.import_orders'::regclass, 1) FROM imported.import_orders;
+
+-- All but some; Kafka's own topics are left out, and a rollback takes everything back.
+BEGIN;
+DROP FOREIGN TABLE imported.import_orders, imported.import_plain, imported.import_broken;
+IMPORT FOREIGN SCHEMA topics EXCEPT (import_plain, "import.Dotted-Name") FROM SERVER import_test INTO imported;
+SELECT relname FROM pg_class WHERE relnamespace = 'imported'::regnamespace AND (relname LIKE 'import%' OR relname LIKE '\_\_%') ORDER BY relname COLLATE "C";
+ROLLBACK;
+
+-- What cannot be.
+IMPORT FOREIGN SCHEMA other FROM SERVER import_test INTO imported;
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_nowhere) FROM SERVER import_test INTO imported;
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported;
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (columns 'all');
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred', sample_records '0');
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (colums 'inferred');
+
+SET client_min_messages = warning;
+DROP SCHEMA imported CASCADE;
+DROP SERVER import_test CASCADE;

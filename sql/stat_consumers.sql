@@ -1,0 +1,40 @@
+-- kafka.stat_consumers: what tables have consumed.
+\getenv servers KAFKA_BOOTSTRAP_SERVERS
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS kafka_fdw;
+RESET client_min_messages;
+CREATE SERVER stat_consumers_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+
+\! kafka_tool create-topic --replace stat_consumers 2
+\! printf '0|k=abc\n0|k=de\n1|k=f\n' | kafka_tool produce stat_consumers -P '|' -K =
+CREATE FOREIGN TABLE feed (v text) SERVER stat_consumers_test OPTIONS (topic 'stat_consumers', format 'text', group_id 'stat_group');
+CREATE VIEW stats AS SELECT group_id, "table", records, bytes, commits, rollbacks, last_commit_at > stats_since AS later
+  FROM kafka.stat_consumers WHERE server = 'stat_consumers_test';
+
+TABLE stats;
+BEGIN;
+SELECT count(*) FROM feed;
+TABLE stats;
+ROLLBACK;
+TABLE stats;
+SELECT v FROM feed LIMIT 1;
+SELECT count(*) FROM feed;
+SELECT count(*) FROM feed;
+TABLE stats;
+SELECT v FROM feed WHERE v::int = 0;
+SELECT kafka.seek('feed', 'earliest');
+SELECT v FROM feed WHERE v::int = 0;
+TABLE stats;
+CREATE ROLE stat_consumers_user;
+SET ROLE stat_consumers_user;
+SELECT records FROM kafka.stat_consumers WHERE server = 'stat_consumers_test';
+RESET ROLE;
+DROP FOREIGN TABLE feed;
+TABLE stats;
+
+SET client_min_messages = warning;
+DROP VIEW stats;
+DROP SERVER stat_consumers_test CASCADE;
+DELETE FROM kafka.offsets WHERE server = 'stat_consumers_test';
+DELETE FROM kafka.groups WHERE server = 'stat_consumers_test';
+DROP ROLE stat_consumers_user;

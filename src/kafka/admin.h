@@ -1,0 +1,38 @@
+/*
+ * admin.h
+ *	  Requests of the library's administration, which answers in a queue; for this folder only.
+ */
+#ifndef KFDW_ADMIN_H
+#define KFDW_ADMIN_H
+
+#include "kafka/client.h"
+
+/* Belongs to the memory context that it was begun in: resetting that ends it. */
+typedef struct KafkaAdmin
+{
+	KafkaClient *client;		/* NULL: ended */
+	rd_kafka_queue_t *queue;	/* to be answered in */
+	rd_kafka_AdminOptions_t *options;
+	rd_kafka_event_t *answer;	/* NULL: none yet */
+	MemoryContextCallback callback;
+} KafkaAdmin;
+
+extern KafkaAdmin *kfdw_admin_begin(const KafkaConfig *config, rd_kafka_admin_op_t operation);
+
+/*
+ * Waits for the answer of the one request that was made.  Brokers that nobody hears of in
+ * time are an error that names them, and the topic that it is about (NULL: none); what they
+ * say is in the answer, which is good until the end or the next request.
+ */
+extern rd_kafka_event_t *kfdw_admin_await(KafkaAdmin *admin, const char *topic);
+
+extern void kfdw_admin_end(KafkaAdmin *admin);
+
+/*
+ * What an answer about the offsets of one group says: an error of the request, the group or
+ * a partition, else *offsets.  May be called on a thread.
+ */
+extern rd_kafka_resp_err_t kfdw_admin_group_error(rd_kafka_event_t *answer,
+												  const rd_kafka_topic_partition_list_t **offsets);
+
+#endif							/* KFDW_ADMIN_H */

@@ -1,0 +1,101 @@
+/*
+ * group.c
+ *	  What Kafka itself keeps of a consumer group: the positions that were committed there.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "kafka/admin.h"
+#include "kafka/error.h"
+#include "kafka/fault.h"
+#include "kafka/group.h"
+
+#define RETRY_PAUSE_MS 50
+
+/* Partitions as the library takes them. */
+static rd_kafka_topic_partition_list_t *
+list_positions(const KafkaGroupPosition *positions, int count)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+
+	for (int i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition);
+	return list;
+}
+
+/* Hands the question to the library, which copies it. */
+static void
+ask(KafkaAdmin *admin, const char *group_id, const KafkaGroupPosition *positions, int count)
+{
+	rd_kafka_topic_partition_list_t *list = list_positions(positions, count);
+	rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
+
+	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_ListConsumerGroupOffsets(admin->client->rk, &question, 1, admin->options, admin->queue);
+	rd_kafka_ListConsumerGroupOffsets_destroy(question);
+}
+
+/* The group's coordinator does not tell. */
+pg_noreturn static void
+report_error(KafkaClient *client, const char *group_id, rd_kafka_resp_err_t error)
+{
+	ereport_domain(ERROR, kfdw_fault_domain(error),
+				   (errcode(kfdw_fault_sqlstate(error)),
+					errmsg("could not ask Kafka at \"%s\" for the offsets of consumer group \"%s\"",
+						   client->servers, group_id),
+					errdetail_internal("%s: %s", rd_kafka_err2name(error), rd_kafka_err2str(error))));
+}
+
+/* Asks until the group's coordinator is there, as long as a statement may wait. */
+static rd_kafka_resp_err_t
+ask_until_answered(KafkaAdmin *admin, const char *group_id, KafkaGroupPosition *positions, int count,
+				   const rd_kafka_topic_partition_list_t **list)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	rd_kafka_resp_err_t error;
+
+	for (;;)
+	{
+		ask(admin, group_id, positions, count);
+		error = kfdw_admin_group_error(kfdw_admin_await(admin, positions[0].topic), list);
+		if (kfdw_fault_course(error) != KAFKA_PASSES ||
+			TimestampDifferenceExceeds(began, GetCurrentTimestamp(), admin->client->request_timeout_ms))
+			return error;
+		kfdw_client_wait(admin->client, RETRY_PAUSE_MS);
+	}
+}
+
+/* Takes the offsets over. */
+static void
+take_offsets(const rd_kafka_topic_partition_list_t *list, KafkaGroupPosition *positions, int count)
+{
+	for (int i = 0; i < list->cnt; i++)
+		for (int p = 0; p < count; p++)
+			if (positions[p].partition == list->elems[i].partition &&
+				strcmp(positions[p].topic, list->elems[i].topic) == 0)
+				positions[p].offset = Max(list->elems[i].offset, -1);
+}
+
+bool
+kfdw_group_ask(const KafkaConfig *config, const char *group_id, KafkaGroupPosition *positions, int count,
+			   bool must_tell)
+{
+	const rd_kafka_topic_partition_list_t *list = NULL;
+	rd_kafka_resp_err_t error;
+	KafkaAdmin *admin;
+
+	for (int i = 0; i < count; i++)
+		positions[i].offset = -1;
+	if (count == 0)
+		return true;
+	admin = kfdw_admin_begin(config, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+	error = ask_until_answered(admin, group_id, positions, count, &list);
+	if (error && must_tell)
+		report_error(admin->client, group_id, error);
+	if (!error)
+		take_offsets(list, positions, count);
+	kfdw_admin_end(admin);
+	return !error;
+}

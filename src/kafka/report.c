@@ -1,0 +1,282 @@
+/*
+ * report.c
+ *	  Tells Kafka how far a consumer group has read, after the fact.
+ *
+ * Positions wait in a list, one entry for each group, until the thread takes them: a newer
+ * one takes the place of an older one, so that a process that commits a thousand times a
+ * second reports ten times.  The thread touches nothing of PostgreSQL, and ends when there
+ * was nothing to do for a while.
+ */
+#include "postgres.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "storage/ipc.h"
+
+#include "kafka/admin.h"
+#include "kafka/call.h"
+#include "kafka/client.h"
+#include "kafka/fault.h"
+#include "kafka/report.h"
+
+/* Between two reports; how long a thread waits for the next one, and for an answer. */
+#define PAUSE_MS 100
+#define IDLE_MS 5000
+#define ANSWER_MS 10000
+
+/* How long the end of the process waits for the last report. */
+#define EXIT_WAIT_MS 1000
+
+struct KafkaReporter
+{
+	KafkaClient *client;
+	char	   *group_id;
+};
+
+/* What is to be reported of a group. */
+typedef struct KafkaReport
+{
+	KafkaReporter reporter;
+	rd_kafka_topic_partition_list_t *positions;
+	struct KafkaReport *next;
+} KafkaReport;
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+/* under the mutex */
+static KafkaReport *reports = NULL;
+static bool thread_runs = false;
+static bool process_ends = false;
+
+/* Keeps a client and the name of a group; false without memory. */
+static bool
+init_reporter(KafkaReporter *reporter, KafkaClient *client, const char *group_id)
+{
+	reporter->group_id = strdup(group_id);
+	if (reporter->group_id == NULL)
+		return false;
+	reporter->client = client;
+	kfdw_client_hold(client);
+	return true;
+}
+
+/* Frees a report; on the thread, as the client may be the last one's to destroy. */
+static void
+free_report(KafkaReport *report)
+{
+	kfdw_client_let_go(report->reporter.client);
+	free(report->reporter.group_id);
+	rd_kafka_topic_partition_list_destroy(report->positions);
+	free(report);
+}
+
+/* Waits for a change, under the mutex; false when there was none in this time. */
+static bool
+wait_for_change(int timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (timeout_ms % 1000) * 1000000L;
+	if (until.tv_nsec >= 1000000000L)
+	{
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return pthread_cond_timedwait(&changed, &mutex, &until) == 0;
+}
+
+/* What an answer says; none is no reason to ask again. */
+static bool
+is_passing(rd_kafka_event_t *answer)
+{
+	const rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_resp_err_t error = answer == NULL ? RD_KAFKA_RESP_ERR_NO_ERROR : kfdw_admin_group_error(answer, &offsets);
+
+	return error && kfdw_fault_course(error) == KAFKA_PASSES;
+}
+
+/* Makes one attempt; true when it is worth another one. */
+static bool
+try_to_report(const KafkaReport *report)
+{
+	rd_kafka_t *rk = report->reporter.client->rk;
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
+	rd_kafka_AlterConsumerGroupOffsets_t *request =
+		rd_kafka_AlterConsumerGroupOffsets_new(report->reporter.group_id, report->positions);
+	rd_kafka_event_t *answer;
+	bool		again;
+
+	(void) rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, NULL, 0);
+	rd_kafka_AlterConsumerGroupOffsets(rk, &request, 1, options, queue);
+	answer = rd_kafka_queue_poll(queue, ANSWER_MS);
+	again = is_passing(answer);
+	if (answer != NULL)
+		rd_kafka_event_destroy(answer);
+	rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_queue_destroy(queue);
+	return again;
+}
+
+/* The report of a reporter's group that waits, NULL when there is none.  Under the mutex. */
+static KafkaReport *
+find_report(const KafkaReporter *reporter)
+{
+	for (KafkaReport *report = reports; report != NULL; report = report->next)
+		if (report->reporter.client == reporter->client && strcmp(report->reporter.group_id, reporter->group_id) == 0)
+			return report;
+	return NULL;
+}
+
+/* A new one, empty; NULL without memory.  Under the mutex. */
+static KafkaReport *
+add_report(const KafkaReporter *reporter)
+{
+	KafkaReport *report = calloc(1, sizeof(KafkaReport));
+
+	if (report == NULL || !init_reporter(&report->reporter, reporter->client, reporter->group_id))
+	{
+		free(report);
+		return NULL;
+	}
+	report->positions = rd_kafka_topic_partition_list_new(8);
+	report->next = reports;
+	reports = report;
+	return report;
+}
+
+/* Sends a report, again while that is of use and nothing newer waits. */
+static void
+send_report(const KafkaReport *report)
+{
+	for (int waited_ms = 0; waited_ms < ANSWER_MS && try_to_report(report); waited_ms += PAUSE_MS)
+	{
+		bool		is_outdated;
+
+		pthread_mutex_lock(&mutex);
+		(void) wait_for_change(PAUSE_MS);
+		is_outdated = find_report(&report->reporter) != NULL || process_ends;
+		pthread_mutex_unlock(&mutex);
+		if (is_outdated)
+			return;
+	}
+}
+
+/* Sends and frees what the thread has taken out of the list. */
+static void
+send_reports(KafkaReport *taken)
+{
+	while (taken != NULL)
+	{
+		KafkaReport *next = taken->next;
+
+		send_report(taken);
+		free_report(taken);
+		taken = next;
+	}
+}
+
+/* Lets some time pass, in which reports come together, unless the process ends.  Under the mutex. */
+static void
+pause_thread(void)
+{
+	for (int waited_ms = 0; waited_ms < PAUSE_MS && !process_ends; waited_ms += PAUSE_MS / 5)
+		(void) wait_for_change(PAUSE_MS / 5);
+}
+
+/* The thread. */
+static void *
+report_to_brokers(void *argument)
+{
+	pthread_mutex_lock(&mutex);
+	while (reports != NULL || (!process_ends && (wait_for_change(IDLE_MS) || reports != NULL)))
+	{
+		KafkaReport *taken = reports;
+
+		reports = NULL;
+		pthread_mutex_unlock(&mutex);
+		send_reports(taken);
+		pthread_mutex_lock(&mutex);
+		pause_thread();
+	}
+	thread_runs = false;
+	pthread_mutex_unlock(&mutex);
+	return NULL;
+}
+
+/* True when everything was reported. */
+static bool
+is_idle(void)
+{
+	bool		idle;
+
+	pthread_mutex_lock(&mutex);
+	process_ends = true;
+	pthread_cond_signal(&changed);
+	idle = !thread_runs;
+	pthread_mutex_unlock(&mutex);
+	return idle;
+}
+
+/* The end of the process, before clients are destroyed: what was committed last is worth a moment. */
+static void
+finish_at_exit(int code, Datum argument)
+{
+	for (int waited = 0; waited < EXIT_WAIT_MS && !is_idle(); waited++)
+		pg_usleep(1000);
+}
+
+KafkaReporter *
+kfdw_reporter_create(KafkaConsumer *consumer, const char *group_id)
+{
+	static bool exit_callback_registered = false;
+	KafkaReporter *reporter = malloc(sizeof(KafkaReporter));
+
+	if (!exit_callback_registered)
+		on_proc_exit(finish_at_exit, 0);
+	exit_callback_registered = true;
+	if (reporter == NULL || !init_reporter(reporter, kfdw_consumer_client(consumer), group_id))
+	{
+		free(reporter);
+		return NULL;
+	}
+	return reporter;
+}
+
+void
+kfdw_reporter_send(const KafkaReporter *reporter, const KafkaGroupPosition *positions, int count)
+{
+	KafkaReport *report;
+
+	if (reporter == NULL || count == 0)
+		return;
+	pthread_mutex_lock(&mutex);
+	report = find_report(reporter);
+	if (report == NULL)
+		report = add_report(reporter);
+	for (int i = 0; report != NULL && i < count; i++)
+	{
+		rd_kafka_topic_partition_list_del(report->positions, positions[i].topic, positions[i].partition);
+		rd_kafka_topic_partition_list_add(report->positions, positions[i].topic, positions[i].partition)->offset =
+			positions[i].offset;
+	}
+	if (!thread_runs)
+		thread_runs = kfdw_call_start_thread(report_to_brokers, NULL) == 0;
+	pthread_cond_signal(&changed);
+	pthread_mutex_unlock(&mutex);
+}
+
+void
+kfdw_reporter_free(KafkaReporter *reporter)
+{
+	if (reporter == NULL)
+		return;
+	kfdw_client_let_go_soon(reporter->client);
+	free(reporter->group_id);
+	free(reporter);
+}

@@ -1,0 +1,47 @@
+# kafka.reset_stream() moves a running stream's position between two of its batches.
+use strict;
+use warnings;
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(2);
+my $count = 'SELECT count(*), count(DISTINCT v) FROM target';
+
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE source (v int) SERVER k OPTIONS (topic '$topic', format 'text');
+	CREATE TABLE target (v int);
+	CREATE TABLE gate (i int);
+	EOF
+produce($topic, join('', map { ($_ % 2) . "|$_\n" } 1 .. 10), '-P', '|');
+$node->safe_psql('postgres', "SELECT kafka.create_stream('s', 'INSERT INTO target SELECT v FROM source', workers => 2)");
+becomes($node, 'postgres', $count, '10|10', 'the stream reads the topic');
+
+$node->safe_psql('postgres', "SELECT kafka.reset_stream('s', 'earliest')");
+becomes($node, 'postgres', $count, '20|10', 'and again after a reset');
+$node->safe_psql('postgres', "SELECT kafka.reset_stream('s', partition => 1, next_offset => 3)");
+becomes($node, 'postgres', $count, '22|10', 'one partition from an offset on');
+is($node->safe_psql('postgres', "BEGIN; SELECT kafka.reset_stream('s', 'earliest'); ROLLBACK; SELECT next_offset FROM kafka.offsets"),
+	"\n5\n5", 'a rollback leaves it where it was');
+produce($topic, "0|11\n", '-P', '|');
+becomes($node, 'postgres', $count, '23|11', 'and it goes on from there');
+
+# a batch that waits for a lock of ours steps back
+my $session = KafkaSession->new($node, 'postgres');
+$session->run('BEGIN; LOCK target');
+produce($topic, "0|12\n", '-P', '|');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"), 'a batch waits');
+$session->run("SELECT kafka.reset_stream('s', 'latest')");
+$session->run('COMMIT');
+produce($topic, "0|13\n", '-P', '|');
+becomes($node, 'postgres', 'SELECT count(*), max(v) FROM target', '24|13', 'it is skipped, and what comes later is read');
+
+# a stream that failed at a record goes on behind it
+$node->safe_psql('postgres', 'ALTER TABLE target ADD CHECK (v <> 14) NOT VALID');
+produce($topic, "0|14\n0|15\n", '-P', '|');
+becomes($node, 'postgres', "SELECT 'failed' = ANY (array_agg(state)) FROM kafka.stat_streams", 't', 'it fails');
+$node->safe_psql('postgres', "SELECT kafka.reset_stream('s', shift_by => 1, partition => 0)");
+becomes($node, 'postgres', 'SELECT max(v) FROM target', '15', 'and goes on behind what it failed at');
+ok(!crashed($node), 'nothing crashed');
+done_testing();

@@ -1,0 +1,71 @@
+# kafka.wait() holds nothing while it waits, is woken by what there is to read, and can be interrupted.
+use strict;
+use warnings;
+use KafkaFdw;
+use KafkaSession;
+use Test::More;
+
+my $node = new_cluster('main');
+my $topic = new_topic(2);
+
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE feed (v text, p int OPTIONS (metadata 'partition'))
+		SERVER k OPTIONS (topic '$topic', format 'text', group_id 'g');
+	EOF
+my $waiter = KafkaSession->new($node);
+my $reader = KafkaSession->new($node);
+my $pid = $waiter->pid;
+
+# Waits until it waits: its transaction is a new one, and it is at its records.
+sub start_waiting
+{
+	my ($timeout) = @_;
+	$waiter->start("CALL kafka.wait('feed', '$timeout', NULL)");
+	$node->poll_query_until('postgres', <<~"EOF") or die "it does not wait\n";
+		SELECT query LIKE 'CALL%' AND state = 'active' AND wait_event_type = 'Extension' AND backend_xmin IS NULL
+			AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype <> 'virtualxid')
+		FROM pg_stat_activity a WHERE pid = $pid
+		EOF
+	return;
+}
+
+start_waiting('1 hour');
+is($node->safe_psql('postgres', "SELECT backend_xid IS NULL AND backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $pid"),
+	't', 'it has neither a transaction id nor a snapshot');
+produce($topic, "0|a\n", '-P', '|');
+is($waiter->finish(60), 't', 'a record wakes it');
+
+$reader->run('BEGIN; SELECT v FROM feed');
+start_waiting('1 hour');
+ok(!$waiter->is_done, 'what another transaction has read is nothing to read');
+produce($topic, "1|b\n", '-P', '|');
+sleep(1);
+ok(!$waiter->is_done, 'and so is what comes to a partition that it holds');
+$reader->run('ROLLBACK');
+is($waiter->finish(60), 't', 'until it lets go');
+
+is($reader->run("BEGIN; SELECT v FROM feed WHERE p = 1"), 'b', 'one partition is read');
+is($waiter->run("CALL kafka.wait('feed', '1 hour', NULL)"), 't', 'another one can be');
+$reader->run('COMMIT');
+$reader->run('SELECT v FROM feed');
+start_waiting('1 hour');
+produce($topic, "c\n", '-x', 'abort');
+is($waiter->finish(60), 't', 'an end that moves by a marker of a transaction is noticed');
+is($reader->run('SELECT v FROM feed'), '', 'and read past');
+
+start_waiting('1 hour');
+$node->safe_psql('postgres', "SELECT kafka.seek('feed', 'earliest')");
+is($waiter->finish(60), 't', 'a position that is moved too');
+$reader->run('SELECT v FROM feed');
+
+start_waiting('1 hour');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+$waiter->finish(60);
+like($waiter->error, qr/canceling statement due to user request/, 'it can be cancelled');
+start_waiting('1 hour');
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE feed');
+$waiter->finish(60);
+like($waiter->error, qr/does not exist/, 'a table that is dropped ends it');
+is($waiter->run('SELECT 1'), '1', 'the session goes on');
+ok(!crashed($node), 'nothing crashed');
+done_testing();
