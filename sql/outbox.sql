@@ -126,6 +126,23 @@ CALL await_empty_outbox();
 DROP SERVER outbox_up CASCADE;
 SELECT server FROM kafka.stat_outbox WHERE server ~ 'down|up';
 
+-- Records that are held when their server is renamed go along with it; when it is dropped, the transaction fails.
+CREATE SERVER outbox_held FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE FOREIGN TABLE outbox_held (v text) SERVER outbox_held OPTIONS (topic 'outbox', format 'text', delivery 'outbox');
+BEGIN;
+INSERT INTO outbox_held VALUES ('renamed');
+ALTER SERVER outbox_held RENAME TO outbox_moved;
+COMMIT;
+SELECT await_outbox('outbox', 13) OFFSET 12;
+CALL await_empty_outbox();
+SELECT server FROM kafka.stat_outbox WHERE server ~ 'held|moved';
+BEGIN;
+INSERT INTO outbox_held VALUES ('never');
+DROP SERVER outbox_moved CASCADE;
+COMMIT;
+DROP SERVER outbox_moved CASCADE;
+SELECT server FROM kafka.stat_outbox WHERE server ~ 'held|moved';
+
 -- The manual's examples.
 \! kafka_tool create-topic --replace customer_events 1
 \! kafka_tool create-topic --replace payment_events 1

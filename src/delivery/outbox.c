@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -32,7 +33,7 @@
 typedef struct OutboxTopic
 {
 	KafkaDestination destination;
-	char	   *server;
+	Oid			serverid;
 	Oid			userid;
 	int			relay;			/* 0: not known yet */
 
@@ -73,7 +74,7 @@ find_topic(const KafkaTableOptions *options, Oid userid)
 	foreach(lc, topics)
 	{
 		topic = lfirst(lc);
-		if (topic->userid == userid && strcmp(topic->server, options->server) == 0 &&
+		if (topic->userid == userid && topic->serverid == options->serverid &&
 			strcmp(topic->destination.topic, options->topic) == 0 &&
 			topic->destination.max_request_size == options->max_request_size)
 			return topic;
@@ -83,7 +84,7 @@ find_topic(const KafkaTableOptions *options, Oid userid)
 	topic->destination.delivery = &kfdw_delivery_outbox;
 	topic->destination.topic = pstrdup(options->topic);
 	topic->destination.max_request_size = options->max_request_size;
-	topic->server = pstrdup(options->server);
+	topic->serverid = options->serverid;
 	topic->userid = userid;
 	initStringInfo(&topic->chunk);
 	topics = lappend(topics, topic);
@@ -95,6 +96,7 @@ static KafkaDestination *
 begin_table(const KafkaTableOptions *options, Oid userid)
 {
 	check_can_be_published(userid);
+	kfdw_options_keep_server(options->serverid);
 	kfdw_instance_ensure();
 	return &find_topic(options, userid)->destination;
 }
@@ -125,6 +127,20 @@ holds_records(void)
 	return held != NULL && !kfdw_log_is_empty(held);
 }
 
+/* The name that the topic's server has now; this transaction may have renamed or dropped it. */
+static char *
+server_name(const OutboxTopic *topic)
+{
+	ForeignServer *server = GetForeignServerExtended(topic->serverid, FSV_MISSING_OK);
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("records for topic \"%s\" cannot be published: this transaction has dropped their server",
+						topic->destination.topic)));
+	return server->servername;
+}
+
 /* Finds the relay of a topic, and has it woken after the commit. */
 static void
 find_relay(OutboxTopic *topic)
@@ -132,7 +148,7 @@ find_relay(OutboxTopic *topic)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	bool		created;
 
-	topic->relay = kfdw_relays_ensure(topic->server, topic->userid, &created);
+	topic->relay = kfdw_relays_ensure(server_name(topic), topic->userid, &created);
 	stored_for = list_append_unique_int(stored_for, topic->relay);
 	if (created)
 		kfdw_shared_ping_at_end();

@@ -102,6 +102,12 @@ extern bool kfdw_options_are_current(KafkaTableOptions *options);
 /* Called once in a backend: from now on clients of changed options are not used again. */
 extern void kfdw_option_init(void);
 
+/*
+ * Keeps a server and its name, under which positions and relays are kept, as they are until
+ * the end of the transaction.  They may have been changed since they were read.
+ */
+extern void kfdw_options_keep_server(Oid serverid);
+
 /* True when the server is one of this wrapper. */
 extern bool kfdw_options_is_our_server(Oid serverid);
 

@@ -7,10 +7,12 @@
 #include "access/reloptions.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
 #include "commands/defrem.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -328,6 +330,13 @@ kfdw_options_table(Oid relid, Oid userid)
  * The wrapper may be renamed, so its handler tells; by the name of the C function, as
  * looking at its address would load other modules.
  */
+/* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */
+void
+kfdw_options_keep_server(Oid serverid)
+{
+	LockDatabaseObject(ForeignServerRelationId, serverid, 0, AccessShareLock);
+}
+
 bool
 kfdw_options_is_our_server(Oid serverid)
 {

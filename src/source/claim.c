@@ -9,10 +9,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_foreign_server.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/resowner.h"
 
 #include "compat.h"
@@ -69,11 +68,4 @@ kfdw_claim_holder(const KafkaPositionKey *key, int32 partition)
 
 	make_tag(&tag, key, partition);
 	return kfdw_lock_holder(&tag, ExclusiveLock);
-}
-
-/* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */
-void
-kfdw_claim_server(Oid serverid)
-{
-	LockDatabaseObject(ForeignServerRelationId, serverid, 0, AccessShareLock);
 }

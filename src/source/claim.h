@@ -22,10 +22,4 @@ extern int	kfdw_claim_holder(const KafkaPositionKey *key, int32 partition);
 /* Gives a claim back that was just made for the transaction. */
 extern void kfdw_claim_give_up(const KafkaPositionKey *key, int32 partition);
 
-/*
- * Keeps a server's name, under which positions are kept, as it is until the end of the
- * transaction.  It may have been changed since it was read.
- */
-extern void kfdw_claim_server(Oid serverid);
-
 #endif							/* KFDW_CLAIM_H */

@@ -117,7 +117,7 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 	KafkaTableOptions current = *options;
 	int			npartitions;
 
-	kfdw_claim_server(options->serverid);
+	kfdw_options_keep_server(options->serverid);
 	current.server = GetForeignServer(options->serverid)->servername;
 	consumption->context = context;
 	dlist_init(&consumption->scans);

@@ -288,7 +288,7 @@ move_positions(KafkaSeeker *seeker, bool is_stream)
 {
 	KafkaTableOptions current = *seeker->options;
 
-	kfdw_claim_server(current.serverid);
+	kfdw_options_keep_server(current.serverid);
 	current.server = GetForeignServer(current.serverid)->servername;
 	seeker->positions = kfdw_positions_create(&current, seeker->outlook);
 	claim_and_read(seeker, is_stream);

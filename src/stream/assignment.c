@@ -80,7 +80,7 @@ static void
 write_first_positions(KafkaAssignment *assignment)
 {
 	kfdw_streams_lock_to_change(assignment->stream->name);
-	kfdw_claim_server(assignment->options->serverid);
+	kfdw_options_keep_server(assignment->options->serverid);
 	if (!kfdw_streams_is_current(assignment->stream->name, assignment->stream->revision) ||
 		kfdw_assignment_is_outdated(assignment))
 		return;					/* it was dropped, with its positions, or they have another name */

@@ -108,7 +108,7 @@ begin_transaction(const KafkaAssignment *assignment)
 	StartTransactionCommand();
 	kfdw_streams_lock_to_consume(stream->name);
 	LockRelationOid(stream->source, AccessShareLock);
-	kfdw_claim_server(assignment->options->serverid);
+	kfdw_options_keep_server(assignment->options->serverid);
 	if (kfdw_streams_is_current(stream->name, stream->revision) && !kfdw_assignment_is_outdated(assignment))
 		return true;
 	CommitTransactionCommand();
