@@ -404,11 +404,12 @@ CREATE FUNCTION stat_relays(OUT id int, OUT state text, OUT pid int, OUT restart
 AS 'MODULE_PATHNAME', 'kfdw_stat_relays' LANGUAGE C VOLATILE STRICT;
 
 CREATE VIEW stat_outbox AS
-  SELECT r.server, r.owner::pg_catalog.regrole AS role, u.unsent, u.oldest, t.tick AS last_tick, s.state, s.pid, s.restarts,
-    s.last_commit_at, s.last_error, s.last_error_at
-  FROM outbox_relays r LEFT JOIN outbox_ticks t ON t.relay = r.id LEFT JOIN stat_relays() s ON s.id = r.id,
+  SELECT r.server, r.owner::pg_catalog.regrole AS role, u.unsent, u.oldest, (n.newest).tick AS last_tick, s.state, s.pid,
+    s.restarts, s.last_commit_at, s.last_error, s.last_error_at
+  FROM outbox_relays r LEFT JOIN stat_relays() s ON s.id = r.id
+    LEFT JOIN LATERAL (SELECT t AS newest FROM outbox_ticks t WHERE t.relay = r.id ORDER BY t.tick DESC LIMIT 1) n ON true,
     LATERAL (SELECT coalesce(sum(o.records), 0)::bigint AS unsent, min(o.stored_at) AS oldest FROM outbox o
-      WHERE o.relay = r.id AND NOT coalesce(outbox_is_published(o.seq, o.xid, t), false)) u;
+      WHERE o.relay = r.id AND NOT coalesce(outbox_is_published(o.seq, o.xid, n.newest), false)) u;
 GRANT SELECT ON stat_outbox, outbox_relays TO PUBLIC;
 
 -- What becomes of what a relay cannot decide on: 'publish' it, perhaps again, or 'skip' it.

@@ -89,9 +89,11 @@ static KafkaStatement insert_tick_statement = {
 	9, {INT4OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, TEXTOID, BOOLOID}
 };
 
+/* From the tick before on: while an old snapshot keeps all that ever were, they are not to be searched. */
 static KafkaStatement delete_ticks_statement = {
-	"DELETE FROM kafka.outbox_ticks t WHERE t.relay OPERATOR(pg_catalog.=) $1 AND t.tick OPERATOR(pg_catalog.<>) $2",
-	2, {INT4OID, INT8OID}
+	"DELETE FROM kafka.outbox_ticks t WHERE t.relay OPERATOR(pg_catalog.=) $1 "
+	"AND t.tick OPERATOR(pg_catalog.>=) $2 AND t.tick OPERATOR(pg_catalog.<>) $3",
+	3, {INT4OID, INT8OID, INT8OID}
 };
 
 static KafkaStatement change_statement = {
@@ -101,8 +103,9 @@ static KafkaStatement change_statement = {
 };
 
 #define UNSENT \
-	"FROM kafka.outbox o LEFT JOIN kafka.outbox_ticks t ON t.relay OPERATOR(pg_catalog.=) o.relay " \
-	"WHERE NOT COALESCE(kafka.outbox_is_published(o.seq, o.xid, t), false)"
+	"FROM kafka.outbox o LEFT JOIN LATERAL (SELECT t AS newest FROM kafka.outbox_ticks t " \
+	"WHERE t.relay OPERATOR(pg_catalog.=) o.relay ORDER BY t.tick USING OPERATOR(pg_catalog.>) LIMIT 1) n ON true " \
+	"WHERE NOT COALESCE(kafka.outbox_is_published(o.seq, o.xid, n.newest), false)"
 
 static KafkaStatement unsent_statement = {
 	"SELECT 1 " UNSENT " AND o.relay OPERATOR(pg_catalog.=) $1 LIMIT 1",
@@ -320,15 +323,16 @@ kfdw_outbox_next_tick(KafkaTick *tick, List **rows)
 }
 
 void
-kfdw_outbox_write_tick(const KafkaTick *tick)
+kfdw_outbox_write_tick(const KafkaTick *tick, int64 before)
 {
 	KafkaCatalogScope scope;
+	Datum		replaced[] = {Int32GetDatum(tick->relay), Int64GetDatum(before), Int64GetDatum(tick->number)};
 	Datum		values[9];
 
 	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_write(&delete_ticks_statement, replaced, NULL);
 	values[0] = Int32GetDatum(tick->relay);
 	values[1] = Int64GetDatum(tick->number);
-	(void) kfdw_catalog_write(&delete_ticks_statement, values, NULL);
 	values[2] = CStringGetTextDatum(tick->base);
 	values[3] = CStringGetTextDatum(tick->snapshot);
 	values[4] = Int64GetDatum(tick->after_seq);

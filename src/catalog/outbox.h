@@ -57,8 +57,8 @@ extern KafkaTick *kfdw_outbox_get_tick(int relay);
  */
 extern bool kfdw_outbox_next_tick(KafkaTick *tick, List **rows);
 
-/* Takes the place of the relay's tick before it. */
-extern void kfdw_outbox_write_tick(const KafkaTick *tick);
+/* Takes the place of the relay's tick before it, which has that number. */
+extern void kfdw_outbox_write_tick(const KafkaTick *tick, int64 before);
 
 /* The rows of a tick. */
 extern List *kfdw_outbox_read_rows(const KafkaTick *tick);

@@ -278,7 +278,7 @@ resolve(RelayWork *work, int64 stored)
 	tick.published = true;
 	tick.number = Max(stored, tick.number);
 	tick.topic = pstrdup(work->options->outbox_position_topic);
-	kfdw_outbox_write_tick(&tick);
+	kfdw_outbox_write_tick(&tick, work->tick->number);
 	keep_tick(work, &tick);
 	ereport(LOG,
 			(errmsg("the outbox of server \"%s\" goes on after tick %lld, as it was told: %s", work->relay->server,
@@ -313,7 +313,7 @@ note_tick(RelayWork *work)
 	if (work->noted)
 		return;
 	begin_transaction();
-	kfdw_outbox_write_tick(work->tick);
+	kfdw_outbox_write_tick(work->tick, work->tick->number);
 	commit_transaction(context);
 	work->noted = true;
 }
@@ -415,7 +415,7 @@ make_tick(RelayWork *work, List **rows)
 	kfdw_outbox_lock_to_read();
 	found = kfdw_outbox_next_tick(&tick, rows);
 	if (found)
-		kfdw_outbox_write_tick(&tick);
+		kfdw_outbox_write_tick(&tick, work->tick->number);
 	commit_transaction(context);
 	if (found)
 		keep_tick(work, &tick);

@@ -150,6 +150,25 @@ cmp_ok($node->safe_psql('postgres', $size), '>', 5_000_000, 'the outbox has grow
 ok($node->poll_query_until('postgres', "SELECT ($size) < 200000"), 'and is small again') or diag($node->safe_psql('postgres', $size));
 is(kafka_tool('consume', $other, '-c'), '200001', 'everything was published');
 is($node->safe_psql('postgres', "SELECT unsent FROM kafka.stat_outbox WHERE server = 'down'"), '1', 'what cannot be published is kept');
+
+# While the snapshot keeps all ticks that ever were, the next one does not search them
+my $reads = q{SELECT max(tick), max(pg_stat_get_tuples_returned('kafka.outbox_ticks_pkey'::regclass)) FROM kafka.outbox_ticks WHERE relay = 1};
+state_becomes($node, 'idle', 'all is published before ticks are counted');
+my ($first_tick, $first_read) = split /\|/, $node->safe_psql('postgres', $reads);
+$node->safe_psql('postgres', <<~'EOF');
+	DO $$ BEGIN
+	  FOR i IN 1 .. 100 LOOP INSERT INTO other VALUES ('more'); COMMIT; PERFORM pg_sleep(0.02); END LOOP;
+	END $$
+	EOF
+ok(poll_until(sub { kafka_tool('consume', $other, '-c') == 200101 }, 60), 'many ticks are published');
+my ($ticks, $read) = (0, 0);
+ok(poll_until(
+		sub {
+			my ($tick, $reads_now) = split /\|/, $node->safe_psql('postgres', $reads);
+			($ticks, $read) = ($tick - $first_tick, $reads_now - $first_read);
+			return $ticks > 20 && $read > $ticks;
+		}, 30), 'and counted');
+cmp_ok($read, '<', 10 * $ticks, "ticks are not searched for: $ticks ticks");
 $snapshot->close;
 $node->stop;
 
