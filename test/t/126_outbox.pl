@@ -141,6 +141,17 @@ ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 103 }, 90), 'a topic
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
 is($node->safe_psql('postgres', "SELECT _topic || ' ' || sqlstate FROM kafka.dead_letters WHERE value = 'n'"), 'nowhere HV00R', 'and its record is set aside');
 
+# Who has inserted keeps the server's name until its commit
+my $writer = KafkaSession->new($node);
+$writer->run("BEGIN; INSERT INTO other VALUES ('held')");
+foreach my $command ('ALTER SERVER k RENAME TO renamed', 'DROP SERVER k CASCADE')
+{
+	($status, $out, $err) = $node->psql('postgres', "SET lock_timeout = 100; $command");
+	like($err, qr/lock timeout/, "held records are in the way of $command");
+}
+$writer->run('ROLLBACK');
+$writer->close;
+
 # The table is emptied, also while an old snapshot is held, and one cluster is down
 my $snapshot = KafkaSession->new($node);
 $snapshot->run('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class');
