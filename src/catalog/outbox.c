@@ -385,6 +385,7 @@ kfdw_outbox_has_unsent(int relay)
 {
 	Datum		values[] = {Int32GetDatum(relay)};
 
+	kfdw_outbox_lock_to_read();
 	return kfdw_catalog_has_row(&unsent_statement, values);
 }
 
@@ -420,6 +421,9 @@ empty_part(int part)
 void
 kfdw_outbox_clean(void)
 {
+	/* two at a time would wait for each other's parts */
+	if (!kfdw_catalog_try_alone("outbox"))
+		return;
 	for (int part = 0; part <= LEFT_OVER_PART; part++)
 	{
 		bool		in_use = part == part_in(TURN_SLACK_SECONDS) || part == part_in(-TURN_SLACK_SECONDS);
