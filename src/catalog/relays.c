@@ -100,17 +100,6 @@ read_rows(KafkaStatement *statement, Datum *values)
 	return relays;
 }
 
-/* Runs a statement that writes. */
-static void
-write_row(KafkaStatement *statement, Datum *values, const char *nulls)
-{
-	KafkaCatalogScope scope;
-
-	kfdw_catalog_begin(&scope);
-	(void) kfdw_catalog_write(statement, values, nulls);
-	kfdw_catalog_end(&scope);
-}
-
 KafkaRelay *
 kfdw_relays_get(int id)
 {
@@ -157,7 +146,7 @@ kfdw_relays_ensure(const char *server, Oid owner, bool *created)
 	if (relay != NULL)
 		return relay->id;
 	kfdw_catalog_be_alone(lock_name(server, owner));
-	write_row(&insert_statement, values, NULL);
+	(void) kfdw_catalog_change(&insert_statement, values);
 	relay = kfdw_relays_find(server, owner);
 	if (relay == NULL)
 		ereport(ERROR,
@@ -178,7 +167,11 @@ kfdw_relays_resolve(int id, const char *resolution)
 {
 	Datum		values[] = {Int32GetDatum(id), resolution ? CStringGetTextDatum(resolution) : (Datum) 0};
 
-	write_row(&resolve_statement, values, resolution ? "  " : " n");
+	KafkaCatalogScope scope;
+
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_write(&resolve_statement, values, resolution ? "  " : " n");
+	kfdw_catalog_end(&scope);
 }
 
 void
@@ -186,7 +179,7 @@ kfdw_relays_delete(int id)
 {
 	Datum		values[] = {Int32GetDatum(id)};
 
-	write_row(&delete_statement, values, NULL);
+	(void) kfdw_catalog_change(&delete_statement, values);
 }
 
 void
@@ -194,5 +187,5 @@ kfdw_relays_rename_server(const char *old_name, const char *new_name)
 {
 	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
 
-	write_row(&rename_server_statement, values, NULL);
+	(void) kfdw_catalog_change(&rename_server_statement, values);
 }
