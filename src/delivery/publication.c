@@ -82,6 +82,8 @@ try_to_send(const KafkaPublication *publication, int from, int to, KafkaProducer
 	MemoryContext context = CurrentMemoryContext;
 	ErrorData  *volatile refusal = NULL;
 
+	/* that a producer cannot be had is no fault of the records */
+	kfdw_transaction_prepare(kfdw_producer_get(publication->producer));
 	PG_TRY();
 	{
 		*producer = begin_and_send(publication, from, to, false);
