@@ -41,7 +41,6 @@ typedef struct TransactionCall
 	rd_kafka_resp_err_t error;
 	bool		retriable;
 	bool		abortable;		/* the transaction cannot commit, but the producer is sound */
-	bool		fatal;
 	char		reason[512];
 } TransactionCall;
 
@@ -114,7 +113,6 @@ take_error(TransactionCall *call, rd_kafka_error_t *error)
 	call->error = rd_kafka_error_code(error);
 	call->retriable = rd_kafka_error_is_retriable(error) != 0;
 	call->abortable = rd_kafka_error_txn_requires_abort(error) != 0;
-	call->fatal = rd_kafka_error_is_fatal(error) != 0;
 	strlcpy(call->reason, rd_kafka_error_string(error), sizeof(call->reason));
 	rd_kafka_error_destroy(error);
 }
@@ -131,7 +129,7 @@ run_call(KafkaCall *argument)
 		int64		left = deadline - kfdw_call_now_ms();
 
 		call->error = RD_KAFKA_RESP_ERR_NO_ERROR;
-		call->retriable = call->abortable = call->fatal = false;
+		call->retriable = call->abortable = false;
 		take_error(call, call->step(call, (int) Max(Min(left, SLICE_MS), 1)));
 		if (!call->retriable || left <= 0 || call->client->discarded || (argument->abandoned && !call->must_end))
 			break;
