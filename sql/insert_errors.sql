@@ -82,6 +82,22 @@ INSERT INTO insert_limited VALUES ('first in a new partition', 1);
 INSERT INTO insert_limited VALUES ('first in a newer partition', 2);
 \! kafka_tool consume insert_limited -f pv
 
+-- A file of certificates that cannot be read, each time; and when it is not asked for any more.
+ALTER SERVER insert_errors_test OPTIONS (ADD security_protocol 'ssl', ADD ssl_ca_location '/nowhere');
+DO $$
+BEGIN
+  FOR i IN 1 .. 3 LOOP
+    BEGIN
+      INSERT INTO insert_limited VALUES ('never');
+    EXCEPTION WHEN fdw_unable_to_create_execution THEN
+      RAISE NOTICE '%', substring(SQLERRM, '.*client');
+    END;
+  END LOOP;
+END $$;
+ALTER SERVER insert_errors_test OPTIONS (DROP security_protocol, DROP ssl_ca_location);
+INSERT INTO insert_limited VALUES ('in plain text', 0);
+\! kafka_tool consume insert_limited -p 0 -f pv
+
 -- Nothing else has arrived.
 \! kafka_tool consume insert_errors -c
 DROP TABLE insert_beside;

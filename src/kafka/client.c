@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -26,9 +24,6 @@
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
 #define ABORT_WAIT_MS 3000
-
-/* The number of the request in Kafka's protocol that has records, those of one partition. */
-#define PRODUCE_REQUEST 0
 
 /* Files of a client: its event file and the library's own, and those for each broker. */
 #define CLIENT_FILES 4
@@ -206,28 +201,6 @@ pass_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 		client->report(client->owner, message);
 }
 
-/* On a thread of the library: a request was written. */
-static rd_kafka_resp_err_t
-count_request(rd_kafka_t *rk, int socket, const char *broker, int32 broker_id, int16 key, int16 version,
-			  int32 number, size_t size, void *opaque)
-{
-	KafkaClient *client = opaque;
-
-	if (key == PRODUCE_REQUEST)
-	{
-		__atomic_add_fetch(&client->request_bytes, size, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&client->requests, 1, __ATOMIC_RELAXED);
-	}
-	return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-/* A handle is being made: has its requests counted. */
-static rd_kafka_resp_err_t
-watch_requests(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *reason, size_t size)
-{
-	return rd_kafka_interceptor_add_on_request_sent(rk, "kafka_fdw", count_request, opaque);
-}
-
 /* Sets one property; the library's own words about a secret are not repeated. */
 static void
 set_property(rd_kafka_conf_t *conf, const char *name, const char *value, bool secret)
@@ -314,10 +287,7 @@ make_conf(KafkaClient *client, const KafkaConfig *config)
 	rd_kafka_conf_set_error_cb(conf, remember_error);
 	rd_kafka_conf_set_log_cb(conf, drop_log);
 	if (client->kind == KAFKA_CLIENT_PRODUCER)
-	{
 		rd_kafka_conf_set_dr_msg_cb(conf, pass_report);
-		rd_kafka_conf_interceptor_add_on_new(conf, "kafka_fdw", watch_requests, client);
-	}
 	return conf;
 }
 
@@ -332,22 +302,6 @@ free_unborn(KafkaClient *client)
 	free(client->key);
 	free(client->servers);
 	free(client);
-}
-
-/* Makes the handle itself, with signals blocked as its threads inherit the mask. */
-static void
-make_handle(KafkaClient *client, rd_kafka_conf_t *conf, char *reason, size_t size)
-{
-	sigset_t	all,
-				old;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	client->rk = rd_kafka_new(client->kind == KAFKA_CLIENT_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
-							  conf, reason, size);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (client->rk == NULL)
-		rd_kafka_conf_destroy(conf);
 }
 
 /* Takes files for a client out of those that PostgreSQL leaves to others; false when they are used up. */
@@ -437,7 +391,9 @@ open_client(const KafkaConfig *config, const char *key)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("could not create a Kafka client: %m")));
 		conf = make_conf(client, config);
-		make_handle(client, conf, reason, sizeof(reason));
+		client->rk = client->kind == KAFKA_CLIENT_PRODUCER ?
+			kfdw_handle_create_producer(conf, &client->written, reason, sizeof(reason)) :
+			kfdw_handle_create_consumer(conf, reason, sizeof(reason));
 		if (client->rk == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),

@@ -10,6 +10,7 @@
 #define KFDW_CLIENT_H
 
 #include "kafka/config.h"
+#include "kafka/handle.h"
 #include "kafka/librdkafka.h"
 
 typedef struct KafkaClient
@@ -40,9 +41,7 @@ typedef struct KafkaClient
 	void		(*report) (void *owner, const rd_kafka_message_t *message);
 	void	   *owner;			/* NULL: reports are of no interest */
 
-	/* records that were written to brokers by threads of the library, since somebody looked */
-	uint64		requests;
-	uint64		request_bytes;
+	KafkaWritten written;		/* by a producer */
 
 	struct KafkaClient *next;	/* in the pool of idle clients */
 } KafkaClient;

@@ -37,10 +37,10 @@
 static void
 count_requests(KafkaSender *sender, int64 *counts)
 {
-	if (__atomic_load_n(&sender->client->requests, __ATOMIC_RELAXED) == 0)
+	if (__atomic_load_n(&sender->client->written.requests, __ATOMIC_RELAXED) == 0)
 		return;
-	counts[KAFKA_WRITING_BATCHES] += __atomic_exchange_n(&sender->client->requests, 0, __ATOMIC_RELAXED);
-	counts[KAFKA_WRITING_BYTES_SENT] += __atomic_exchange_n(&sender->client->request_bytes, 0, __ATOMIC_RELAXED);
+	counts[KAFKA_WRITING_BATCHES] += __atomic_exchange_n(&sender->client->written.requests, 0, __ATOMIC_RELAXED);
+	counts[KAFKA_WRITING_BYTES_SENT] += __atomic_exchange_n(&sender->client->written.bytes, 0, __ATOMIC_RELAXED);
 }
 
 /* The library's report on a record. */
