@@ -105,6 +105,15 @@ SHOW idle_in_transaction_session_timeout;
 COMMIT;
 RESET idle_in_transaction_session_timeout;
 
+-- A scan that is run again hands out the same, also where records of another partition would still find room.
+\! kafka_tool create-topic --replace limits_again 2
+\! printf '0|11111\n0|2222222222\n1|zz\n' | kafka_tool produce limits_again -P '|'
+CREATE FOREIGN TABLE limits_again (v text) SERVER limits_test
+  OPTIONS (topic 'limits_again', format 'text', group_id 'limits_again', max_poll_bytes '10');
+SELECT x, (SELECT string_agg(v, ',') FROM limits_again WHERE x > 0) FROM generate_series(1, 3) x;
+SELECT x, (SELECT string_agg(v, ',') FROM limits_again WHERE x > 0) FROM generate_series(1, 3) x;
+\! kafka_tool delete-topic limits_again
+
 -- Values that are none.
 ALTER FOREIGN TABLE limits_feed OPTIONS (ADD max_poll_bytes '0');
 ALTER FOREIGN TABLE limits_feed OPTIONS (SET max_partitions '0');

@@ -28,6 +28,7 @@ typedef struct KafkaGroupSource
 	int64		returned;		/* since reading began: records, bytes */
 	int64		returned_bytes;
 	bool		full;			/* it handed out as much as one read may */
+	bool		repeats;		/* since then: it hands out the same, and no more */
 	KafkaConsumed *consumed;	/* of the transaction */
 } KafkaGroupSource;
 
@@ -131,7 +132,8 @@ read_group(KafkaSource *base, const KafkaSourceFilter *filter)
 
 	if (source->scan == NULL)
 		open_group(source);
-	if (source->full)
+	source->repeats |= source->full;
+	if (source->repeats)
 		kfdw_choice_repeat(source->scan);
 	else
 		kfdw_choice_make(source->scan, source->fetch.consumer, filter ? &filter->partitions : NULL,
@@ -162,7 +164,8 @@ static bool
 read_next_partition(KafkaGroupSource *source)
 {
 	kfdw_consumption_finished(source->scan);
-	if (source->greed == KAFKA_TAKE_ALL || !kfdw_choice_extend(source->scan, source->fetch.consumer))
+	if (source->greed == KAFKA_TAKE_ALL || source->repeats ||
+		!kfdw_choice_extend(source->scan, source->fetch.consumer))
 		return false;
 	show_slices(source);
 	kfdw_fetch_start(&source->fetch, &source->scan->slices[source->scan->nslices - 1], 1);
