@@ -21,6 +21,7 @@ CREATE FOREIGN TABLE few (id int, raw text OPTIONS (metadata 'value'), _partitio
 CREATE FOREIGN TABLE feed (id int) SERVER parallel_test OPTIONS (topic 'parallel_few', group_id 'parallel');
 CREATE DOMAIN positive AS int CHECK (value > 0);
 CREATE FOREIGN TABLE checked (id positive) SERVER parallel_test OPTIONS (topic 'parallel_few');
+CREATE FOREIGN TABLE cautious (id money, raw text OPTIONS (metadata 'value')) SERVER parallel_test OPTIONS (topic 'parallel_few', on_error 'ignore');
 CREATE TABLE wide AS SELECT g AS id FROM generate_series(0, 999) g;
 ANALYZE wide;
 
@@ -33,6 +34,9 @@ SET max_parallel_workers_per_gather = 2;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM many;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM feed;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM checked;
+-- nor what takes a subtransaction for each record
+EXPLAIN (COSTS OFF) SELECT count(*) FROM cautious;
+SELECT count(*) FROM cautious;
 EXPLAIN (COSTS OFF) SELECT * FROM many LIMIT 10;
 
 -- Runs a query by several processes and by one, and says whether the answers are the same.

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
+#include "format/codec.h"
 #include "source/batch.h"
 
 /*
@@ -97,6 +98,22 @@ is_parallel_safe(Oid type)
 	return func_parallel(input) == PROPARALLEL_SAFE;
 }
 
+/* True when errors of records are caught, and it takes a subtransaction: older servers begin none beside workers. */
+static bool
+takes_subtransactions(Relation relation)
+{
+	TupleDesc	row = RelationGetDescr(relation);
+	KafkaColumns *columns;
+
+	if (!kfdw_options_catches_errors(RelationGetRelid(relation)))
+		return false;
+	columns = kfdw_columns_create(RelationGetRelid(relation), row, false, NULL);
+	for (int i = 0; i < row->natts; i++)
+		if (columns->column[i].attnum != 0 && kfdw_codec_guard_for(&columns->column[i]) == KAFKA_GUARD_SUBTRANSACTION)
+			return true;
+	return false;
+}
+
 /* Reading a topic moves nothing; a group has one reader, and the batch of a stream is this process'. */
 bool
 kafkaIsForeignScanParallelSafe(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
@@ -107,7 +124,7 @@ kafkaIsForeignScanParallelSafe(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry
 	if (kfdw_batch_bound(rte->relid) != NULL || kfdw_options_is_consuming(rte->relid))
 		return false;
 	relation = table_open(rte->relid, NoLock);
-	safe = are_parallel_safe(RelationGetDescr(relation));
+	safe = are_parallel_safe(RelationGetDescr(relation)) && !takes_subtransactions(relation);
 	table_close(relation, NoLock);
 	return safe;
 }

@@ -11,7 +11,6 @@
 #include "utils/typcache.h"
 
 #include "format/codec.h"
-#include "format/guard.h"
 #include "format/metadata.h"
 #include "format/settings.h"
 
@@ -55,17 +54,32 @@ typedef struct KafkaRow
 	bool	   *nulls;
 } KafkaRow;
 
-/* Prepares the conversion of a column by its type's functions, the checks of a domain among them. */
+/* True for a column that is converted by its type's functions, the checks of a domain among them. */
+static bool
+is_converted(const KafkaColumn *column)
+{
+	if (column->type != column->base_type)
+		return true;
+	return (column->in_value || column->kind == KAFKA_COLUMN_KEY) && column->epoch == NULL;
+}
+
+KafkaGuard
+kfdw_codec_guard_for(const KafkaColumn *column)
+{
+	if (!is_converted(column))
+		return KAFKA_GUARD_PLAIN;
+	return kfdw_settings_use(column->type, KAFKA_FROM_TEXT) >= KAFKA_SETTINGS_NAMES ?
+		KAFKA_GUARD_SUBTRANSACTION : kfdw_guard_for_input(column->type);
+}
+
+/* Prepares the conversion of a column. */
 static void
 add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
 {
-	if (!column->in_value && column->kind != KAFKA_COLUMN_KEY && column->type == column->base_type)
-		return;
-	if (column->epoch != NULL && column->type == column->base_type)
+	if (!is_converted(column))
 		return;
 	codec->decode_use = Max(codec->decode_use, kfdw_settings_use(column->type, KAFKA_FROM_TEXT));
-	codec->guard = Max(codec->guard, codec->decode_use >= KAFKA_SETTINGS_NAMES ?
-					   KAFKA_GUARD_SUBTRANSACTION : kfdw_guard_for_input(column->type));
+	codec->guard = Max(codec->guard, kfdw_codec_guard_for(column));
 	codec->encode_use = Max(codec->encode_use, kfdw_settings_use(column->type, KAFKA_TO_TEXT));
 }
 

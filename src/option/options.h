@@ -117,6 +117,9 @@ extern bool kfdw_options_is_topic_table(Oid relid);
 /* True when reading a topic table moves the position of a group. */
 extern bool kfdw_options_is_consuming(Oid relid);
 
+/* True when reading one gets over records that cannot be decoded. */
+extern bool kfdw_options_catches_errors(Oid relid);
+
 /* Any other relation is an error. */
 extern void kfdw_options_require_topic_table(Oid relid);
 

@@ -373,6 +373,22 @@ kfdw_options_is_consuming(Oid relid)
 	return false;
 }
 
+bool
+kfdw_options_catches_errors(Oid relid)
+{
+	ListCell   *cell;
+
+	foreach(cell, GetForeignTable(relid)->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (kfdw_option_find(option->defname, KAFKA_ON_TABLE) == KAFKA_OPT_ON_ERROR)
+			return kfdw_option_parse(&kfdw_option_table[KAFKA_OPT_ON_ERROR], defGetString(option)).number !=
+				KAFKA_ON_ERROR_STOP;
+	}
+	return false;
+}
+
 /* True when two clients have the same properties, whatever they are for. */
 static bool
 are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)
