@@ -126,6 +126,20 @@ CALL await_empty_outbox();
 DROP SERVER outbox_up CASCADE;
 SELECT server FROM kafka.stat_outbox WHERE server ~ 'down|up';
 
+-- A relay gets over options that it cannot work with.
+ALTER SERVER outbox OPTIONS (ADD max_request_size '100000000');
+DO $$
+BEGIN
+  FOR i IN 1 .. 3000 LOOP
+    EXIT WHEN EXISTS (SELECT FROM kafka.stat_outbox WHERE server = 'outbox' AND last_error ~ 'max_request_size');
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$;
+SELECT split_part(last_error, E'\n', 1) FROM kafka.stat_outbox WHERE server = 'outbox';
+ALTER SERVER outbox OPTIONS (DROP max_request_size);
+INSERT INTO outbox VALUES ('mended');
+SELECT await_outbox('outbox', 13) OFFSET 12;
+
 -- Records that are held when their server is renamed go along with it; when it is dropped, the transaction fails.
 CREATE SERVER outbox_held FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
 CREATE FOREIGN TABLE outbox_held (v text) SERVER outbox_held OPTIONS (topic 'outbox', format 'text', delivery 'outbox');
@@ -133,7 +147,7 @@ BEGIN;
 INSERT INTO outbox_held VALUES ('renamed');
 ALTER SERVER outbox_held RENAME TO outbox_moved;
 COMMIT;
-SELECT await_outbox('outbox', 13) OFFSET 12;
+SELECT await_outbox('outbox', 14) OFFSET 13;
 CALL await_empty_outbox();
 SELECT server FROM kafka.stat_outbox WHERE server ~ 'held|moved';
 BEGIN;

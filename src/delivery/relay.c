@@ -174,40 +174,42 @@ begin_watch(RelayWork *work)
 	MemoryContextRegisterResetCallback(GetMemoryChunkContext(work), &work->callback);
 }
 
-/* Reads what the relay needs; false when there is none any more. */
-static bool
-read_relay(RelayWork *work, int id)
+/* Reads the options of the server, and the newest tick, which all belong to the work. */
+static void
+read_options(RelayWork *work)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Oid			server;
 	char	   *name;
 
-	work->relay = kfdw_relays_get(id);
-	if (work->relay == NULL || kfdw_instance_state() != KAFKA_INSTANCE_OURS)
-		return false;
+	begin_transaction();
+	MemoryContextSwitchTo(GetMemoryChunkContext(work));
 	server = GetForeignServerByName(work->relay->server, false)->serverid;
 	work->options = kfdw_options_server(server, GetUserId());
 	begin_watch(work);
-	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, kfdw_instance_id(), id);
+	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, kfdw_instance_id(), work->relay->id);
 	work->group_id = name;
 	work->producer = kfdw_config_transactional(&work->options->producer, name, work->options->transaction_timeout_ms);
-	keep_tick(work, kfdw_outbox_get_tick(id));
-	return true;
+	keep_tick(work, kfdw_outbox_get_tick(work->relay->id));
+	commit_transaction(context);
 }
 
+/* Options are left to the first step: that they are wrong is something to get over. */
 static void *
 open_relay(const KafkaWorkerKey *key)
 {
 	MemoryContext context = CurrentMemoryContext;
 	RelayWork  *work = palloc0(sizeof(RelayWork));
-	bool		found;
+	bool		is_ours;
 
 	settle_settings();
 	work->tick_context = AllocSetContextCreate(context, "kafka_fdw tick", ALLOCSET_SMALL_SIZES);
 	begin_transaction();
 	MemoryContextSwitchTo(context);
-	found = read_relay(work, atoi(key->name));
+	work->relay = kfdw_relays_get(atoi(key->name));
+	is_ours = kfdw_instance_state() == KAFKA_INSTANCE_OURS;
 	commit_transaction(context);
-	return found ? work : NULL;
+	return work->relay != NULL && is_ours ? work : NULL;
 }
 
 static void
@@ -476,6 +478,8 @@ step(void *argument)
 	RelayWork  *work = argument;
 	List	   *rows;
 
+	if (work->options == NULL)
+		read_options(work);
 	if (work->watch.changed || work->watch.in_doubt)
 		return KAFKA_STEP_REOPEN;
 	if (!work->settled)
