@@ -78,10 +78,15 @@ take_offsets(const rd_kafka_topic_partition_list_t *list, KafkaGroupPosition *po
 				positions[p].offset = Max(list->elems[i].offset, -1);
 }
 
+/*
+ * The library crashes when a broker answers that it is not the group's coordinator any more,
+ * unless the client has a group itself.
+ */
 bool
 kfdw_group_ask(const KafkaConfig *config, const char *group_id, KafkaGroupPosition *positions, int count,
 			   bool must_tell)
 {
+	KafkaConfig member = kfdw_config_copy(config);
 	const rd_kafka_topic_partition_list_t *list = NULL;
 	rd_kafka_resp_err_t error;
 	KafkaAdmin *admin;
@@ -90,7 +95,8 @@ kfdw_group_ask(const KafkaConfig *config, const char *group_id, KafkaGroupPositi
 		positions[i].offset = -1;
 	if (count == 0)
 		return true;
-	admin = kfdw_admin_begin(config, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+	kfdw_config_set(&member, KAFKA_PROPERTY_GROUP_ID, group_id);
+	admin = kfdw_admin_begin(&member, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	error = ask_until_answered(admin, group_id, positions, count, &list);
 	if (error && must_tell)
 		report_error(admin->client, group_id, error);

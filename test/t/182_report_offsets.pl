@@ -101,5 +101,11 @@ $node->safe_psql('postgres', <<~"EOF");
 is_reported('stream', "0\t5\n1\t2", 'a stream is reported');
 becomes($node, 'postgres', "SELECT count(*) FROM target WHERE s = 'silent'", '7', 'another one has read as much');
 is(reported('silent'), '', 'and is not reported');
+
+# A coordinator that the client knows and that is none any more.
+is($session->run("SELECT count(*) FROM kafka.lag('told')"), '2', 'the coordinator is known');
+kafka_tool('delete-topic', '__consumer_offsets');
+is($session->run("SELECT count(*) FROM kafka.lag('told')"), '2', 'kafka.lag() finds the new one');
+like($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.offsets'), qr/^[1-9]/, 'no position depends on it');
 ok(!crashed($node), 'nothing crashed');
 done_testing();
