@@ -128,6 +128,8 @@ SELECT kafka.seek('feed_both', '-infinity'::timestamptz, partition => 1, topic =
 SELECT v FROM feed_both ORDER BY v;
 SELECT kafka.seek('feed_both', 'earliest', topic => 'seek_nowhere');
 SELECT kafka.seek('feed_both', partition => 1, next_offset => 0, topic => 'seek_other');
+SELECT kafka.seek('feed_both', partition => 0, next_offset => 2);
+SELECT kafka.seek('feed_both', partition => 0, next_offset => 2, topic => 'seek_other');
 CALL kafka.wait('feed_both', '0 s', NULL);
 \! printf 'z\n' | kafka_tool produce seek_other
 CALL kafka.wait('feed_both', '60 s', NULL);

@@ -134,11 +134,24 @@ find_committed(KafkaSeeker *seeker)
 			committed[i].offset;
 }
 
+/* An offset is one of a topic: partitions of that number in other topics have nothing to do with it. */
+static void
+check_topic_given(const KafkaTableOptions *options, const KafkaSeek *seek)
+{
+	if (seek->target == KAFKA_SEEK_OFFSET && seek->topic == NULL && options->selection.ntopics > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"next_offset\" needs a topic where several are read"),
+				 errdetail("These are: %s.", options->topic),
+				 errhint("Offsets of different topics have nothing to do with each other: give \"topic\" too.")));
+}
+
 KafkaSeeker *
 kfdw_seek_ask(const KafkaTableOptions *options, const KafkaSeek *seek)
 {
 	KafkaSeeker *seeker = palloc0(sizeof(KafkaSeeker));
 
+	check_topic_given(options, seek);
 	seeker->options = options;
 	seeker->seek = *seek;
 	seeker->consumer = kfdw_consumer_open(&options->consumer, &options->selection);
