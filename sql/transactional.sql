@@ -88,7 +88,13 @@ INSERT INTO transactional VALUES ('never');
 INSERT INTO transactional_2 VALUES ('never');
 COMMIT;
 INSERT INTO transactional_2 VALUES ('h');
+-- What is rolled back does not count.
+BEGIN;
+SAVEPOINT s;
+INSERT INTO transactional_2 VALUES ('never');
+ROLLBACK TO s;
 INSERT INTO transactional VALUES ('i');
+COMMIT;
 SELECT await_transactional('transactional', 9) OFFSET 6;
 
 -- Options that Kafka's transactions need.

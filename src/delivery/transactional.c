@@ -21,6 +21,7 @@
 /* Of this transaction, whose memory context frees them. */
 static KafkaRecordLog *held = NULL; /* NULL: nothing was inserted */
 static List *targets = NIL;
+static const KafkaTarget *first = NULL; /* of the first record that is held */
 static bool committed_in_kafka = false;
 
 /*
@@ -37,13 +38,17 @@ make_config(const KafkaTableOptions *options)
 	return kfdw_config_transactional(&options->producer, id, options->transaction_timeout_ms);
 }
 
-/* One Kafka transaction is one producer's. */
+static bool
+holds_records(void)
+{
+	return held != NULL && !kfdw_log_is_empty(held);
+}
+
+/* One Kafka transaction is one producer's.  What was rolled back to a savepoint does not count. */
 static void
 check_one_producer(const KafkaTarget *target)
 {
-	const KafkaTarget *first = linitial(targets);
-
-	if (strcmp(first->key, target->key) == 0)
+	if (!holds_records() || first == target || strcmp(first->key, target->key) == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -71,15 +76,14 @@ begin_table(const KafkaTableOptions *options, Oid userid)
 static void
 hold_record(KafkaDestination *destination, const KafkaRecord *record)
 {
+	const KafkaTarget *target = (KafkaTarget *) destination;
+
+	check_one_producer(target);
+	if (!holds_records())
+		first = target;
 	if (held == NULL)
 		held = kfdw_log_create();
 	kfdw_log_append(held, destination, record);
-}
-
-static bool
-holds_records(void)
-{
-	return held != NULL && !kfdw_log_is_empty(held);
 }
 
 /* A held record goes to its producer. */
@@ -93,8 +97,7 @@ send_record(void *target, const KafkaRecord *record)
 static void
 send_transaction(void)
 {
-	KafkaTarget *target = linitial(targets);
-	KafkaProducer *producer = kfdw_producer_get(&target->config);
+	KafkaProducer *producer = kfdw_producer_get(&first->config);
 
 	kfdw_transaction_begin(producer);
 	kfdw_log_replay(held, send_record);
@@ -123,6 +126,7 @@ end_transaction(bool committed)
 
 	held = NULL;
 	targets = NIL;
+	first = NULL;
 	committed_in_kafka = false;
 	if (lost)
 		ereport(WARNING,
