@@ -129,11 +129,23 @@ close_transactional(const KafkaSender *kept)
 		}
 }
 
+/* The sender for these settings; one that failed before it was given records makes way for another. */
+static KafkaSender *
+get_sender(const KafkaConfig *config)
+{
+	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
+
+	if (!sender->broken || sender->outstanding > 0 || ((ReportingSender *) sender)->failed > 0)
+		return sender;
+	kfdw_sender_destroy(&producers, sender);
+	return kfdw_sender_get(&producers, &reports, config);
+}
+
 KafkaProducer *
 kfdw_producer_get(const KafkaConfig *config)
 {
 	static bool exit_callback_registered = false;
-	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
+	KafkaSender *sender = get_sender(config);
 
 	if (config->transaction_timeout_ms > 0)
 		close_transactional(sender);

@@ -8,6 +8,9 @@ use KafkaSession;
 use Test::More;
 use Time::HiRes qw(sleep);
 
+need_own_broker();
+my $broker = KafkaFdw::Broker->shared;
+
 # Not preloaded, so that postgres_fdw can be loaded first: it then acts at COMMIT after kafka_fdw.
 my $node = new_cluster('main', conf => "shared_preload_libraries = ''\nrestart_after_crash = on\nfsync = off");
 my $topic = new_topic(1);
@@ -80,6 +83,22 @@ SKIP:
 	is_visible('one,two,three,four,five', 'what was cancelled in COMMIT is not seen');
 }
 
+# A broker that hangs, and answers again in the same transaction
+$broker->pause;
+$session->run("BEGIN; SAVEPOINT s; SET LOCAL statement_timeout = 300; INSERT INTO t VALUES ('never')");
+like($session->error, qr/statement timeout/, 'an INSERT that waits for the broker is cancelled');
+$broker->resume;
+$session->run("ROLLBACK TO s; INSERT INTO t VALUES ('six'); COMMIT");
+is($session->error, '', 'after a rollback to a savepoint the same transaction can write');
+ok(poll_until(sub { kafka_tool('consume', $topic, '-f', 'v') =~ /six$/ }, 60), 'which is visible');
+
 $session->close;
 $node->stop;
 done_testing();
+
+END
+{
+	my $exit = $?;
+	eval { $broker->resume } if $broker;
+	$? = $exit;
+}
