@@ -5,6 +5,7 @@ use warnings;
 
 use KafkaFdw;
 use KafkaSession;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -64,7 +65,7 @@ foreach my $round (1 .. 3)
 	  or die "nothing was sent\n";
 	kill('KILL', $session->pid);
 	$session->finish;
-	poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }, 60) or die "no server\n";
+	poll_until(sub { (() = slurp_file($node->logfile) =~ /ready to accept connections/g) == $round + 1 }, 60) or die "no server\n";
 	$session = KafkaSession->new($node);
 }
 $session->run("INSERT INTO t VALUES ('four')");
