@@ -40,6 +40,11 @@ static KafkaStatement resolve_statement = {
 	2, {INT4OID, TEXTOID}
 };
 
+static KafkaStatement resolved_statement = {
+	"UPDATE kafka.outbox_relays r SET resolution = NULL WHERE r.id OPERATOR(pg_catalog.=) $1",
+	1, {INT4OID}
+};
+
 static KafkaStatement delete_statement = {
 	"WITH t AS (DELETE FROM kafka.outbox_ticks t WHERE t.relay OPERATOR(pg_catalog.=) $1) "
 	"DELETE FROM kafka.outbox_relays r WHERE r.id OPERATOR(pg_catalog.=) $1",
@@ -167,11 +172,7 @@ kfdw_relays_resolve(int id, const char *resolution)
 {
 	Datum		values[] = {Int32GetDatum(id), resolution ? CStringGetTextDatum(resolution) : (Datum) 0};
 
-	KafkaCatalogScope scope;
-
-	kfdw_catalog_begin(&scope);
-	(void) kfdw_catalog_write(&resolve_statement, values, resolution ? "  " : " n");
-	kfdw_catalog_end(&scope);
+	(void) kfdw_catalog_change(resolution ? &resolve_statement : &resolved_statement, values);
 }
 
 void
