@@ -265,15 +265,19 @@ kfdw_positions_committed(const KafkaPartitionPosition *partition)
 	return partition->stored.exists ? partition->stored.next_offset : partition->from;
 }
 
-/* Also downwards: a position that was out of range and was set back. */
+/*
+ * Also downwards: a position that was out of range and was set back.  In another topic of
+ * the name that may lead to the same offset.
+ */
 static bool
 has_moved(const KafkaPositions *positions, int p)
 {
 	const KafkaPartitionPosition *partition = &positions->partitions[p];
+	int64		committed = kfdw_positions_committed(partition);
 
 	if (!partition->stored.exists && kfdw_positions_placing(positions, p) == KAFKA_PLACED)
 		return true;
-	return partition->claim == KAFKA_CLAIM_HELD && partition->next != kfdw_positions_committed(partition);
+	return partition->claim == KAFKA_CLAIM_HELD && (partition->next != committed || partition->from != committed);
 }
 
 bool
