@@ -25,6 +25,10 @@ SELECT v FROM feed WHERE v::int = 0;
 SELECT kafka.seek('feed', 'earliest');
 SELECT v FROM feed WHERE v::int = 0;
 TABLE stats;
+-- What a statement reads again counts once.
+SELECT kafka.seek('feed', 'earliest');
+SELECT count(*) FROM feed a JOIN feed b ON a.v <> b.v || 'x';
+TABLE stats;
 CREATE ROLE stat_consumers_user;
 SET ROLE stat_consumers_user;
 SELECT records FROM kafka.stat_consumers WHERE server = 'stat_consumers_test';

@@ -224,14 +224,16 @@ mark_progress(KafkaConsumption *consumption)
 	consumption->marks = mark;
 }
 
-void
+bool
 kfdw_consumption_delivered(KafkaConsumingScan *scan, int partition, int64 offset)
 {
 	int64	   *next = &scan->consumption->positions->partitions[partition].next;
+	bool		is_first = offset >= *next;
 
 	mark_progress(scan->consumption);
 	scan->next[partition] = Max(scan->next[partition], offset + 1);
 	*next = Max(*next, offset + 1);
+	return is_first;
 }
 
 /* Begins to collect what cannot be decoded. */

@@ -75,8 +75,8 @@ extern void kfdw_consumption_check_unread(const KafkaPositionKey *key, int32 num
 /* Partitions may have been taken: decides where their reading ends.  True when there were some. */
 extern bool kfdw_consumption_add_held(KafkaConsumption *consumption);
 
-/* A record was handed to the executor. */
-extern void kfdw_consumption_delivered(KafkaConsumingScan *scan, int partition, int64 offset);
+/* A record was handed to the executor; true when it is the first time in the statement. */
+extern bool kfdw_consumption_delivered(KafkaConsumingScan *scan, int partition, int64 offset);
 
 /* The record that was delivered last cannot be decoded: it becomes a dead letter when the positions are written. */
 extern void kfdw_consumption_set_aside(KafkaConsumingScan *scan, const KafkaRecord *record, const ErrorData *error);

@@ -186,8 +186,8 @@ next_record(KafkaSource *base)
 		record = kfdw_fetch_next(&source->fetch);
 	if (record == NULL || !count_record(source, record))
 		return NULL;
-	kfdw_consumption_delivered(source->scan, record->index, record->offset);
-	kfdw_consumed_add(source->consumed, record);
+	if (kfdw_consumption_delivered(source->scan, record->index, record->offset))
+		kfdw_consumed_add(source->consumed, record);
 	return record;
 }
 
