@@ -2,10 +2,15 @@
  * compat.h
  *	  Every difference between PostgreSQL versions, each with its reason.
  *
- * What needs headers of PostgreSQL is in compat.c.
+ * What needs other headers of PostgreSQL is in compat.c.
  */
 #ifndef KFDW_COMPAT_H
 #define KFDW_COMPAT_H
+
+/* 16 took what reads values of variable length out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 /* 18 has pg_noreturn, before a declaration, in place of pg_attribute_noreturn() behind it. */
 #if PG_VERSION_NUM < 180000

@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "format/convert.h"
 #include "format/epoch.h"
 #include "format/quick.h"
