@@ -197,16 +197,22 @@ kfdw_sender_ask_topic(KafkaSenderTopic *topic)
 	PG_END_TRY();
 }
 
+/* How long the library may be asked for a topic again. */
+static int
+renewal_timeout_ms(const KafkaSender *sender)
+{
+	return Min(RENEWAL_MS, Max(sender->delivery_timeout_ms / 4, 1));
+}
+
 void
 kfdw_sender_renew_topic(KafkaSenderTopic *topic)
 {
-	int			timeout_ms = Min(RENEWAL_MS, Max(topic->sender->delivery_timeout_ms / 4, 1));
-
 	if (topic->sender->silent)
 		return;
 	PG_TRY();
 	{
-		take_answer(topic, kfdw_topic_renew(topic->sender->client, topic->name, timeout_ms));
+		take_answer(topic, kfdw_topic_renew(topic->sender->client, topic->name,
+											 renewal_timeout_ms(topic->sender)));
 	}
 	PG_CATCH();
 	{
