@@ -8,13 +8,7 @@ use Test::More;
 
 my $node = new_cluster('main');
 
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag($node->safe_psql('postgres', $query), $node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
-	return;
-}
+sub query_becomes { return becomes($node, 'postgres', @_); }
 
 # one record for each partition, with its number
 sub fill
@@ -34,7 +28,7 @@ $node->safe_psql('postgres', <<~"EOF");
 	CREATE TABLE merged (n bigint GENERATED ALWAYS AS IDENTITY, id int, t text, p int, pid int DEFAULT pg_backend_pid());
 	SELECT kafka.create_stream('merged', 'INSERT INTO merged (id, t, p) SELECT id, t, p FROM merged_topic', workers => 2);
 	EOF
-becomes('SELECT count(*), count(DISTINCT pid) FROM merged', '5|2', 'both workers read');
+query_becomes('SELECT count(*), count(DISTINCT pid) FROM merged', '5|2', 'both workers read');
 is($node->safe_psql('postgres', "SELECT string_agg(ps, ' ' ORDER BY ps COLLATE \"C\") FROM (
 	SELECT string_agg(CASE t WHEN '$one' THEN 'a' ELSE 'b' END || p, ',' ORDER BY t = '$two', p) AS ps FROM merged GROUP BY pid) x"),
 	'a0,a2,b1 a1,b0', 'each its share of both topics');
@@ -43,16 +37,16 @@ is($node->safe_psql('postgres', "SELECT count(DISTINCT topic), count(*), min(nex
 kafka_tool('add-partitions', $one, 4);
 fill($one, 0, 3);
 $node->safe_psql('postgres', 'ALTER FOREIGN TABLE merged_topic OPTIONS (ADD fetch_min_bytes \'1\')');
-becomes('SELECT count(*), count(DISTINCT (t, p)) FROM merged', '9|6', 'a partition more in the first topic changes nothing in the second');
+query_becomes('SELECT count(*), count(DISTINCT (t, p)) FROM merged', '9|6', 'a partition more in the first topic changes nothing in the second');
 fill($two, 0, 1) for 1 .. 50;
-becomes("SELECT count(*) FILTER (WHERE t = '$two'), count(*) FROM merged", '102|109', 'what was read in each topic goes on');
+query_becomes("SELECT count(*) FILTER (WHERE t = '$two'), count(*) FROM merged", '102|109', 'what was read in each topic goes on');
 
 # Results come in the order of topic, partition and offset; a batch that fails tells the topics.
 $node->safe_psql('postgres', "SELECT kafka.pause_stream('merged'); TRUNCATE merged");
 fill($two, 0, 1);
 fill($one, 0, 3);
 $node->safe_psql('postgres', "ALTER TABLE merged ADD CHECK (id <> 3); SELECT kafka.resume_stream('merged')");
-becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'merged' AND state = 'failed' LIMIT 1", 'failed', 'a record that does not fit stops its worker');
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'merged' AND state = 'failed' LIMIT 1", 'failed', 'a record that does not fit stops its worker');
 like(slurp_file($node->logfile), qr/batch of \d+ records of topic "$one,$two": .*\b$one partition 3 offsets/, 'the log tells which records');
 
 # The partitions of a topic on two servers' behalf.
@@ -65,11 +59,11 @@ $node->safe_psql('postgres', <<~"EOF");
 	SELECT kafka.create_stream('low', 'INSERT INTO parts SELECT ''low'', id FROM low_topic', workers => 2);
 	SELECT kafka.create_stream('high', 'INSERT INTO parts SELECT ''high'', id FROM high_topic');
 	EOF
-becomes("SELECT string_agg(id::text, ',' ORDER BY id), count(DISTINCT pid) FROM parts", '0,2|2', 'each worker has a partition of those that are selected');
-becomes("SELECT state, last_error ~ 'has no partition 4' FROM kafka.stat_streams WHERE stream = 'high'", 'stalled|t',
+query_becomes("SELECT string_agg(id::text, ',' ORDER BY id), count(DISTINCT pid) FROM parts", '0,2|2', 'each worker has a partition of those that are selected');
+query_becomes("SELECT state, last_error ~ 'has no partition 4' FROM kafka.stat_streams WHERE stream = 'high'", 'stalled|t',
 	'a stream waits for a partition that is not there');
 kafka_tool('add-partitions', $shared, 6);
 fill($shared, 0, 5);
-becomes("SELECT string_agg(s || id, ',' ORDER BY s DESC, id) FROM parts", 'low0,low0,low2,low2,high3,high3,high4,high5', 'and reads it then');
+query_becomes("SELECT string_agg(s || id, ',' ORDER BY s DESC, id) FROM parts", 'low0,low0,low2,low2,high3,high3,high4,high5', 'and reads it then');
 
 done_testing();
