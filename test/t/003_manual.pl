@@ -1,0 +1,66 @@
+# The examples of README.md and of the manual's chapters run as they are written, one after the other: each document in a
+# database of its own, with what it takes for granted. Statements that are meant for one's own data fail as told here.
+use strict;
+use warnings;
+
+use File::Basename;
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $root = dirname(__FILE__) . '/../..';
+my $broker = KafkaFdw::Broker->new;
+my $servers = $broker->bootstrap;
+my $node = new_cluster('main', bootstrap_servers => $servers, extension => 0);
+
+my $events = PostgreSQL::Test::Utils::tempdir() . '/events.csv';
+append_to_file($events, "18,paid,18\n");
+chmod(0755, dirname($events));
+
+$broker->kafka_tool('create-topic', $_, 4)
+  foreach qw(orders order_events payments audit stock word-counts clicks payment_events customer_events page_views shopper_events shopper_rows
+  dbserver1.public.orders);
+$broker->kafka_tool('create-topic', 'orders_eu', 8);
+sub fill { return KafkaFdw::_run(join('', map { "$_\n" } @_[ 1 .. $#_ ]), 'kafka_tool', '-b', $servers, 'produce', $_[0], '-p', 2); }
+fill('orders', '{"id": 1, "customer_id": 101, "amount": 17.50}', '{"id": 3, "customer_id": 101, "amount": 4.25}');
+
+my $extension = 'CREATE EXTENSION kafka_fdw';
+my $server = "$extension; CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers')";
+my $customers = 'CREATE TABLE customers (id int PRIMARY KEY, name text)';
+
+# What a document takes for granted, and the errors that are expected
+my @documents = (
+	[ 'README.md' ],
+	[ 'doc/reading.md', '',
+		'consumer group "billing" has committed nothing in Kafka for topic "orders"',
+		'stream "enrich_orders" does not exist' ],
+	[ 'doc/writing.md', "$server; $customers; CREATE TABLE orders_table (id int, status text)" ],
+	[ 'doc/streams.md' ],
+	[ 'doc/change_data.md', $server ],
+	[ 'doc/administration.md', "$server; CREATE FOREIGN TABLE orders (id int) SERVER k OPTIONS (topic 'orders')" ]);
+
+foreach my $document (@documents)
+{
+	my ($file, $setup, @expected) = @$document;
+	my $database = basename($file, '.md');
+	my $sql = join("\n", slurp_file("$root/$file") =~ /^```sql\n(.*?)^```/msg);
+
+	$sql =~ s/localhost:9092/$servers/g;
+	$sql =~ s/\/tmp\/events\.csv/$events/g;
+	$sql =~ s/'10 s'/'0.1 s'/g;
+	$sql =~ s/replication_factor => 3/replication_factor => 1/g;
+	$node->safe_psql('postgres', "CREATE DATABASE \"$database\"");
+	$node->safe_psql($database, $setup) if $setup;
+	my ($status, $out, $err) = $node->psql($database, $sql, on_error_stop => 0);
+	my @errors = $err =~ /ERROR:  (.*)$/mg;
+	is_deeply(\@errors, \@expected, "the examples of $file") or diag($err);
+}
+
+my $enriched = "SELECT string_agg(order_id::text, ',' ORDER BY order_id) FROM enriched";
+becomes($node, 'README', $enriched, '1,3', 'the stream of README.md does its work');
+becomes($node, 'writing', 'SELECT sum(unsent) FROM kafka.stat_outbox', '0', 'so does the outbox');
+is($node->safe_psql('README', 'SELECT sum(amount) FROM invoices'), '21.75', 'and the consumer');
+
+$node->stop;
+$broker->stop;
+done_testing();
