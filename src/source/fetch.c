@@ -166,6 +166,12 @@ kfdw_fetch_next(KafkaFetch *fetch)
 }
 
 void
+kfdw_fetch_rest(KafkaFetch *fetch)
+{
+	kfdw_consumer_close(fetch->consumer);
+}
+
+void
 kfdw_fetch_close(KafkaFetch *fetch)
 {
 	if (fetch->consumer == NULL)

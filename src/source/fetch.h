@@ -41,6 +41,9 @@ extern void kfdw_fetch_leave(KafkaFetch *fetch);
 /* Waits for the next record; NULL at the end of all slices. */
 extern KafkaRecord *kfdw_fetch_next(KafkaFetch *fetch);
 
+/* Gives the client to others until something is read: what was asked for is known, and nothing is being read. */
+extern void kfdw_fetch_rest(KafkaFetch *fetch);
+
 /* Does nothing where it is not open. */
 extern void kfdw_fetch_close(KafkaFetch *fetch);
 

@@ -216,6 +216,7 @@ end_topic(KafkaSource *base)
 	kfdw_fetch_close(&((KafkaTopicSource *) base)->fetch);
 }
 
+/* The leader prepares all scans of a plan before the first is read: each rests until its turn comes. */
 static Size
 share_size(KafkaSource *base, int nmembers)
 {
@@ -223,6 +224,7 @@ share_size(KafkaSource *base, int nmembers)
 
 	if (source->outlook == NULL)
 		open_topic(source);
+	kfdw_fetch_rest(&source->fetch);
 	return kfdw_share_size(source->outlook, nmembers);
 }
 
@@ -236,6 +238,7 @@ share_topic(KafkaSource *base, const KafkaSourceFilter *filter, KafkaSharing *sh
 	source->member = (KafkaShareMember) {sharing->memory, 0, source->outlook->partitions};
 	source->npartitions = source->outlook->npartitions;
 	kfdw_share_set(sharing->memory, source->slices, choose_slices(source, filter));
+	kfdw_fetch_rest(&source->fetch);
 }
 
 static void

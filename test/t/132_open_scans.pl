@@ -42,9 +42,16 @@ is($session->error, '', 'tables are made');
 is($session->run('SELECT count(*) FROM t1'), 2, 'one is read');
 my $files = fds($pid);
 my $union = join(' UNION ALL ', map { "SELECT v FROM t$_" } 1 .. $tables);
+$session->run('SET max_parallel_workers_per_gather = 0');
 is($session->run("SELECT count(*), sum(v) FROM ($union) u", 120), 2 * $tables . '|' . 3 * $tables, "a union of $tables tables");
 is($session->error, '', 'without an error');
 cmp_ok(fds($pid), '<', $files + 30, 'needs the files of a few clients only');
+$session->run('RESET max_parallel_workers_per_gather; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0');
+like($session->run("EXPLAIN SELECT count(*), sum(v) FROM ($union) u"), qr/Parallel Append/, 'the union by several processes');
+is($session->run("SELECT count(*), sum(v) FROM ($union) u", 120), 2 * $tables . '|' . 3 * $tables, 'has the same');
+is($session->error, '', 'without an error');
+cmp_ok(fds($pid), '<', $files + 30, 'and needs no more files');
+$session->run('RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size');
 
 # scans that are not read to their end
 my $kilobytes = memory();
