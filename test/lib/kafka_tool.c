@@ -227,13 +227,17 @@ await_partitions(rd_kafka_t *rk, const char *name, int wanted)
 	fail("topic %s did not reach %d partitions", name, wanted);
 }
 
+/* From 2.4 on, the library would send to a topic that it was not asked for by name a second later. */
 static int
 existing_partitions(rd_kafka_t *rk, const char *name)
 {
 	int			n = partition_count(rk, name);
+	const rd_kafka_metadata_t *md;
 
 	if (n <= 0)
 		fail("unknown topic: %s", name);
+	check(rd_kafka_metadata(rk, 0, rd_kafka_topic_new(rk, name, NULL), &md, ADMIN_TIMEOUT_MS), bootstrap);
+	rd_kafka_metadata_destroy(md);
 	return n;
 }
 
