@@ -97,7 +97,7 @@ begin_table(const KafkaTableOptions *options, Oid userid)
 {
 	check_can_be_published(userid);
 	kfdw_options_keep_server(options->serverid);
-	kfdw_instance_ensure();
+	(void) kfdw_instance_check();
 	return &find_topic(options, userid)->destination;
 }
 
@@ -141,13 +141,18 @@ server_name(const OutboxTopic *topic)
 	return server->servername;
 }
 
-/* Finds the relay of a topic, and has it woken after the commit. */
+/*
+ * Finds the relay of a topic, and has it woken after the commit.  The first one of all makes the rows of database and relay,
+ * for which others wait: so not before the commit.
+ */
 static void
 find_relay(OutboxTopic *topic)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext old;
 	bool		created;
 
+	kfdw_instance_ensure();
+	old = MemoryContextSwitchTo(TopTransactionContext);
 	topic->relay = kfdw_relays_ensure(server_name(topic), topic->userid, &created);
 	stored_for = list_append_unique_int(stored_for, topic->relay);
 	if (created)

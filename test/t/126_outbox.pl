@@ -24,6 +24,17 @@ my $tables = <<~"EOF";
 	EOF
 $node->safe_psql('postgres', $tables);
 
+# The first transactions of a database do not wait for each other.
+my $early = new_topic(1);
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE early (v text) SERVER k OPTIONS (topic '$early', format 'text', delivery 'outbox')");
+my $first = KafkaSession->new($node);
+$first->run("BEGIN; INSERT INTO early VALUES ('withdrawn')");
+is($node->safe_psql('postgres', "SET lock_timeout = '20s'; INSERT INTO early VALUES ('second') RETURNING v"), 'second',
+	'who is first holds up nobody');
+$first->run('ROLLBACK');
+$first->close;
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE early');
+
 sub published
 {
 	my ($from, $expected, $name) = @_;
