@@ -490,7 +490,9 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	if (TimestampDifferenceExceeds(consumer->last_wait, before, NOT_WAITING_MS))
 		consumer->last_progress = before;
 	kfdw_client_wait(consumer->client, timeout_ms);
-	if (is_refused(consumer->client) || is_overdue(consumer))
+	if (is_refused(consumer->client))
+		kfdw_error_unreachable(consumer->client, kfdw_readers_blamed_topic(&consumer->readers, consumer->client->reason));
+	if (is_overdue(consumer))
 		kfdw_error_unreachable(consumer->client, kfdw_readers_awaited_topic(&consumer->readers));
 	consumer->last_wait = GetCurrentTimestamp();
 	if (TimestampDifferenceExceeds(before, consumer->last_wait, (int) Min(timeout_ms, 50)))

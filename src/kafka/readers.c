@@ -192,3 +192,17 @@ kfdw_readers_awaited_topic(const KafkaReaders *readers)
 			return readers->readers[i].topic;
 	return readers->topics[0].name;
 }
+
+/* An error of one partition reaches the client without its topic, but the library's words begin with "topic [partition]". */
+const char *
+kfdw_readers_blamed_topic(const KafkaReaders *readers, const char *reason)
+{
+	for (int t = 0; t < readers->ntopics; t++)
+	{
+		const char *name = readers->topics[t].name;
+
+		if (strncmp(reason, name, strlen(name)) == 0 && strncmp(reason + strlen(name), " [", 2) == 0)
+			return name;
+	}
+	return kfdw_readers_awaited_topic(readers);
+}

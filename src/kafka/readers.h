@@ -69,4 +69,7 @@ extern rd_kafka_topic_partition_list_t *kfdw_readers_list_active(const KafkaRead
 /* The name of a topic that is still read, to tell what is waited for. */
 extern const char *kfdw_readers_awaited_topic(const KafkaReaders *readers);
 
+/* The topic that the reason of a client's error is about; one that is awaited where it does not say. */
+extern const char *kfdw_readers_blamed_topic(const KafkaReaders *readers, const char *reason);
+
 #endif							/* KFDW_READERS_H */

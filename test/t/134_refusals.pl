@@ -35,6 +35,16 @@ $session->run('ROLLBACK; SELECT count(*) FROM t', 40);
 like($session->error, qr/HV00R: topic "$topic" does not exist/, 'and the next scan');
 cmp_ok($session->seconds, '<', 3, 'at once');
 
+my ($kept, $gone) = (new_topic(1), new_topic(1));
+kafka_tool('generate', $_, '-n', 100000, '-m', 'x' x 300) foreach $kept, $gone;
+$session->run("CREATE FOREIGN TABLE list (v text) SERVER k OPTIONS (topic '$kept,$gone', format 'text')");
+$session->run('BEGIN; DECLARE c CURSOR FOR SELECT v FROM list; MOVE 1 FROM c');
+is($session->error, '', 'a scan of two topics has begun');
+kafka_tool('delete-topic', $gone);
+$session->run('MOVE ALL FROM c', 40);
+like($session->error, qr/HV00R: topic "$gone" does not exist/, 'the error names the one that was deleted');
+$session->run('ROLLBACK');
+
 $session->run('SELECT * FROM tls', 40);
 like($session->error, qr/08001: Kafka at "\Q$servers\E" refused the connection.*HINT: .*security_protocol/s, 'a handshake that fails is a refusal');
 cmp_ok($session->seconds, '<', 8, 'at once');
