@@ -30,7 +30,15 @@ ALTER FOREIGN TABLE bad_records OPTIONS (SET on_error 'ignore');
 SELECT k, id, t, o, error FROM bad_records;
 SELECT count(*) FROM bad_records;
 SELECT o FROM bad_records;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT o FROM bad_records;
+CREATE FUNCTION bad_records_counts(query text, OUT records int, OUT errors int) LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  records := plan #>> '{0,Plan,Records Read}';
+  errors := plan #>> '{0,Plan,Decode Errors}';
+END $$;
+SELECT * FROM bad_records_counts('SELECT o FROM bad_records');
+DROP FUNCTION bad_records_counts;
 
 -- reject_limit: so many, and not one more.
 ALTER FOREIGN TABLE bad_records OPTIONS (ADD reject_limit '4');
