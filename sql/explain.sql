@@ -51,7 +51,7 @@ SELECT explain_rows('SELECT * FROM explain_all WHERE _offset >= 1');
 CREATE FUNCTION explain_properties(query text) RETURNS TABLE (key text, value text) LANGUAGE plpgsql AS $$
 DECLARE plan json;
 BEGIN
-  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT json) ' || query INTO plan;
   RETURN QUERY SELECT p.key, CASE p.key WHEN 'Broker Wait Time' THEN ((p.value #>> '{}')::float8 > 0)::text ELSE regexp_replace(p.value::text, '\s+', ' ', 'g') END
     FROM json_each(plan #> '{0,Plan}') p WHERE p.key ~ 'Kafka|Group|Pushed|Partitions|Ranges|Read|Fields|Broker';
 END $$;
