@@ -116,15 +116,13 @@ hold_record(KafkaDestination *destination, const KafkaRecord *record)
 
 	if (record->timestamp == KAFKA_NO_TIMESTAMP)
 		stamped.timestamp = (GetCurrentTimestamp() + UNIX_EPOCH_US) / 1000;
-	if (held == NULL)
-		held = kfdw_log_create();
-	kfdw_log_append(held, destination, &stamped);
+	kfdw_log_append(&held, destination, &stamped);
 }
 
 static bool
 holds_records(void)
 {
-	return held != NULL && !kfdw_log_is_empty(held);
+	return !kfdw_log_is_empty(held);
 }
 
 /* The name that the topic's server has now; this transaction may have renamed or dropped it. */
@@ -208,13 +206,10 @@ store_records(void)
 {
 	ListCell   *lc;
 
-	if (held == NULL)
-		return;
 	kfdw_log_replay(held, store_record);
 	foreach(lc, topics)
 		store_chunk(lfirst(lc));
-	kfdw_log_close(held);
-	held = NULL;
+	kfdw_log_close(&held);
 }
 
 /* What was not stored is forgotten; what was, the relays are told of. */
@@ -233,8 +228,7 @@ end_transaction(bool committed)
 static void
 end_subtransaction(int level, bool committed)
 {
-	if (held != NULL)
-		kfdw_log_end_subtransaction(held, level, committed);
+	kfdw_log_end_subtransaction(held, level, committed);
 }
 
 const KafkaDelivery kfdw_delivery_outbox = {

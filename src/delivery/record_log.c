@@ -46,8 +46,8 @@ struct KafkaRecordLog
 	int			marks_allocated;
 };
 
-KafkaRecordLog *
-kfdw_log_create(void)
+static KafkaRecordLog *
+create_log(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	KafkaRecordLog *log = palloc0(sizeof(KafkaRecordLog));
@@ -108,12 +108,14 @@ spill(KafkaRecordLog *log)
 }
 
 void
-kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record)
+kfdw_log_append(KafkaRecordLog **where, void *target, const KafkaRecord *record)
 {
+	KafkaRecordLog *log = *where != NULL ? *where : create_log();
 	StringInfo	out = &log->memory;
 	KafkaLogEntry entry = {0};
 	int			start;
 
+	*where = log;
 	mark_subtransaction(log);
 	if (log->memory.len > 0 &&
 		log->memory.len + record->key_len + record->value_len > (int64) Min(work_mem, MAX_MEMORY_KB) * 1024)
@@ -130,7 +132,7 @@ kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record)
 bool
 kfdw_log_is_empty(const KafkaRecordLog *log)
 {
-	return log_position(log) == 0;
+	return log == NULL || log_position(log) == 0;
 }
 
 /* Hands out one record from its bytes in the log. */
@@ -200,17 +202,18 @@ replay_memory(const KafkaRecordLog *log, KafkaLogTaker take)
 void
 kfdw_log_replay(KafkaRecordLog *log, KafkaLogTaker take)
 {
+	if (log == NULL)
+		return;
 	replay_file(log, take);
 	replay_memory(log, take);
 }
 
 void
-kfdw_log_close(KafkaRecordLog *log)
+kfdw_log_close(KafkaRecordLog **log)
 {
-	if (log->file != NULL)
-		BufFileClose(log->file);
-	log->file = NULL;
-	log->file_length = 0;
+	if (*log != NULL && (*log)->file != NULL)
+		BufFileClose((*log)->file);
+	*log = NULL;
 }
 
 /* Cuts the log at a position. */
@@ -232,7 +235,7 @@ kfdw_log_end_subtransaction(KafkaRecordLog *log, int level, bool committed)
 {
 	KafkaLogMark *mark;
 
-	if (log->nmarks == 0)
+	if (log == NULL || log->nmarks == 0)
 		return;
 	mark = &log->marks[log->nmarks - 1];
 	if (mark->level < level)

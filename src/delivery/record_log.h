@@ -13,10 +13,11 @@
 typedef struct KafkaRecordLog KafkaRecordLog;
 typedef void (*KafkaLogTaker) (void *target, const KafkaRecord *record);
 
-extern KafkaRecordLog *kfdw_log_create(void);
-
-/* Appends a copy of the record; where it is to go is a pointer that replay gives back. */
-extern void kfdw_log_append(KafkaRecordLog *log, void *target, const KafkaRecord *record);
+/*
+ * Appends a copy of the record; where it is to go is a pointer that replay gives back.
+ * Makes the log when there is none yet (NULL), which everywhere is as good as an empty one.
+ */
+extern void kfdw_log_append(KafkaRecordLog **log, void *target, const KafkaRecord *record);
 
 /* True when there is nothing in it, or nothing any more. */
 extern bool kfdw_log_is_empty(const KafkaRecordLog *log);
@@ -24,8 +25,8 @@ extern bool kfdw_log_is_empty(const KafkaRecordLog *log);
 /* Hands out all records in their order; each is valid until the function returns. */
 extern void kfdw_log_replay(KafkaRecordLog *log, KafkaLogTaker take);
 
-/* To be called before the transaction commits: closes the file, if there is one. */
-extern void kfdw_log_close(KafkaRecordLog *log);
+/* To be called before the transaction commits: closes the file, if there is one; then there is no log. */
+extern void kfdw_log_close(KafkaRecordLog **log);
 
 /*
  * A subtransaction of this nest level is over: what it appended becomes its parent's,

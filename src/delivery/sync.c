@@ -28,15 +28,13 @@ begin_table(const KafkaTableOptions *options, Oid userid)
 static void
 hold_record(KafkaDestination *destination, const KafkaRecord *record)
 {
-	if (held == NULL)
-		held = kfdw_log_create();
-	kfdw_log_append(held, destination, record);
+	kfdw_log_append(&held, destination, record);
 }
 
 static bool
 holds_records(void)
 {
-	return held != NULL && !kfdw_log_is_empty(held);
+	return !kfdw_log_is_empty(held);
 }
 
 /* A held record goes to its producer. */
@@ -50,12 +48,12 @@ send_record(void *target, const KafkaRecord *record)
 static void
 send_records(void)
 {
-	if (held == NULL)
-		return;
-	kfdw_log_replay(held, send_record);
-	kfdw_target_flush(targets);
-	kfdw_log_close(held);
-	held = NULL;
+	if (holds_records())
+	{
+		kfdw_log_replay(held, send_record);
+		kfdw_target_flush(targets);
+	}
+	kfdw_log_close(&held);
 }
 
 /* What was not sent is forgotten. */
@@ -70,8 +68,7 @@ end_transaction(bool committed)
 static void
 end_subtransaction(int level, bool committed)
 {
-	if (held != NULL)
-		kfdw_log_end_subtransaction(held, level, committed);
+	kfdw_log_end_subtransaction(held, level, committed);
 }
 
 const KafkaDelivery kfdw_delivery_sync = {

@@ -41,7 +41,7 @@ make_config(const KafkaTableOptions *options)
 static bool
 holds_records(void)
 {
-	return held != NULL && !kfdw_log_is_empty(held);
+	return !kfdw_log_is_empty(held);
 }
 
 /* One Kafka transaction is one producer's.  What was rolled back to a savepoint does not count. */
@@ -81,9 +81,7 @@ hold_record(KafkaDestination *destination, const KafkaRecord *record)
 	check_one_producer(target);
 	if (!holds_records())
 		first = target;
-	if (held == NULL)
-		held = kfdw_log_create();
-	kfdw_log_append(held, destination, record);
+	kfdw_log_append(&held, destination, record);
 }
 
 /* A held record goes to its producer. */
@@ -102,8 +100,7 @@ send_transaction(void)
 	kfdw_transaction_begin(producer);
 	kfdw_log_replay(held, send_record);
 	kfdw_target_flush(targets);
-	kfdw_log_close(held);
-	held = NULL;
+	kfdw_log_close(&held);
 	kfdw_transaction_commit(producer);
 	committed_in_kafka = true;
 }
@@ -113,9 +110,7 @@ send_records(void)
 {
 	if (holds_records())
 		send_transaction();
-	else if (held != NULL)
-		kfdw_log_close(held);
-	held = NULL;
+	kfdw_log_close(&held);
 }
 
 /* What was not sent is forgotten. */
@@ -137,8 +132,7 @@ end_transaction(bool committed)
 static void
 end_subtransaction(int level, bool committed)
 {
-	if (held != NULL)
-		kfdw_log_end_subtransaction(held, level, committed);
+	kfdw_log_end_subtransaction(held, level, committed);
 }
 
 const KafkaDelivery kfdw_delivery_transactional = {
