@@ -71,7 +71,7 @@ get_stream_options(const KafkaStream *stream)
 {
 	KafkaTableOptions *options = get_options(stream->source);
 
-	options->group_id = stream->name;
+	kfdw_options_set_group(options, stream->name);
 	return options;
 }
 

@@ -214,7 +214,7 @@ reset_stream(const char *name, const KafkaSeek *seek)
 	PreventCommandIfReadOnly("kafka.reset_stream()");
 	kfdw_options_require_topic_table(stream->source);
 	options = kfdw_options_table(stream->source, stream->owner);
-	options->group_id = stream->name;
+	kfdw_options_set_group(options, stream->name);
 	seeker = kfdw_seek_ask(options, seek);
 	stream = kfdw_stream_lock_own(name);
 	if (!TransactionIdEquals(stream->revision, revision))

@@ -15,6 +15,9 @@
 
 #define AWAIT_MS 100
 
+/* The longest that the library takes. */
+#define MAX_LIBRARY_TIMEOUT_MS (3600 * 1000)
+
 /* Lets go of everything that the library counts. */
 static void
 drop_library_objects(KafkaAdmin *admin)
@@ -46,14 +49,20 @@ abandon_admin(void *argument)
 	admin->client = NULL;
 }
 
-/* How long the library tries, and how long brokers may take to do what they are asked for. */
+/*
+ * How long the library tries, and how long brokers may take to do what they are asked for.
+ * A request to the coordinator of a group must not end in the library before its client
+ * does: the library would still answer it when the coordinator is found, and crash.
+ */
 static void
 set_timeouts(KafkaAdmin *admin, rd_kafka_admin_op_t operation)
 {
 	char		reason[256];
 	int			timeout_ms = admin->client->request_timeout_ms;
+	bool		of_group = operation == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
 
-	(void) rd_kafka_AdminOptions_set_request_timeout(admin->options, timeout_ms, reason, sizeof(reason));
+	(void) rd_kafka_AdminOptions_set_request_timeout(admin->options, of_group ? MAX_LIBRARY_TIMEOUT_MS : timeout_ms,
+													 reason, sizeof(reason));
 	if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_DELETETOPICS ||
 		operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
 		(void) rd_kafka_AdminOptions_set_operation_timeout(admin->options, timeout_ms, reason, sizeof(reason));
@@ -116,18 +125,6 @@ kfdw_admin_end(KafkaAdmin *admin)
 	kfdw_client_release(client);
 }
 
-/* The groups that an answer is about. */
-static const rd_kafka_group_result_t **
-get_groups(rd_kafka_event_t *answer, size_t *count)
-{
-	const rd_kafka_ListConsumerGroupOffsets_result_t *list = rd_kafka_event_ListConsumerGroupOffsets_result(answer);
-
-	if (list != NULL)
-		return rd_kafka_ListConsumerGroupOffsets_result_groups(list, count);
-	return rd_kafka_AlterConsumerGroupOffsets_result_groups(rd_kafka_event_AlterConsumerGroupOffsets_result(answer),
-															count);
-}
-
 rd_kafka_resp_err_t
 kfdw_admin_group_error(rd_kafka_event_t *answer, const rd_kafka_topic_partition_list_t **offsets)
 {
@@ -136,7 +133,8 @@ kfdw_admin_group_error(rd_kafka_event_t *answer, const rd_kafka_topic_partition_
 
 	if (rd_kafka_event_error(answer))
 		return rd_kafka_event_error(answer);
-	groups = get_groups(answer, &count);
+	groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(answer),
+															 &count);
 	if (count != 1)
 		return RD_KAFKA_RESP_ERR__BAD_MSG;
 	if (rd_kafka_group_result_error(groups[0]) != NULL)

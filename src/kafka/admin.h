@@ -30,7 +30,7 @@ extern void kfdw_admin_end(KafkaAdmin *admin);
 
 /*
  * What an answer about the offsets of one group says: an error of the request, the group or
- * a partition, else *offsets.  May be called on a thread.
+ * a partition, else *offsets.
  */
 extern rd_kafka_resp_err_t kfdw_admin_group_error(rd_kafka_event_t *answer,
 												  const rd_kafka_topic_partition_list_t **offsets);

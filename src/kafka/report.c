@@ -14,7 +14,6 @@
 
 #include "storage/ipc.h"
 
-#include "kafka/admin.h"
 #include "kafka/call.h"
 #include "kafka/client.h"
 #include "kafka/fault.h"
@@ -30,14 +29,13 @@
 
 struct KafkaReporter
 {
-	KafkaClient *client;
-	char	   *group_id;
+	KafkaClient *client;		/* one client has one group */
 };
 
 /* What is to be reported of a group. */
 typedef struct KafkaReport
 {
-	KafkaReporter reporter;
+	KafkaClient *client;
 	rd_kafka_topic_partition_list_t *positions;
 	struct KafkaReport *next;
 } KafkaReport;
@@ -50,24 +48,11 @@ static KafkaReport *reports = NULL;
 static bool thread_runs = false;
 static bool process_ends = false;
 
-/* Keeps a client and the name of a group; false without memory. */
-static bool
-init_reporter(KafkaReporter *reporter, KafkaClient *client, const char *group_id)
-{
-	reporter->group_id = strdup(group_id);
-	if (reporter->group_id == NULL)
-		return false;
-	reporter->client = client;
-	kfdw_client_hold(client);
-	return true;
-}
-
 /* Frees a report; on the thread, as the client may be the last one's to destroy. */
 static void
 free_report(KafkaReport *report)
 {
-	kfdw_client_let_go(report->reporter.client);
-	free(report->reporter.group_id);
+	kfdw_client_let_go(report->client);
 	rd_kafka_topic_partition_list_destroy(report->positions);
 	free(report);
 }
@@ -89,61 +74,46 @@ wait_for_change(int timeout_ms)
 	return pthread_cond_timedwait(&changed, &mutex, &until) == 0;
 }
 
-/* What an answer says; none is no reason to ask again. */
-static bool
-is_passing(rd_kafka_event_t *answer)
-{
-	const rd_kafka_topic_partition_list_t *offsets;
-	rd_kafka_resp_err_t error = answer == NULL ? RD_KAFKA_RESP_ERR_NO_ERROR : kfdw_admin_group_error(answer, &offsets);
-
-	return error && kfdw_fault_course(error) == KAFKA_PASSES;
-}
-
-/* Makes one attempt; true when it is worth another one. */
+/*
+ * Makes one attempt; true when it is worth another one, which an answer that does not come is
+ * not.  This is what a consumer's commit does that is no member of its group.
+ */
 static bool
 try_to_report(const KafkaReport *report)
 {
-	rd_kafka_t *rk = report->reporter.client->rk;
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
-	rd_kafka_AlterConsumerGroupOffsets_t *request =
-		rd_kafka_AlterConsumerGroupOffsets_new(report->reporter.group_id, report->positions);
-	rd_kafka_event_t *answer;
-	bool		again;
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(report->client->rk);
+	rd_kafka_resp_err_t error = rd_kafka_commit_queue(report->client->rk, report->positions, queue, NULL, NULL);
+	rd_kafka_event_t *answer = error ? NULL : rd_kafka_queue_poll(queue, ANSWER_MS);
 
-	(void) rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, NULL, 0);
-	rd_kafka_AlterConsumerGroupOffsets(rk, &request, 1, options, queue);
-	answer = rd_kafka_queue_poll(queue, ANSWER_MS);
-	again = is_passing(answer);
 	if (answer != NULL)
+	{
+		error = rd_kafka_event_error(answer);
 		rd_kafka_event_destroy(answer);
-	rd_kafka_AlterConsumerGroupOffsets_destroy(request);
-	rd_kafka_AdminOptions_destroy(options);
+	}
 	rd_kafka_queue_destroy(queue);
-	return again;
+	return error && kfdw_fault_course(error) == KAFKA_PASSES;
 }
 
-/* The report of a reporter's group that waits, NULL when there is none.  Under the mutex. */
+/* The report of a client's group that waits, NULL when there is none.  Under the mutex. */
 static KafkaReport *
-find_report(const KafkaReporter *reporter)
+find_report(const KafkaClient *client)
 {
 	for (KafkaReport *report = reports; report != NULL; report = report->next)
-		if (report->reporter.client == reporter->client && strcmp(report->reporter.group_id, reporter->group_id) == 0)
+		if (report->client == client)
 			return report;
 	return NULL;
 }
 
 /* A new one, empty; NULL without memory.  Under the mutex. */
 static KafkaReport *
-add_report(const KafkaReporter *reporter)
+add_report(KafkaClient *client)
 {
 	KafkaReport *report = calloc(1, sizeof(KafkaReport));
 
-	if (report == NULL || !init_reporter(&report->reporter, reporter->client, reporter->group_id))
-	{
-		free(report);
+	if (report == NULL)
 		return NULL;
-	}
+	report->client = client;
+	kfdw_client_hold(client);
 	report->positions = rd_kafka_topic_partition_list_new(8);
 	report->next = reports;
 	reports = report;
@@ -160,7 +130,7 @@ send_report(const KafkaReport *report)
 
 		pthread_mutex_lock(&mutex);
 		(void) wait_for_change(PAUSE_MS);
-		is_outdated = find_report(&report->reporter) != NULL || process_ends;
+		is_outdated = find_report(report->client) != NULL || process_ends;
 		pthread_mutex_unlock(&mutex);
 		if (is_outdated)
 			return;
@@ -232,7 +202,7 @@ finish_at_exit(int code, Datum argument)
 }
 
 KafkaReporter *
-kfdw_reporter_create(KafkaConsumer *consumer, const char *group_id)
+kfdw_reporter_create(KafkaConsumer *consumer)
 {
 	static bool exit_callback_registered = false;
 	KafkaReporter *reporter = malloc(sizeof(KafkaReporter));
@@ -240,11 +210,10 @@ kfdw_reporter_create(KafkaConsumer *consumer, const char *group_id)
 	if (!exit_callback_registered)
 		on_proc_exit(finish_at_exit, 0);
 	exit_callback_registered = true;
-	if (reporter == NULL || !init_reporter(reporter, kfdw_consumer_client(consumer), group_id))
-	{
-		free(reporter);
+	if (reporter == NULL)
 		return NULL;
-	}
+	reporter->client = kfdw_consumer_client(consumer);
+	kfdw_client_hold(reporter->client);
 	return reporter;
 }
 
@@ -256,9 +225,9 @@ kfdw_reporter_send(const KafkaReporter *reporter, const KafkaGroupPosition *posi
 	if (reporter == NULL || count == 0)
 		return;
 	pthread_mutex_lock(&mutex);
-	report = find_report(reporter);
+	report = find_report(reporter->client);
 	if (report == NULL)
-		report = add_report(reporter);
+		report = add_report(reporter->client);
 	for (int i = 0; report != NULL && i < count; i++)
 	{
 		rd_kafka_topic_partition_list_del(report->positions, positions[i].topic, positions[i].partition);
@@ -277,6 +246,5 @@ kfdw_reporter_free(KafkaReporter *reporter)
 	if (reporter == NULL)
 		return;
 	kfdw_client_let_go_soon(reporter->client);
-	free(reporter->group_id);
 	free(reporter);
 }

@@ -11,11 +11,11 @@
 #include "kafka/consumer.h"
 #include "kafka/group.h"
 
-/* What reports are sent by: the client of a consumer, which is kept until it is let go of. */
+/* What reports are sent by: a client that has a group, which is kept until it is let go of. */
 typedef struct KafkaReporter KafkaReporter;
 
-/* NULL without memory: then nothing is reported. */
-extern KafkaReporter *kfdw_reporter_create(KafkaConsumer *consumer, const char *group_id);
+/* By the client of a consumer, for its group.  NULL without memory: then nothing is reported. */
+extern KafkaReporter *kfdw_reporter_create(KafkaConsumer *consumer);
 
 /*
  * Reports positions, now or a moment later; of the same partition only the last one counts.

@@ -93,6 +93,9 @@ typedef struct KafkaTableOptions
 extern KafkaServerOptions *kfdw_options_server(Oid serverid, Oid userid);
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
 
+/* Lets them consume for a group; where its positions are reported, by a client that may commit for it. */
+extern void kfdw_options_set_group(KafkaTableOptions *options, const char *group_id);
+
 /*
  * False when reading them again would give others.  It may have to: then it needs a
  * transaction, and starts one where there is none.

@@ -297,7 +297,6 @@ kfdw_options_table(Oid relid, Oid userid)
 	read_selection(result, settings);
 	read_format(&result->format, settings);
 
-	result->group_id = settings[KAFKA_OPT_GROUP_ID].text;
 	result->auto_offset_reset = settings[KAFKA_OPT_AUTO_OFFSET_RESET].number;
 	result->on_offset_out_of_range = settings[KAFKA_OPT_ON_OFFSET_OUT_OF_RANGE].number;
 	result->max_poll_records = settings[KAFKA_OPT_MAX_POLL_RECORDS].number;
@@ -309,7 +308,7 @@ kfdw_options_table(Oid relid, Oid userid)
 
 	/* an application may use the group of a table, but not of a stream, which reads a table without one */
 	result->report_offsets = settings[KAFKA_OPT_REPORT_OFFSETS].given ?
-		settings[KAFKA_OPT_REPORT_OFFSETS].number : result->group_id == NULL;
+		settings[KAFKA_OPT_REPORT_OFFSETS].number : settings[KAFKA_OPT_GROUP_ID].text == NULL;
 
 	result->delivery = settings[KAFKA_OPT_DELIVERY].text;
 	result->max_request_size = settings[KAFKA_OPT_MAX_REQUEST_SIZE].number;
@@ -323,7 +322,16 @@ kfdw_options_table(Oid relid, Oid userid)
 	build_config(&result->producer, KAFKA_WRITING, settings);
 	result->consumer.origins = result->producer.origins = server_origins(server->serverid, userid);
 	result->consumer.lost_records = lost_records_of(result->on_offset_out_of_range);
+	kfdw_options_set_group(result, settings[KAFKA_OPT_GROUP_ID].text);
 	return result;
+}
+
+void
+kfdw_options_set_group(KafkaTableOptions *options, const char *group_id)
+{
+	options->group_id = group_id;
+	if (group_id != NULL && options->report_offsets)
+		kfdw_config_set(&options->consumer, KAFKA_PROPERTY_GROUP_ID, group_id);
 }
 
 /*
@@ -399,7 +407,7 @@ are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)
 	return kfdw_config_equal(&same, right);
 }
 
-/* True when a table's options are those that were read before; a stream sets their group. */
+/* True when a table's options are those that were read before. */
 static bool
 are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 {
@@ -414,6 +422,16 @@ are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 		are_equal_configs(&left->producer, &right->producer);
 }
 
+/* Those of a table as they are now, for the group that a stream may have set. */
+static KafkaTableOptions *
+read_for_group(const KafkaTableOptions *options)
+{
+	KafkaTableOptions *current = kfdw_options_table(options->relid, options->userid);
+
+	kfdw_options_set_group(current, options->group_id);
+	return current;
+}
+
 /* Reads a table's options again, and compares them. */
 static bool
 read_again(const KafkaTableOptions *options)
@@ -421,7 +439,7 @@ read_again(const KafkaTableOptions *options)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw options", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	bool		equal = kfdw_options_is_topic_table(options->relid) &&
-		are_equal(options, kfdw_options_table(options->relid, options->userid));
+		are_equal(options, read_for_group(options));
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -42,7 +42,7 @@ kfdw_report_at_commit(const KafkaTableOptions *options, KafkaConsumer *consumer)
 	report = MemoryContextAllocZero(TopTransactionContext, sizeof(GroupReport));
 	report->serverid = options->serverid;
 	report->group_id = MemoryContextStrdup(TopTransactionContext, options->group_id);
-	report->reporter = kfdw_reporter_create(consumer, options->group_id);
+	report->reporter = kfdw_reporter_create(consumer);
 	report->next = reports;
 	reports = report;
 }

@@ -37,7 +37,7 @@ read_definition(KafkaAssignment *assignment, const char *name)
 					 errmsg("the source of stream \"%s\" does not exist", name),
 					 errhint("Drop the stream, or create the table and set the column \"source\" of kafka.streams to it.")));
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
-		assignment->options->group_id = assignment->stream->name;
+		kfdw_options_set_group(assignment->options, assignment->stream->name);
 		assignment->options->consumer.kind = KAFKA_CLIENT_STREAM;
 	}
 	MemoryContextSwitchTo(old);
@@ -178,7 +178,7 @@ kfdw_assignment_open(const char *name, int worker)
 	assignment->callback.arg = assignment;
 	MemoryContextRegisterResetCallback(assignment->context, &assignment->callback);
 	if (assignment->options->report_offsets)
-		assignment->reporter = kfdw_reporter_create(assignment->consumer, assignment->stream->name);
+		assignment->reporter = kfdw_reporter_create(assignment->consumer);
 	kfdw_assignment_report(assignment);
 	return assignment;
 }
