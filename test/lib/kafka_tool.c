@@ -480,6 +480,22 @@ group_client(const char *group)
 	return client(RD_KAFKA_CONSUMER, conf);
 }
 
+/* A coordinator may just be made or move: it is asked again for a while. */
+static rd_kafka_resp_err_t
+ask_committed(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_resp_err_t err;
+
+	for (int waited_ms = 0;; waited_ms += 100)
+	{
+		err = rd_kafka_committed(rk, list, ADMIN_TIMEOUT_MS);
+		if ((err != RD_KAFKA_RESP_ERR_NOT_COORDINATOR && err != RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE &&
+			 err != RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS) || waited_ms >= ADMIN_TIMEOUT_MS)
+			return err;
+		usleep(100 * 1000);
+	}
+}
+
 static void
 group_offsets(char **argv)
 {
@@ -490,7 +506,7 @@ group_offsets(char **argv)
 
 	for (int p = 0; p < n; p++)
 		rd_kafka_topic_partition_list_add(list, name, p);
-	check(rd_kafka_committed(rk, list, ADMIN_TIMEOUT_MS), argv[0]);
+	check(ask_committed(rk, list), argv[0]);
 	for (int p = 0; p < n; p++)
 		if (list->elems[p].offset >= 0)
 			printf("%d\t%" PRId64 "\n", p, list->elems[p].offset);
