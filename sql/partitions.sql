@@ -9,9 +9,11 @@ CREATE SERVER partitions_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_
 CREATE FOREIGN TABLE some_partitions (v text, p int OPTIONS (metadata 'partition'))
   SERVER partitions_test OPTIONS (topic 'some_partitions', format 'text', partitions '0-2,4');
 CREATE FUNCTION some_partitions_with(partitions text) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE result text[];
 BEGIN
   EXECUTE format('ALTER FOREIGN TABLE some_partitions OPTIONS (SET partitions %L)', partitions);
-  RETURN array_agg(v ORDER BY v) FROM some_partitions;
+  EXECUTE 'SELECT array_agg(v ORDER BY v) FROM some_partitions' INTO result;
+  RETURN result;
 END $$;
 SELECT v FROM some_partitions ORDER BY v;
 SELECT v FROM some_partitions WHERE p >= 2 ORDER BY v;
