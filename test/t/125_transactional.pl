@@ -12,12 +12,13 @@ use Time::HiRes qw(sleep);
 need_own_broker();
 my $broker = KafkaFdw::Broker->shared;
 
+# A request for each record, so that there is time to disturb a transaction that sends many.
 # Not preloaded, so that postgres_fdw can be loaded first: it then acts at COMMIT after kafka_fdw.
 my $node = new_cluster('main', conf => "shared_preload_libraries = ''\nrestart_after_crash = on\nfsync = off");
 my $topic = new_topic(1);
 my ($host, $port) = ($node->host, $node->port);
 $node->safe_psql('postgres', <<~"EOF");
-	CREATE FOREIGN TABLE t (v text) SERVER k OPTIONS (topic '$topic', format 'text', delivery 'transactional');
+	CREATE FOREIGN TABLE t (v text) SERVER k OPTIONS (topic '$topic', format 'text', delivery 'transactional', batch_size '1');
 	CREATE TABLE far (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);
 	CREATE EXTENSION postgres_fdw;
 	CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname 'postgres');
