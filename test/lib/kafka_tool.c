@@ -227,13 +227,21 @@ await_partitions(rd_kafka_t *rk, const char *name, int wanted)
 	fail("topic %s did not reach %d partitions", name, wanted);
 }
 
-/* From 2.4 on, the library would send to a topic that it was not asked for by name a second later. */
+/*
+ * A broker that has just started may not know a topic, or its leaders, for a moment.  From 2.4
+ * on, the library would send to a topic that it was not asked for by name a second later.
+ */
 static int
 existing_partitions(rd_kafka_t *rk, const char *name)
 {
 	int			n = partition_count(rk, name);
 	const rd_kafka_metadata_t *md;
 
+	for (int i = 0; n <= 0 && i < 100; i++)
+	{
+		nap_ms(20);
+		n = partition_count(rk, name);
+	}
 	if (n <= 0)
 		fail("unknown topic: %s", name);
 	check(rd_kafka_metadata(rk, 0, rd_kafka_topic_new(rk, name, NULL), &md, ADMIN_TIMEOUT_MS), bootstrap);
