@@ -389,7 +389,7 @@ publish(RelayWork *work, List *rows)
 	.lag = -1,.newest_record = -1};
 	List	   *refused = NIL;
 
-	kfdw_frame_run(-1);
+	kfdw_frame_run(0, -1);
 	if (!kfdw_tick_publish(records, &work->producer, &position, is_patient(), &refused))
 	{
 		set_aside(work, records, refused);

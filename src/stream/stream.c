@@ -173,7 +173,7 @@ run_batch(StreamWork *work)
 	};
 	KafkaTrialResult result;
 
-	kfdw_frame_run(kfdw_assignment_lag(assignment));
+	kfdw_frame_run(assignment->npartitions, kfdw_assignment_lag(assignment));
 	kfdw_consumer_is_busy(assignment->consumer, kfdw_assignment_done(assignment));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(assignment))

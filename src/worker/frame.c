@@ -76,9 +76,9 @@ kfdw_frame_enter(KafkaWorkerState state)
 }
 
 void
-kfdw_frame_run(int64 lag)
+kfdw_frame_run(int partitions, int64 lag)
 {
-	kfdw_own_slot_run(lag);
+	kfdw_own_slot_run(partitions, lag);
 	pgstat_report_activity(STATE_RUNNING, activity);
 }
 

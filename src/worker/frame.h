@@ -11,8 +11,8 @@
 /* Shows a state in which nothing runs, in the slot and in pg_stat_activity. */
 extern void kfdw_frame_enter(KafkaWorkerState state);
 
-/* Shows that a piece of work begins, and how many records the worker is behind until it is done. */
-extern void kfdw_frame_run(int64 lag);
+/* Shows that a piece of work begins, on how many partitions, and how many records the worker is behind until it is done. */
+extern void kfdw_frame_run(int partitions, int64 lag);
 
 /* Before an error is raised: it is about this record. */
 extern void kfdw_frame_blame(const KafkaRecord *record);

@@ -94,11 +94,12 @@ kfdw_own_slot_enter(KafkaWorkerState state)
 }
 
 void
-kfdw_own_slot_run(int64 lag)
+kfdw_own_slot_run(int partitions, int64 lag)
 {
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	if (TransactionIdEquals(my_slot->revision, my_revision))
 		kfdw_slot_set_state(my_slot, KAFKA_STATE_RUNNING);
+	my_slot->stats.partitions = partitions;
 	my_slot->stats.lag = lag;
 	my_slot->blame.topic[0] = '\0';
 	LWLockRelease(kfdw_shared->lock);

@@ -27,8 +27,8 @@ extern bool kfdw_own_slot_follow(TransactionId *revision);
 /* Shows a state, unless what is wanted has changed since the worker looked. */
 extern void kfdw_own_slot_enter(KafkaWorkerState state);
 
-/* Shows that it runs, and how many records it is behind until that is done. */
-extern void kfdw_own_slot_run(int64 lag);
+/* Shows that it runs, on how many partitions, and how many records it is behind until that is done. */
+extern void kfdw_own_slot_run(int partitions, int64 lag);
 
 /* The record at which it is about to fail. */
 extern void kfdw_own_slot_blame(const KafkaRecord *record);
