@@ -60,15 +60,14 @@ kfdw_groups_get(const char *server, const char *group_id)
 	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id)};
 	KafkaGroup	group;
 	KafkaCatalogScope scope;
-	HeapTuple	row;
-	bool		isnull;
+	KafkaRow	row;
 
 	kfdw_catalog_begin(&scope);
 	(void) kfdw_catalog_read(&get_statement, values, NULL);
-	row = SPI_tuptable->vals[0];
-	group.is_stream = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-	group.exists = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
-	group.owner = kfdw_roles_existing(DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &isnull)));
+	row = kfdw_catalog_row(0);
+	group.is_stream = kfdw_row_bool(&row);
+	group.exists = kfdw_row_bool(&row);
+	group.owner = kfdw_roles_existing(kfdw_row_oid(&row));
 	kfdw_catalog_end(&scope);
 	return group;
 }

@@ -50,18 +50,16 @@ read_state(bool *is_final)
 	KafkaInstanceState state = KAFKA_INSTANCE_NONE;
 	KafkaCatalogScope scope;
 	Datum		values[2];
-	bool		isnull;
 
 	*is_final = false;
 	kfdw_catalog_begin(&scope);
 	fill_identity(values);
 	if (kfdw_catalog_read(&read_statement, values, NULL) > 0)
 	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
+		KafkaRow	row = kfdw_catalog_row(0);
 
-		state = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull)) ? KAFKA_INSTANCE_OURS : KAFKA_INSTANCE_FOREIGN;
-		*is_final = !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(SPI_getbinval(row, desc, 2, &isnull)));
+		state = kfdw_row_bool(&row) ? KAFKA_INSTANCE_OURS : KAFKA_INSTANCE_FOREIGN;
+		*is_final = !TransactionIdIsCurrentTransactionId(kfdw_row_xid(&row));
 	}
 	kfdw_catalog_end(&scope);
 	return state;

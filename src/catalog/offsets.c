@@ -73,37 +73,33 @@ static KafkaStatement rename_server_statement = {
 	2, {TEXTOID, TEXTOID}
 };
 
-/* A column of an SPI row as text, NULL where it is NULL. */
-static char *
-row_text(HeapTuple row, int column)
+/* Where a row is; a column of its own. */
+static ItemPointerData
+row_tid(KafkaRow *row)
 {
-	return SPI_getvalue(row, SPI_tuptable->tupdesc, column);
+	return *(ItemPointer) DatumGetPointer(kfdw_row_value(row));
 }
 
-/* A bigint column, which is not NULL, of an SPI row. */
-static int64
-row_int64(HeapTuple row, int column)
-{
-	bool		isnull;
-
-	return DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull));
-}
-
-/* Fills one position from a row, its strings in the caller's context. */
+/* Fills the position of a row's partition, if that is one of so many; its strings in the caller's context. */
 static void
-read_row(HeapTuple row, KafkaPosition *position, MemoryContext context)
+read_row(KafkaRow row, KafkaPosition *positions, int npartitions, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	bool		isnull;
+	int32		partition = kfdw_row_int4(&row);
 
-	position->exists = true;
-	position->next_offset = row_int64(row, 2);
-	position->generation = row_int64(row, 3);
-	position->cluster_id = row_text(row, 4);
-	position->topic_id = row_text(row, 5);
-	position->updated_at = row_int64(row, 6);
-	position->writer = DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &isnull));
-	position->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(row, SPI_tuptable->tupdesc, 8, &isnull));
+	if (partition >= 0 && partition < npartitions)
+	{
+		KafkaPosition *position = &positions[partition];
+
+		position->exists = true;
+		position->next_offset = kfdw_row_int8(&row);
+		position->generation = kfdw_row_int8(&row);
+		position->cluster_id = kfdw_row_text(&row);
+		position->topic_id = kfdw_row_text(&row);
+		position->updated_at = kfdw_row_int8(&row);
+		position->writer = kfdw_row_xid(&row);
+		position->tid = row_tid(&row);
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -128,14 +124,7 @@ read_positions(const KafkaPositionKey *key, int npartitions, Snapshot snapshot)
 	else
 		rows = kfdw_catalog_read(&read_statement, values, NULL);
 	for (uint64 i = 0; i < rows; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-		int32		p = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-
-		if (p >= 0 && p < npartitions)
-			read_row(row, &positions[p], context);
-	}
+		read_row(kfdw_catalog_row(i), positions, npartitions, context);
 	kfdw_catalog_end(&scope);
 	return positions;
 }
@@ -169,7 +158,6 @@ kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, const K
 	Datum		values[11];
 	char		nulls[] = "           ";
 	uint64		written;
-	bool		isnull;
 
 	kfdw_catalog_begin(&scope);
 	values[0] = CStringGetTextDatum(key->server);
@@ -187,7 +175,11 @@ kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, const K
 	nulls[6] = becomes->topic_id ? ' ' : 'n';
 	written = write_row(position, values, nulls);
 	if (written == 1)
-		position->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	{
+		KafkaRow	row = kfdw_catalog_row(0);
+
+		position->tid = row_tid(&row);
+	}
 	kfdw_catalog_end(&scope);
 
 	if (written != 1)
@@ -198,44 +190,24 @@ kfdw_offsets_write(const KafkaPositionKey *key, KafkaPosition *position, const K
 				 errhint("The transaction might succeed if retried.")));
 }
 
-/* A row of another transaction is NULL. */
-static KafkaWrittenPosition *
-read_written(HeapTuple row)
+/* A row as a position; one of another transaction is NULL. */
+static void *
+make_written(KafkaRow *row)
 {
-	KafkaWrittenPosition *position;
-	bool		isnull;
+	KafkaWrittenPosition *position = palloc(sizeof(KafkaWrittenPosition));
 
-	if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(SPI_getbinval(row, SPI_tuptable->tupdesc, 4, &isnull))))
-		return NULL;
-	position = palloc(sizeof(KafkaWrittenPosition));
-	position->topic = row_text(row, 1);
-	position->partition = DatumGetInt32(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull));
-	position->next_offset = row_int64(row, 3);
-	return position;
+	position->topic = kfdw_row_text(row);
+	position->partition = kfdw_row_int4(row);
+	position->next_offset = kfdw_row_int8(row);
+	return TransactionIdIsCurrentTransactionId(kfdw_row_xid(row)) ? position : NULL;
 }
 
 List *
 kfdw_offsets_list_written(const char *server, const char *group_id)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id)};
-	List	   *written = NIL;
-	KafkaCatalogScope scope;
-	uint64		rows;
 
-	kfdw_catalog_begin(&scope);
-	rows = kfdw_catalog_read(&written_statement, values, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-		KafkaWrittenPosition *position = read_written(SPI_tuptable->vals[i]);
-
-		if (position != NULL)
-			written = lappend(written, position);
-		MemoryContextSwitchTo(old);
-	}
-	kfdw_catalog_end(&scope);
-	return written;
+	return kfdw_catalog_list(&written_statement, values, make_written);
 }
 
 bool

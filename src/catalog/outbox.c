@@ -177,42 +177,36 @@ kfdw_outbox_lock_to_read(void)
 		LockRelationOid(part_table(part), AccessShareLock);
 }
 
-/* A column of an SPI row that is not NULL. */
-static Datum
-row_value(HeapTuple row, int column)
+/* A row as a tick. */
+static void *
+make_tick(KafkaRow *row)
 {
-	bool		isnull;
+	KafkaTick  *tick = palloc0(sizeof(KafkaTick));
 
-	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull);
+	tick->number = kfdw_row_int8(row);
+	tick->base = kfdw_row_text(row);
+	tick->snapshot = kfdw_row_text(row);
+	tick->after_seq = kfdw_row_int8(row);
+	tick->upto_seq = kfdw_row_int8(row);
+	tick->is_last = kfdw_row_bool(row);
+	tick->topic = kfdw_row_text(row);
+	tick->published = kfdw_row_bool(row);
+	return tick;
 }
 
 KafkaTick *
 kfdw_outbox_get_tick(int relay)
 {
-	KafkaTick  *tick = palloc0(sizeof(KafkaTick));
-	MemoryContext context = CurrentMemoryContext;
 	Datum		values[] = {Int32GetDatum(relay)};
-	KafkaCatalogScope scope;
+	KafkaTick  *tick = kfdw_catalog_get(&tick_statement, values, make_tick);
 
-	tick->relay = relay;
-	tick->base = tick->snapshot = FIRST_SNAPSHOT;
-	tick->is_last = tick->published = true;
-	kfdw_catalog_begin(&scope);
-	if (kfdw_catalog_read(&tick_statement, values, NULL) > 0)
+	if (tick == NULL)
 	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-
-		MemoryContextSwitchTo(context);
-		tick->number = DatumGetInt64(row_value(row, 1));
-		tick->base = TextDatumGetCString(row_value(row, 2));
-		tick->snapshot = TextDatumGetCString(row_value(row, 3));
-		tick->after_seq = DatumGetInt64(row_value(row, 4));
-		tick->upto_seq = DatumGetInt64(row_value(row, 5));
-		tick->is_last = DatumGetBool(row_value(row, 6));
-		tick->topic = TextDatumGetCString(row_value(row, 7));
-		tick->published = DatumGetBool(row_value(row, 8));
+		tick = palloc0(sizeof(KafkaTick));
+		tick->base = tick->snapshot = FIRST_SNAPSHOT;
+		tick->is_last = tick->published = true;
 	}
-	kfdw_catalog_end(&scope);
+	tick->relay = relay;
 	return tick;
 }
 
@@ -236,27 +230,23 @@ find_first(const KafkaTick *tick, int64 *seq)
 	return !isnull;
 }
 
-/* Appends an SPI row to a list, in the given context; returns the bytes of its records. */
-static int
-take_row(HeapTuple row, List **rows, MemoryContext context)
+/* Appends a row to a list, in the given context. */
+static const KafkaOutboxRow *
+take_row(KafkaRow row, List **rows, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	KafkaOutboxRow *taken = palloc0(sizeof(KafkaOutboxRow));
-	bytea	   *chunk = DatumGetByteaPP(row_value(row, 4));
+	bytea	   *chunk;
 
-	taken->seq = DatumGetInt64(row_value(row, 1));
-	taken->topic = TextDatumGetCString(row_value(row, 2));
-	taken->records = DatumGetInt32(row_value(row, 3));
+	taken->seq = kfdw_row_int8(&row);
+	taken->topic = kfdw_row_text(&row);
+	taken->records = kfdw_row_int4(&row);
+	chunk = DatumGetByteaPCopy(kfdw_row_value(&row));
 	taken->length = VARSIZE_ANY_EXHDR(chunk);
 	taken->data = VARDATA_ANY(chunk);
-	if (chunk == (bytea *) DatumGetPointer(row_value(row, 4)))
-	{
-		taken->data = palloc(taken->length + 1);
-		memcpy(taken->data, VARDATA_ANY(chunk), taken->length);
-	}
 	*rows = lappend(*rows, taken);
 	MemoryContextSwitchTo(old);
-	return taken->length;
+	return taken;
 }
 
 /*
@@ -280,10 +270,10 @@ read_rows(const KafkaTick *tick, int64 from, int64 upto, bool limited, List **ro
 		at_end = SPI_processed == 0;
 		for (uint64 i = 0; i < SPI_processed && !enough; i++)
 		{
-			HeapTuple	row = SPI_tuptable->vals[i];
+			const KafkaOutboxRow *row = take_row(kfdw_catalog_row(i), rows, context);
 
-			bytes += take_row(row, rows, context);
-			records += DatumGetInt32(row_value(row, 3));
+			bytes += row->length;
+			records += row->records;
 			enough = limited && (bytes >= TICK_BYTES || records >= TICK_RECORDS);
 		}
 		SPI_freetuptable(SPI_tuptable);

@@ -56,77 +56,41 @@ static KafkaStatement rename_server_statement = {
 	2, {TEXTOID, TEXTOID}
 };
 
-/* A column of an SPI row that is not NULL. */
-static Datum
-row_value(HeapTuple row, int column)
+/* A row as a relay. */
+static void *
+make_relay(KafkaRow *row)
 {
-	bool		isnull;
-
-	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull);
-}
-
-/* An SPI row as a relay, in the given context. */
-static KafkaRelay *
-read_row(HeapTuple row, MemoryContext context)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
 	KafkaRelay *relay = palloc0(sizeof(KafkaRelay));
 
-	relay->id = DatumGetInt32(row_value(row, 1));
-	relay->server = TextDatumGetCString(row_value(row, 2));
-	relay->owner = kfdw_roles_existing(DatumGetObjectId(row_value(row, 3)));
-	relay->resolution = SPI_getvalue(row, SPI_tuptable->tupdesc, 4);
-	relay->created = DatumGetTimestampTz(row_value(row, 5));
-	relay->revision = DatumGetTransactionId(row_value(row, 6));
-	MemoryContextSwitchTo(old);
+	relay->id = kfdw_row_int4(row);
+	relay->server = kfdw_row_text(row);
+	relay->owner = kfdw_roles_existing(kfdw_row_oid(row));
+	relay->resolution = kfdw_row_text(row);
+	relay->created = kfdw_row_int8(row);
+	relay->revision = kfdw_row_xid(row);
 	return relay;
-}
-
-/* The relays that a query finds, in the current memory context. */
-static List *
-read_rows(KafkaStatement *statement, Datum *values)
-{
-	MemoryContext context = CurrentMemoryContext;
-	List	   *relays = NIL;
-	KafkaCatalogScope scope;
-	uint64		rows;
-
-	kfdw_catalog_begin(&scope);
-	rows = kfdw_catalog_read(statement, values, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		KafkaRelay *relay = read_row(SPI_tuptable->vals[i], context);
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		relays = lappend(relays, relay);
-		MemoryContextSwitchTo(old);
-	}
-	kfdw_catalog_end(&scope);
-	return relays;
 }
 
 KafkaRelay *
 kfdw_relays_get(int id)
 {
 	Datum		values[] = {Int32GetDatum(id)};
-	List	   *relays = read_rows(&get_statement, values);
 
-	return relays == NIL ? NULL : linitial(relays);
+	return kfdw_catalog_get(&get_statement, values, make_relay);
 }
 
 KafkaRelay *
 kfdw_relays_find(const char *server, Oid owner)
 {
 	Datum		values[] = {CStringGetTextDatum(server), ObjectIdGetDatum(owner)};
-	List	   *relays = read_rows(&find_statement, values);
 
-	return relays == NIL ? NULL : linitial(relays);
+	return kfdw_catalog_get(&find_statement, values, make_relay);
 }
 
 List *
 kfdw_relays_list(void)
 {
-	return read_rows(&list_statement, NULL);
+	return kfdw_catalog_list(&list_statement, NULL, make_relay);
 }
 
 /* Who writes rows for a relay shares a lock of this name, who makes or deletes it holds it alone. */

@@ -262,6 +262,89 @@ kfdw_catalog_has_row(KafkaStatement *statement, Datum *values)
 	return has_row;
 }
 
+KafkaRow
+kfdw_catalog_row(uint64 index)
+{
+	return (KafkaRow) {SPI_tuptable->vals[index], SPI_tuptable->tupdesc, 0};
+}
+
+Datum
+kfdw_row_value(KafkaRow *row)
+{
+	bool		isnull;
+
+	return SPI_getbinval(row->tuple, row->desc, ++row->column, &isnull);
+}
+
+bool
+kfdw_row_bool(KafkaRow *row)
+{
+	return DatumGetBool(kfdw_row_value(row));
+}
+
+int32
+kfdw_row_int4(KafkaRow *row)
+{
+	return DatumGetInt32(kfdw_row_value(row));
+}
+
+int64
+kfdw_row_int8(KafkaRow *row)
+{
+	return DatumGetInt64(kfdw_row_value(row));
+}
+
+Oid
+kfdw_row_oid(KafkaRow *row)
+{
+	return DatumGetObjectId(kfdw_row_value(row));
+}
+
+TransactionId
+kfdw_row_xid(KafkaRow *row)
+{
+	return DatumGetTransactionId(kfdw_row_value(row));
+}
+
+char *
+kfdw_row_text(KafkaRow *row)
+{
+	return SPI_getvalue(row->tuple, row->desc, ++row->column);
+}
+
+List *
+kfdw_catalog_list(KafkaStatement *statement, Datum *values, void *(*make) (KafkaRow *row))
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *list = NIL;
+	KafkaCatalogScope scope;
+	uint64		rows;
+
+	kfdw_catalog_begin(&scope);
+	rows = kfdw_catalog_read(statement, values, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		KafkaRow	row = kfdw_catalog_row(i);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		void	   *made = make(&row);
+
+		if (made != NULL)
+			list = lappend(list, made);
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_catalog_end(&scope);
+	return list;
+}
+
+void *
+kfdw_catalog_get(KafkaStatement *statement, Datum *values, void *(*make) (KafkaRow *row))
+{
+	List	   *list = kfdw_catalog_list(statement, values, make);
+
+	return list == NIL ? NULL : linitial(list);
+}
+
 Portal
 kfdw_catalog_open_cursor(KafkaStatement *statement, Datum *values)
 {

@@ -77,6 +77,34 @@ extern uint64 kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, 
 extern uint64 kfdw_catalog_change(KafkaStatement *statement, Datum *values);
 extern bool kfdw_catalog_has_row(KafkaStatement *statement, Datum *values);
 
+/* A row that was read: each call takes its next column. */
+typedef struct KafkaRow
+{
+	HeapTuple	tuple;
+	TupleDesc	desc;
+	int			column;			/* taken so far */
+} KafkaRow;
+
+/* A row of those that the last query has read. */
+extern KafkaRow kfdw_catalog_row(uint64 index);
+
+/* Columns that are not NULL; what is not passed by value is the row's, which goes with the query. */
+extern Datum kfdw_row_value(KafkaRow *row);
+extern bool kfdw_row_bool(KafkaRow *row);
+extern int32 kfdw_row_int4(KafkaRow *row);
+extern int64 kfdw_row_int8(KafkaRow *row);
+extern Oid	kfdw_row_oid(KafkaRow *row);
+extern TransactionId kfdw_row_xid(KafkaRow *row);
+
+/* A column of any type as text in the current memory context, NULL where it is NULL. */
+extern char *kfdw_row_text(KafkaRow *row);
+
+/* What a function makes of each row that a query finds, in the current memory context, unless that is NULL. */
+extern List *kfdw_catalog_list(KafkaStatement *statement, Datum *values, void *(*make) (KafkaRow *row));
+
+/* The same of the one row that it finds; NULL when there is none. */
+extern void *kfdw_catalog_get(KafkaStatement *statement, Datum *values, void *(*make) (KafkaRow *row));
+
 /* Opens and closes a cursor for a query, under the newest snapshot. */
 extern Portal kfdw_catalog_open_cursor(KafkaStatement *statement, Datum *values);
 extern void kfdw_catalog_close_cursor(Portal cursor);
