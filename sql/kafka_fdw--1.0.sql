@@ -473,10 +473,19 @@ ALTER TABLE streams ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER tra
 
 GRANT SELECT ON streams TO PUBLIC;
 
+-- A setting that is NULL is its default.
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
-  max_poll_records int DEFAULT 100000, source regclass DEFAULT NULL,
-  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL) RETURNS void
+  max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432, source regclass DEFAULT NULL,
+  commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
+  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
+
+-- What is NULL stays; "reset" names settings that are to be what they are by default.
+CREATE FUNCTION alter_stream(name text, statement text DEFAULT NULL, workers int DEFAULT NULL,
+  max_poll_records int DEFAULT NULL, max_poll_bytes int DEFAULT NULL, source regclass DEFAULT NULL,
+  commit_interval interval DEFAULT NULL, max_records_per_second int DEFAULT NULL,
+  on_error text DEFAULT NULL, reject_limit int DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_alter_stream' LANGUAGE C VOLATILE;
 
 -- What a record holds is for the owner of its stream, group or outbox only.
 CREATE POLICY of_owner ON dead_letters USING (pg_catalog.pg_has_role(

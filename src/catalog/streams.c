@@ -10,7 +10,7 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
+#include "utils/jsonb.h"
 
 #include "catalog/dead_letters.h"
 #include "catalog/offsets.h"
@@ -24,9 +24,7 @@
 /* A row's revision is its xmin: every change makes another one. */
 #define STREAM_COLUMNS \
 	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
-	"(s.settings OPERATOR(pg_catalog.->>) 'max_poll_records')::pg_catalog.int4, s.enabled, s.xmin, s.created_at, " \
-	"COALESCE((s.settings OPERATOR(pg_catalog.->>) 'on_error') OPERATOR(pg_catalog.=) 'dead_letter', false), " \
-	"COALESCE((s.settings OPERATOR(pg_catalog.->>) 'reject_limit')::pg_catalog.int4, 0)"
+	"s.settings, s.enabled, s.xmin, s.created_at"
 
 static KafkaStatement get_statement = {
 	"SELECT " STREAM_COLUMNS " FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
@@ -40,10 +38,16 @@ static KafkaStatement list_statement = {
 
 static KafkaStatement insert_statement = {
 	"INSERT INTO kafka.streams (name, owner, statement, search_path, source, workers, settings) "
-	"VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.jsonb_strip_nulls("
-	"pg_catalog.jsonb_build_object('max_poll_records', $7, 'on_error', $8, 'reject_limit', NULLIF($9, 0)))) "
-	"ON CONFLICT DO NOTHING",
-	9, {TEXTOID, OIDOID, TEXTOID, TEXTOID, OIDOID, INT4OID, INT4OID, TEXTOID, INT4OID}
+	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+	7, {TEXTOID, OIDOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID}
+};
+
+/* Records that are to be skipped are no setting. */
+static KafkaStatement redefine_statement = {
+	"UPDATE kafka.streams s SET statement = $2, search_path = $3, source = $4, workers = $5, settings = "
+	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', s.settings OPERATOR(pg_catalog.->) 'skip')) "
+	"OPERATOR(pg_catalog.||) $6 WHERE s.name OPERATOR(pg_catalog.=) $1",
+	6, {TEXTOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID}
 };
 
 static KafkaStatement enable_statement = {
@@ -87,94 +91,64 @@ static KafkaStatement current_statement = {
 	2, {TEXTOID, XIDOID}
 };
 
-/* A column of an SPI row that is not NULL. */
-static Datum
-row_value(HeapTuple row, int column)
+/* A row as a stream. */
+static void *
+make_stream(KafkaRow *row)
 {
-	bool		isnull;
-
-	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull);
-}
-
-/* An SPI row as a stream, in the given context. */
-static KafkaStream *
-read_row(HeapTuple row, MemoryContext context)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
 	KafkaStream *stream = palloc0(sizeof(KafkaStream));
 
-	stream->name = TextDatumGetCString(row_value(row, 1));
-	stream->owner = kfdw_roles_existing(DatumGetObjectId(row_value(row, 2)));
-	stream->statement = TextDatumGetCString(row_value(row, 3));
-	stream->search_path = TextDatumGetCString(row_value(row, 4));
-	stream->source = DatumGetObjectId(row_value(row, 5));
-	stream->workers = DatumGetInt32(row_value(row, 6));
-	stream->max_poll_records = DatumGetInt32(row_value(row, 7));
-	stream->enabled = DatumGetBool(row_value(row, 8));
-	stream->revision = DatumGetTransactionId(row_value(row, 9));
-	stream->created = DatumGetTimestampTz(row_value(row, 10));
-	stream->sets_aside = DatumGetBool(row_value(row, 11));
-	stream->reject_limit = DatumGetInt32(row_value(row, 12));
-	MemoryContextSwitchTo(old);
+	stream->name = kfdw_row_text(row);
+	stream->owner = kfdw_roles_existing(kfdw_row_oid(row));
+	stream->statement = kfdw_row_text(row);
+	stream->search_path = kfdw_row_text(row);
+	stream->source = kfdw_row_oid(row);
+	stream->workers = kfdw_row_int4(row);
+	kfdw_stream_settings_read(DatumGetJsonbP(kfdw_row_value(row)), &stream->settings);
+	stream->enabled = kfdw_row_bool(row);
+	stream->revision = kfdw_row_xid(row);
+	stream->created = kfdw_row_int8(row);
 	return stream;
 }
 
 KafkaStream *
 kfdw_streams_get(const char *name)
 {
-	MemoryContext context = CurrentMemoryContext;
-	KafkaStream *stream = NULL;
-	KafkaCatalogScope scope;
-	Datum		values[1];
+	Datum		values[] = {CStringGetTextDatum(name)};
 
-	kfdw_catalog_begin(&scope);
-	values[0] = CStringGetTextDatum(name);
-	if (kfdw_catalog_read(&get_statement, values, NULL) > 0)
-		stream = read_row(SPI_tuptable->vals[0], context);
-	kfdw_catalog_end(&scope);
-	return stream;
+	return kfdw_catalog_get(&get_statement, values, make_stream);
 }
 
 List *
 kfdw_streams_list(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	List	   *streams = NIL;
-	KafkaCatalogScope scope;
-	uint64		rows;
-
-	kfdw_catalog_begin(&scope);
-	rows = kfdw_catalog_read(&list_statement, NULL, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		KafkaStream *stream = read_row(SPI_tuptable->vals[i], context);
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		streams = lappend(streams, stream);
-		MemoryContextSwitchTo(old);
-	}
-	kfdw_catalog_end(&scope);
-	return streams;
+	return kfdw_catalog_list(&list_statement, NULL, make_stream);
 }
 
 void
 kfdw_streams_insert(const KafkaStream *stream)
 {
-	Datum		values[9];
+	Datum		values[] = {
+		CStringGetTextDatum(stream->name), ObjectIdGetDatum(stream->owner), CStringGetTextDatum(stream->statement),
+		CStringGetTextDatum(stream->search_path), ObjectIdGetDatum(stream->source), Int32GetDatum(stream->workers),
+		JsonbPGetDatum(kfdw_stream_settings_make(&stream->settings))
+	};
 
-	values[0] = CStringGetTextDatum(stream->name);
-	values[1] = ObjectIdGetDatum(stream->owner);
-	values[2] = CStringGetTextDatum(stream->statement);
-	values[3] = CStringGetTextDatum(stream->search_path);
-	values[4] = ObjectIdGetDatum(stream->source);
-	values[5] = Int32GetDatum(stream->workers);
-	values[6] = Int32GetDatum(stream->max_poll_records);
-	values[7] = CStringGetTextDatum(stream->sets_aside ? "dead_letter" : "stop");
-	values[8] = Int32GetDatum(stream->reject_limit);
 	if (kfdw_catalog_change(&insert_statement, values) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("stream \"%s\" already exists", stream->name)));
+}
+
+void
+kfdw_streams_redefine(const KafkaStream *stream)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(stream->name), CStringGetTextDatum(stream->statement),
+		CStringGetTextDatum(stream->search_path), ObjectIdGetDatum(stream->source), Int32GetDatum(stream->workers),
+		JsonbPGetDatum(kfdw_stream_settings_make(&stream->settings))
+	};
+
+	(void) kfdw_catalog_change(&redefine_statement, values);
 }
 
 void

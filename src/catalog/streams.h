@@ -8,6 +8,8 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
+#include "catalog/stream_settings.h"
+
 typedef struct KafkaStream
 {
 	char	   *name;			/* also its consumer group */
@@ -16,9 +18,7 @@ typedef struct KafkaStream
 	char	   *search_path;	/* under which the statement is parsed */
 	Oid			source;			/* the topic table that it reads */
 	int			workers;
-	int			max_poll_records;
-	bool		sets_aside;		/* records that fail become dead letters */
-	int			reject_limit;	/* so many of a batch at most; 0: no limit */
+	KafkaStreamSettings settings;
 	bool		enabled;
 	TimestampTz created;		/* tells it from a predecessor of its name */
 	TransactionId revision;		/* differs after each change of the row */
@@ -31,6 +31,9 @@ extern KafkaStream *kfdw_streams_get(const char *name);
 extern List *kfdw_streams_list(void);
 
 extern void kfdw_streams_insert(const KafkaStream *stream);
+
+/* Makes the row what it would be if the stream was inserted now, but for its owner and whether it is enabled. */
+extern void kfdw_streams_redefine(const KafkaStream *stream);
 
 /* Makes a new revision of the row. */
 extern void kfdw_streams_set_enabled(const char *name, bool enabled);

@@ -13,7 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/dead_letters.h"
-#include "function/streams.h"
+#include "function/stream_owner.h"
 #include "option/options.h"
 #include "source/batch.h"
 #include "stream/trial.h"

@@ -20,7 +20,7 @@
 #include "catalog/streams.h"
 #include "function/outbox.h"
 #include "function/owned.h"
-#include "function/streams.h"
+#include "function/stream_owner.h"
 #include "worker/shared.h"
 
 PG_FUNCTION_INFO_V1(kfdw_owned_dropped);

@@ -16,7 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"
-#include "function/streams.h"
+#include "function/stream_owner.h"
 #include "source/seek.h"
 #include "worker/shared.h"
 

@@ -16,9 +16,6 @@
 #include "source/claim.h"
 #include "stream/assignment.h"
 
-/* A batch ends at this size; its records stay in the client's memory until it is done. */
-#define MAX_POLL_BYTES (32 * 1024 * 1024)
-
 /* A message names the offsets of this many partitions. */
 #define MAX_DESCRIBED 4
 
@@ -163,7 +160,8 @@ kfdw_assignment_open(const char *name, int worker)
 	if (!found)
 		return NULL;
 
-	assignment->buffer = kfdw_buffer_create(assignment->stream->max_poll_records, MAX_POLL_BYTES);
+	assignment->pace = kfdw_pace_of(assignment->stream);
+	assignment->buffer = kfdw_buffer_create(assignment->pace.max_records, assignment->stream->settings.max_poll_bytes);
 	assignment->consumer = kfdw_consumer_open(&assignment->options->consumer, &assignment->options->selection);
 	assignment->positions = kfdw_positions_create(assignment->options,
 												  kfdw_consumer_outlook(assignment->consumer));
@@ -189,20 +187,42 @@ kfdw_assignment_close(KafkaAssignment *assignment)
 	kfdw_consumer_close(assignment->consumer);
 }
 
-int
-kfdw_assignment_gather(KafkaAssignment *assignment)
+/* Notes up to where records are in hand. */
+static void
+note_positions(KafkaAssignment *assignment)
 {
 	KafkaPositions *positions = assignment->positions;
 
-	/* a batch that failed is tried again as it was */
-	if (kfdw_buffer_count(assignment->buffer) > 0)
-		return kfdw_buffer_count(assignment->buffer);
-	(void) kfdw_consumer_fill(assignment->consumer, assignment->buffer);
-	kfdw_buffer_sort(assignment->buffer);
 	for (int p = 0; p < positions->outlook->npartitions; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD)
 			positions->partitions[p].next = kfdw_consumer_position(assignment->consumer, &positions->outlook->partitions[p]);
-	return kfdw_buffer_count(assignment->buffer);
+}
+
+bool
+kfdw_assignment_gather(KafkaAssignment *assignment)
+{
+	KafkaBuffer *buffer = assignment->buffer;
+
+	/* a batch that failed is tried again as it was */
+	if (assignment->gathered)
+		return true;
+	(void) kfdw_consumer_fill(assignment->consumer, buffer);
+	if (kfdw_buffer_count(buffer) > 0 && kfdw_pace_wait_ms(&assignment->pace, kfdw_buffer_full(buffer)) > 0)
+		return false;			/* what is in hand must not count as read */
+	kfdw_buffer_sort(buffer);
+	note_positions(assignment);
+	assignment->gathered = kfdw_buffer_count(buffer) > 0;
+	if (assignment->gathered)
+		kfdw_pace_begin(&assignment->pace, kfdw_buffer_count(buffer));
+	return assignment->gathered;
+}
+
+void
+kfdw_assignment_finish_batch(KafkaAssignment *assignment)
+{
+	kfdw_buffer_clear(assignment->buffer);
+	kfdw_pace_commit(&assignment->pace);
+	assignment->gathered = false;
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "kafka/report.h"
 #include "option/options.h"
 #include "source/positions.h"
+#include "stream/pace.h"
 
 /* Everything lives in one memory context; deleting it closes the consumer. */
 typedef struct KafkaAssignment
@@ -26,6 +27,8 @@ typedef struct KafkaAssignment
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
 	KafkaBuffer *buffer;
+	bool		gathered;		/* the buffer has all records of the batch */
+	KafkaPace	pace;
 	KafkaReporter *reporter;	/* NULL: positions are not reported */
 	MemoryContextCallback callback;
 } KafkaAssignment;
@@ -39,8 +42,14 @@ extern KafkaAssignment *kfdw_assignment_open(const char *name, int worker);
 /* Gives the client of an assignment that is in order back; its memory context is deleted next. */
 extern void kfdw_assignment_close(KafkaAssignment *assignment);
 
-/* Fetches what is here without waiting; returns the number of records in the batch. */
-extern int	kfdw_assignment_gather(KafkaAssignment *assignment);
+/*
+ * Fetches what is here without waiting; true when that is a batch, which stays the one in
+ * hand until it is done.
+ */
+extern bool kfdw_assignment_gather(KafkaAssignment *assignment);
+
+/* The batch in hand is committed. */
+extern void kfdw_assignment_finish_batch(KafkaAssignment *assignment);
 
 /*
  * True when there is another number of partitions than when the assignment was opened, or

@@ -27,6 +27,9 @@
 /* Positions that move past transaction markers, without records, are written this often. */
 #define MARKERS_MS 1000
 
+/* How often it is looked whether the records in hand may be run as a batch. */
+#define GATHER_MS 50
+
 /* Between batches PostgreSQL reports statistics now and then; what is left, so long after the last one. */
 #define STATISTICS_MS 1000
 
@@ -188,7 +191,7 @@ run_batch(StreamWork *work)
 
 	/* also in a long backlog, so that autovacuum sees what is done */
 	report_statistics(work);
-	kfdw_buffer_clear(assignment->buffer);
+	kfdw_assignment_finish_batch(assignment);
 	return true;
 }
 
@@ -249,7 +252,10 @@ await_records(StreamWork *work)
 	}
 	enter_wait(work->assignment);
 	report_statistics(work);
-	kfdw_consumer_wait(work->assignment->consumer, TROUBLE_CHECK_MS);
+	if (kfdw_buffer_count(work->assignment->buffer) > 0)
+		kfdw_frame_wait(GATHER_MS);
+	else
+		kfdw_consumer_wait(work->assignment->consumer, TROUBLE_CHECK_MS);
 }
 
 /* One batch, or one wait. */
@@ -263,7 +269,7 @@ step(void *argument)
 	work->phase = PHASE_FETCHING;
 	if (kfdw_assignment_is_outdated(assignment))
 		return KAFKA_STEP_REOPEN;
-	if (kfdw_assignment_gather(assignment) > 0)
+	if (kfdw_assignment_gather(assignment))
 	{
 		KafkaStep	result = run_described_batch(work);
 

@@ -71,7 +71,7 @@ kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSessi
 	trial->stream = stream;
 	trial->reader = (KafkaReader) {stream->name, server, stream->name};
 	trial->session = session;
-	trial->sets_aside = stream->sets_aside || session == KAFKA_TRIAL_USER;
+	trial->sets_aside = stream->settings.on_error == KAFKA_STREAM_SETS_ASIDE || session == KAFKA_TRIAL_USER;
 	trial->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw trial", ALLOCSET_DEFAULT_SIZES);
 	return trial;
 }
@@ -100,7 +100,7 @@ static void
 count_failure(KafkaTrial *trial, int index, const ErrorData *error)
 {
 	TrialCount *count = &trial->count;
-	int			limit = trial->session == KAFKA_TRIAL_WORKER ? trial->stream->reject_limit : 0;
+	int64		limit = trial->session == KAFKA_TRIAL_WORKER ? trial->stream->settings.reject_limit : 0;
 	const KafkaRecord *record = kfdw_buffer_get(trial->buffer, index);
 
 	if (index != count->next || error->sqlerrcode != count->sqlstate)
@@ -113,7 +113,7 @@ count_failure(KafkaTrial *trial, int index, const ErrorData *error)
 	if (limit > 0 && count->set_aside > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
-				 errmsg("more than %d records of a batch failed", limit),
+				 errmsg("more than " INT64_FORMAT " records of a batch failed", limit),
 				 errdetail("The last one is offset " INT64_FORMAT " of topic \"%s\", partition %d: %s",
 						   record->offset, record->topic, record->partition, kfdw_guard_describe(error)),
 				 errhint("The limit is the stream's reject_limit.")));

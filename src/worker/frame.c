@@ -61,7 +61,18 @@ static emit_log_hook_type previous_log_hook;
 
 static KafkaWaitEvent retry_wait = {"KafkaWorkerRetry"};
 static KafkaWaitEvent failed_wait = {"KafkaWorkerFailed"};
+static KafkaWaitEvent pace_wait = {"KafkaWorkerPace"};
 static KafkaWaitEvent change_wait = {"KafkaWorkerChange"};
+
+
+/* Waits until the timeout has passed or somebody sets the latch. */
+static void
+wait_ms(long ms, KafkaWaitEvent *event)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, kfdw_wait_event(event));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
 
 
 /* What a job says ---------------------------------------------------------- */
@@ -101,6 +112,12 @@ kfdw_frame_record(const KafkaWorkerStats *done)
 	reported[0] = '\0';
 	if (done->batches > 0)
 		fresh = false;
+}
+
+void
+kfdw_frame_wait(long ms)
+{
+	wait_ms(ms, &pace_wait);
 }
 
 void
@@ -172,15 +189,6 @@ drop_work_at_exit(int code, Datum argument)
 {
 	AbortOutOfAnyTransaction();
 	drop_work();
-}
-
-/* Waits until the timeout has passed or somebody sets the latch. */
-static void
-wait_ms(long ms, KafkaWaitEvent *event)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, kfdw_wait_event(event));
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
 }
 
 static void

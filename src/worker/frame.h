@@ -23,6 +23,9 @@ extern volatile int64 *kfdw_frame_lag(void);
 /* Adds what was done: whatever trouble there was is over. */
 extern void kfdw_frame_record(const KafkaWorkerStats *done);
 
+/* Waits between two steps until the time has passed or the process is woken. */
+extern void kfdw_frame_wait(long ms);
+
 /* Something that is no error, and that passes, keeps the job from working. */
 extern void kfdw_frame_stall(const char *why);
 

@@ -1,0 +1,150 @@
+/*
+ * stream_settings.c
+ *	  The settings of a stream, and how they are stored.
+ *
+ * An interval is stored as the text of one, so that it can be read.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "catalog/stream_settings.h"
+
+#define DAY_MS (24 * INT64CONST(3600000))
+
+static const char *const on_error_words[] = {"stop", "dead_letter", NULL};
+
+const KafkaStreamSetting kfdw_stream_settings[] = {
+	{
+		.name = "max_poll_records", .type = KAFKA_SETTING_INT, .offset = offsetof(KafkaStreamSettings, max_poll_records),
+		.standard = 100000, .min = 1, .max = PG_INT32_MAX / 2
+	},
+	{
+		.name = "max_poll_bytes", .type = KAFKA_SETTING_INT, .offset = offsetof(KafkaStreamSettings, max_poll_bytes),
+		.standard = 32 * 1024 * 1024, .min = 1, .max = PG_INT32_MAX
+	},
+	{
+		.name = "commit_interval", .type = KAFKA_SETTING_MS, .offset = offsetof(KafkaStreamSettings, commit_interval),
+		.min = 0, .max = DAY_MS
+	},
+	{
+		.name = "max_records_per_second", .type = KAFKA_SETTING_INT, .offset = offsetof(KafkaStreamSettings, max_records_per_second),
+		.min = 1, .max = PG_INT32_MAX
+	},
+	{
+		.name = "on_error", .type = KAFKA_SETTING_WORD, .offset = offsetof(KafkaStreamSettings, on_error),
+		.standard = KAFKA_STREAM_STOPS, .words = on_error_words,
+		.hint = "Valid values are: stop, dead_letter. What \"set_null\" and \"ignore\" do is an option of the topic table."
+	},
+	{
+		.name = "reject_limit", .type = KAFKA_SETTING_INT, .offset = offsetof(KafkaStreamSettings, reject_limit),
+		.min = 1, .max = PG_INT32_MAX
+	},
+};
+
+const int	kfdw_stream_settings_count = lengthof(kfdw_stream_settings);
+
+int64 *
+kfdw_stream_setting_field(const KafkaStreamSetting *setting, KafkaStreamSettings *settings)
+{
+	return (int64 *) ((char *) settings + setting->offset);
+}
+
+int64
+kfdw_stream_setting_find_word(const KafkaStreamSetting *setting, const char *word)
+{
+	for (int i = 0; setting->words[i] != NULL; i++)
+		if (strcmp(setting->words[i], word) == 0)
+			return i;
+	return -1;
+}
+
+int64
+kfdw_interval_ms(const Interval *interval)
+{
+	return (interval->month * (int64) DAYS_PER_MONTH + interval->day) * DAY_MS + interval->time / 1000;
+}
+
+void
+kfdw_stream_settings_reset(KafkaStreamSettings *settings)
+{
+	for (int i = 0; i < kfdw_stream_settings_count; i++)
+		*kfdw_stream_setting_field(&kfdw_stream_settings[i], settings) = kfdw_stream_settings[i].standard;
+}
+
+/* A stored text as a setting. */
+static int64
+read_text(const KafkaStreamSetting *setting, const char *text)
+{
+	if (setting->type == KAFKA_SETTING_WORD)
+		return kfdw_stream_setting_find_word(setting, text);
+	return kfdw_interval_ms(DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text),
+																  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+}
+
+/* A stored value as a setting; only who owns our tables can have stored one of another type. */
+static int64
+read_value(const KafkaStreamSetting *setting, const JsonbValue *value)
+{
+	if (setting->type == KAFKA_SETTING_INT && value->type == jbvNumeric)
+		return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
+	if (setting->type != KAFKA_SETTING_INT && value->type == jbvString)
+		return read_text(setting, pnstrdup(value->val.string.val, value->val.string.len));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("setting \"%s\" of a stream has a value of the wrong type in kafka.streams", setting->name)));
+}
+
+void
+kfdw_stream_settings_read(Jsonb *stored, KafkaStreamSettings *settings)
+{
+	kfdw_stream_settings_reset(settings);
+	for (int i = 0; i < kfdw_stream_settings_count; i++)
+	{
+		const KafkaStreamSetting *setting = &kfdw_stream_settings[i];
+		JsonbValue *value = getKeyJsonValueFromContainer(&stored->root, setting->name, strlen(setting->name), NULL);
+
+		if (value != NULL)
+			*kfdw_stream_setting_field(setting, settings) = read_value(setting, value);
+	}
+}
+
+/* Appends a setting as JSON has it. */
+static void
+append_value(StringInfo json, const KafkaStreamSetting *setting, int64 value)
+{
+	if (setting->type == KAFKA_SETTING_WORD)
+		escape_json(json, setting->words[value]);
+	else if (setting->type == KAFKA_SETTING_MS)
+		escape_json(json, psprintf(INT64_FORMAT " ms", value));
+	else
+		appendStringInfo(json, INT64_FORMAT, value);
+}
+
+Jsonb *
+kfdw_stream_settings_make(const KafkaStreamSettings *settings)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < kfdw_stream_settings_count; i++)
+	{
+		const KafkaStreamSetting *setting = &kfdw_stream_settings[i];
+		int64		value = *kfdw_stream_setting_field(setting, unconstify(KafkaStreamSettings *, settings));
+
+		if (value == setting->standard)
+			continue;
+		if (json.len > 1)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, setting->name);
+		appendStringInfoString(&json, ": ");
+		append_value(&json, setting, value);
+	}
+	appendStringInfoChar(&json, '}');
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}

@@ -1,0 +1,205 @@
+/*
+ * stream_definition.c
+ *	  The definition of a stream, by whatever function it is given: checked, and stored.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+#include "catalog/instance.h"
+#include "catalog/offsets.h"
+#include "function/stream_definition.h"
+#include "function/stream_owner.h"
+#include "option/options.h"
+#include "stream/statement.h"
+#include "worker/shared.h"
+
+/* Names are as long as other names of PostgreSQL. */
+static void
+check_name(const char *name)
+{
+	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("a stream's name has 1 to %d bytes", NAMEDATALEN - 1)));
+}
+
+/* Else whoever may create a stream could move and drop the position of any group. */
+static void
+check_group_is_new(const char *name)
+{
+	if (kfdw_offsets_has_group(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("consumer group \"%s\" is used by consuming tables", name),
+				 errdetail("The stream's name is its consumer group, and kafka.offsets has positions of it."),
+				 errhint("Use another name, or delete the group's rows of kafka.offsets.")));
+}
+
+/* Checks what can be checked of numbers and words. */
+static void
+check_settings(const KafkaStream *stream)
+{
+	if (stream->workers < 1 || stream->workers > kfdw_max_workers)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"workers\" must be between 1 and %d", kfdw_max_workers),
+				 errdetail("The server has so many workers in all, by \"kafka_fdw.max_workers\".")));
+	if (stream->settings.reject_limit > 0 && stream->settings.on_error != KAFKA_STREAM_SETS_ASIDE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"reject_limit\" has no use with on_error \"stop\"")));
+}
+
+/* A number can be given as a regclass, whether there is such a relation or not. */
+static void
+check_source_exists(Oid source)
+{
+	if (OidIsValid(source) && get_rel_name(source) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", source)));
+}
+
+/* The source is a plain topic table whose options can be used. */
+static void
+check_source_options(Oid source)
+{
+	KafkaTableOptions *options;
+
+	if (!kfdw_options_is_topic_table(source))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a topic table", get_rel_name(source))));
+	options = kfdw_options_table(source, GetUserId());
+	if (options->group_id != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a consuming table, which cannot be the source of a stream",
+						get_rel_name(source)),
+				 errhint("Use a table of the same topic without \"group_id\": the stream's name is its group.")));
+}
+
+/* The schemas that names are looked up in now, as a value of search_path. */
+static char *
+current_search_path(void)
+{
+	StringInfoData path;
+	ListCell   *lc;
+
+	initStringInfo(&path);
+	foreach(lc, fetch_search_path(false))
+	{
+		if (isAnyTempNamespace(lfirst_oid(lc)))
+			continue;
+		if (path.len > 0)
+			appendStringInfoString(&path, ", ");
+		appendStringInfoString(&path, quote_identifier(get_namespace_name(lfirst_oid(lc))));
+	}
+	return path.data;
+}
+
+/* What whoever creates the stream should know. */
+static void
+give_notices(const KafkaStatementInfo *info)
+{
+	if (!info->in_source_order)
+		ereport(NOTICE,
+				(errmsg("the order of the stream's results is that of its statement"),
+				 errdetail("Results keep the order of the topic in a plain INSERT ... SELECT whose FROM has the topic table.")));
+	if (info->writes_at_least_once)
+		ereport(NOTICE,
+				(errmsg("the stream's results reach the target topic at least once"),
+				 errdetail("A fault between their delivery and the commit repeats a batch."),
+				 errhint("With delivery \"outbox\" they reach it exactly once.")));
+}
+
+/*
+ * Checks the statement as the current user would run it, under the stream's search path
+ * where it has one, and fills in what it says of the stream.
+ */
+static void
+check_statement(KafkaStream *stream)
+{
+	KafkaStatementInfo info;
+	int			guc_level = NewGUCNestLevel();
+
+	if (stream->search_path == NULL)
+		stream->search_path = current_search_path();
+	(void) set_config_option("search_path", stream->search_path, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	check_source_exists(stream->source);
+	kfdw_statement_check(stream->statement, stream->source, &info);
+	check_source_options(info.source);
+	stream->source = info.source;
+	give_notices(&info);
+	AtEOXact_GUC(false, guc_level);
+}
+
+/*
+ * The same as the owner, whose rights decide.  Who may act for him does not lend him
+ * his own: what is planned may run functions.
+ */
+static void
+check_statement_as_owner(KafkaStream *stream)
+{
+	Oid			user;
+	int			sec_context;
+
+	if (stream->owner == GetUserId())
+	{
+		check_statement(stream);
+		return;
+	}
+	GetUserIdAndSecContext(&user, &sec_context);
+	SetUserIdAndSecContext(stream->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	check_statement(stream);
+	SetUserIdAndSecContext(user, sec_context);
+}
+
+/* Stores a stream that there is none of yet. */
+static void
+insert_stream(KafkaStream *stream)
+{
+	check_statement_as_owner(stream);
+	kfdw_instance_ensure();
+	kfdw_streams_lock_to_change(stream->name);
+	kfdw_streams_insert(stream);
+	check_group_is_new(stream->name);
+	kfdw_shared_ping_at_end();
+}
+
+void
+kfdw_stream_create(KafkaStream *stream, bool replace)
+{
+	kfdw_stream_check_preloaded();
+	check_name(stream->name);
+	check_settings(stream);
+	kfdw_stream_check_can_log_in(stream->owner);
+	if (replace && kfdw_streams_get(stream->name) != NULL)
+	{
+		stream->owner = kfdw_stream_lock_own(stream->name)->owner;
+		kfdw_stream_redefine(stream, true);
+	}
+	else
+		insert_stream(stream);
+}
+
+void
+kfdw_stream_redefine(KafkaStream *stream, bool restated)
+{
+	check_settings(stream);
+	if (!OidIsValid(stream->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of stream \"%s\" does not exist", stream->name),
+				 errhint("Give it to another role: kafka.alter_stream_owner().")));
+	if (restated)
+		check_statement_as_owner(stream);
+	kfdw_streams_redefine(stream);
+	kfdw_shared_ping_at_end();
+}

@@ -1,0 +1,24 @@
+/*
+ * stream_owner.h
+ *	  Whose a stream is: who may change it, and how he locks it.
+ */
+#ifndef KFDW_STREAM_OWNER_H
+#define KFDW_STREAM_OWNER_H
+
+#include "catalog/streams.h"
+
+/* Gives a locked stream to a role that may own one; an error if it may not. */
+extern void kfdw_stream_set_owner(const KafkaStream *stream, Oid role);
+
+/* Locks a stream until the end of the transaction; batches that wait for locks step back. */
+extern void kfdw_stream_lock_to_change(const char *name);
+
+/* A stream that the user owns, and the same locked like that. */
+extern KafkaStream *kfdw_stream_get_own(const char *name);
+extern KafkaStream *kfdw_stream_lock_own(const char *name);
+
+/* An error where the library is not preloaded, and where workers could not log in as a role. */
+extern void kfdw_stream_check_preloaded(void);
+extern void kfdw_stream_check_can_log_in(Oid role);
+
+#endif							/* KFDW_STREAM_OWNER_H */
