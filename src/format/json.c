@@ -3,10 +3,9 @@
  *	  The format "json": the value or key is an object, columns are its fields; a
  *	  key may also be a column as a whole.
  *
- * A record is parsed once, by PostgreSQL's parser.  The fields that columns need
- * form a tree, as a field may be a path; while parsing, only where a needed field
- * starts and ends is noted, and nothing is copied.  Afterwards each column is
- * converted from that piece of the input.
+ * The fields that columns need form a tree, as a field may be a path.  A record is
+ * scanned once, and only where a needed field starts and ends is noted.  Afterwards
+ * each column is converted from that piece of the input.
  */
 #include "postgres.h"
 
@@ -27,25 +26,14 @@
 #include "format/convert.h"
 #include "format/epoch.h"
 #include "format/format.h"
-#include "format/json_fields.h"
+#include "format/json_scan.h"
 #include "format/json_string.h"
-
-/* What JSON may have around a value. */
-#define JSON_SPACE	" \t\n\r"
 
 typedef struct JsonState
 {
 	KafkaColumns *columns;
 	MemoryContext context;		/* lives as long as this */
 	JsonFields *fields;
-
-	/* the record being parsed */
-	JsonLexContext *lexer;
-	int			depth;			/* level of the innermost object entered */
-	JsonField **entered;		/* by level from 1, the objects on the way to
-								 * it */
-	JsonField **open;			/* by level from 1, the field being parsed, or
-								 * NULL */
 } JsonState;
 
 /* Prepares the tree of fields. */
@@ -53,15 +41,10 @@ static void *
 start_json(KafkaFields *fields, const KafkaFormatOptions *options)
 {
 	JsonState  *state = palloc0(sizeof(JsonState));
-	int			levels;
 
 	state->columns = fields->columns;
 	state->context = CurrentMemoryContext;
 	state->fields = kfdw_json_fields_create(fields);
-	levels = state->fields->depth + 2;
-	state->entered = palloc0(sizeof(JsonField *) * levels);
-	state->open = palloc0(sizeof(JsonField *) * levels);
-	state->entered[1] = &state->fields->root;
 	return state;
 }
 
@@ -81,79 +64,6 @@ string_text(const char *token, size_t *len)
 		kfdw_json_report(json_lex(lexer), lexer);
 	}
 	return text;
-}
-
-/* True for a quote inside a string. */
-static bool
-is_escaped(const char *quote)
-{
-	int			backslashes = 0;
-
-	while (quote[-1 - backslashes] == '\\')
-		backslashes++;
-	return backslashes % 2 == 1;
-}
-
-/*
- * The name of a field whose value starts at the current token.  The parser hands
- * out names only as copies, made for every string of the record; but as quotes
- * inside a name are escaped, it is found by going back from the colon.  NULL for
- * a name that no column can have.
- */
-static const char *
-field_name(const JsonLexContext *lexer, size_t *len)
-{
-	const char *end = lexer->prev_token_terminator - 1; /* the colon */
-	const char *start;
-
-	while (end[-1] != '"')
-		end--;
-	start = end - 2;
-	while (*start != '"' || is_escaped(start))
-		start--;
-	*len = end - start;
-	return kfdw_json_string_text(start, len);
-}
-
-/* Notes where a needed field starts, and enters an object on the way to one. */
-KFDW_JSON_ACTION
-start_field(void *arg, char *unused, bool isnull)
-{
-	JsonState  *state = arg;
-	JsonLexContext *lexer = state->lexer;
-	JsonField  *field;
-	const char *name;
-	size_t		len;
-
-	if (lexer->lex_level != state->depth)
-		KFDW_JSON_ACTION_RETURN();
-
-	name = field_name(lexer, &len);
-	field = name == NULL ? NULL :
-		kfdw_json_fields_match(state->fields, state->entered[state->depth], name, len);
-	state->open[state->depth] = field;
-	if (field == NULL)
-		KFDW_JSON_ACTION_RETURN();
-
-	field->start = lexer->token_start;
-	field->token = lexer->token_type;
-	if (field->nchildren > 0 && field->token == JSON_TOKEN_OBJECT_START)
-		state->entered[++state->depth] = field;
-	KFDW_JSON_ACTION_RETURN();
-}
-
-/* Notes where a needed field ends, and leaves an object. */
-KFDW_JSON_ACTION
-end_field(void *arg, char *unused, bool isnull)
-{
-	JsonState  *state = arg;
-	JsonLexContext *lexer = state->lexer;
-
-	if (lexer->lex_level == state->depth - 1)
-		state->depth--;
-	if (lexer->lex_level == state->depth && state->open[state->depth] != NULL)
-		state->open[state->depth]->value_len = lexer->prev_token_terminator - state->open[state->depth]->start;
-	KFDW_JSON_ACTION_RETURN();
 }
 
 /* What is decoded, for messages. */
@@ -187,58 +97,6 @@ check_object(const JsonState *state, char first)
 				 errmsg("the record's %s is not a JSON object", part_name(state)),
 				 errdetail("It is %s; the format \"json\" reads columns from the fields of an object.",
 						   first == '[' ? "an array" : "a single value")));
-}
-
-/* The kind of JSON that starts with a character, as far as it matters. */
-static JsonTokenType
-token_of(char first)
-{
-	switch (first)
-	{
-		case '{':
-			return JSON_TOKEN_OBJECT_START;
-		case '[':
-			return JSON_TOKEN_ARRAY_START;
-		case '"':
-			return JSON_TOKEN_STRING;
-		case 'n':
-			return JSON_TOKEN_NULL;
-		default:
-			return JSON_TOKEN_NUMBER;
-	}
-}
-
-/* Notes where all of it starts and ends: valid JSON with space around it. */
-static void
-note_root(JsonState *state, const char *value, size_t len)
-{
-	JsonField  *root = &state->fields->root;
-	const char *end = value + len;
-
-	root->start = value + strspn(value, JSON_SPACE);
-	while (strchr(JSON_SPACE, end[-1]) != NULL)
-		end--;
-	root->value_len = end - root->start;
-	root->token = token_of(*root->start);
-	root->record = state->fields->record;
-}
-
-/* Parses a value, which notes where its needed fields are. */
-static void
-parse(JsonState *state, const char *value, size_t len)
-{
-	JsonSemAction actions = {
-		.semstate = state,
-		.object_field_start = start_field,
-		.object_field_end = end_field,
-	};
-
-	state->depth = 1;
-	kfdw_json_fields_reset(state->fields);
-	state->lexer = kfdw_make_json_lexer(value, len, GetDatabaseEncoding(), false);
-	pg_parse_json_or_ereport(state->lexer, &actions);
-	note_root(state, value, len);
-	check_object(state, *state->fields->root.start);
 }
 
 /* A record with one NULL column of the type, which json_populate_record() fills. */
@@ -338,7 +196,9 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 	value = kfdw_text_from_utf8(bytes, &len);
 	if (GetDatabaseEncoding() == PG_SQL_ASCII)
 		value = kfdw_json_spell_out(value, &len);
-	parse(state, value, len);
+	kfdw_json_fields_reset(fields);
+	kfdw_json_scan(fields, value, len);
+	check_object(state, *fields->root.start);
 
 	for (int i = 0; i < fields->ncolumns; i++)
 	{

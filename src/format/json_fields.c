@@ -80,7 +80,6 @@ add_path(JsonFields *fields, const KafkaField *owner)
 	JsonField  *field = &fields->root;
 	const char *path = owner->path;
 	const char *name;
-	int			depth = 0;
 
 	while ((name = next_name(&path)) != NULL)
 	{
@@ -91,9 +90,7 @@ add_path(JsonFields *fields, const KafkaField *owner)
 							fields->is_key ? "key_field" : "field", owner->column->name, owner->path),
 					 errdetail("A part of the path is empty.")));
 		field = get_child(field, name, false);
-		depth++;
 	}
-	fields->depth = Max(fields->depth, depth);
 	return field;
 }
 
@@ -158,7 +155,6 @@ kfdw_json_fields_create(KafkaFields *owners)
 {
 	JsonFields *fields = palloc0(sizeof(JsonFields));
 
-	fields->depth = 1;
 	fields->is_key = owners->is_key;
 	fields->columns = palloc0(sizeof(JsonColumn) * Max(owners->count, 1));
 	for (int i = 0; i < owners->count; i++)

@@ -50,7 +50,6 @@ typedef struct JsonFields
 {
 	JsonField	root;
 	bool		is_key;			/* of the key, else of the value */
-	int			depth;			/* of the tree */
 	JsonColumn *columns;
 	int			ncolumns;
 	uint64		record;			/* counts records */
