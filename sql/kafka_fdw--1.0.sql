@@ -400,12 +400,12 @@ RETURN tick IS NOT NULL AND (
       ((tick).published AND (seq OPERATOR(pg_catalog.<=) (tick).upto_seq OR (tick).is_last)))));
 
 CREATE FUNCTION stat_relays(OUT id int, OUT state text, OUT pid int, OUT restarts bigint, OUT last_commit_at timestamptz,
-  OUT last_error text, OUT last_error_at timestamptz) RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'kfdw_stat_relays' LANGUAGE C VOLATILE STRICT;
+  OUT last_error text, OUT last_error_at timestamptz, OUT hint text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_relays' LANGUAGE C VOLATILE STRICT ROWS 10;
 
 CREATE VIEW stat_outbox AS
   SELECT r.server, r.owner::pg_catalog.regrole AS role, u.unsent, u.oldest, (n.newest).tick AS last_tick, s.state, s.pid,
-    s.restarts, s.last_commit_at, s.last_error, s.last_error_at
+    s.restarts, s.last_commit_at, s.last_error, s.last_error_at, s.hint
   FROM outbox_relays r LEFT JOIN stat_relays() s ON s.id = r.id
     LEFT JOIN LATERAL (SELECT t AS newest FROM outbox_ticks t WHERE t.relay = r.id ORDER BY t.tick DESC LIMIT 1) n ON true,
     LATERAL (SELECT coalesce(sum(o.records), 0)::bigint AS unsent, min(o.stored_at) AS oldest FROM outbox o
@@ -543,11 +543,64 @@ CREATE FUNCTION stat_streams(OUT stream text, OUT worker int, OUT state text, OU
   OUT parked bigint, OUT dead_letters bigint, OUT bytes_in bigint, OUT lag bigint,
   OUT lag_seconds float8, OUT last_batch_ms float8, OUT last_commit_at timestamptz,
   OUT restarts bigint, OUT last_error text, OUT last_error_at timestamptz,
-  OUT batch_since timestamptz, OUT wait_event text) RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'kfdw_stat_streams' LANGUAGE C VOLATILE STRICT;
+  OUT batch_since timestamptz, OUT wait_event text, OUT hint text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_streams' LANGUAGE C VOLATILE STRICT ROWS 10;
 
 CREATE VIEW stat_streams AS SELECT * FROM stat_streams();
 GRANT SELECT ON stat_streams TO PUBLIC;
+
+-- Why no worker of this database runs: a row, or none.
+CREATE FUNCTION hindrance(OUT state text, OUT problem text, OUT hint text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_hindrance' LANGUAGE C VOLATILE STRICT ROWS 1;
+
+-- One screen: what runs, how far behind, what is wrong, what to do.  A hint comes with the
+-- error; what can be done about a state is said here.
+CREATE VIEW status AS
+  WITH letters AS (
+    SELECT group_id, count(*) AS n, count(*) || CASE count(*) WHEN 1 THEN ' record is' ELSE ' records are' END || ' in kafka.dead_letters' AS problem,
+      format('SELECT * FROM kafka.dead_letters WHERE group_id = %L;', group_id) AS look
+    FROM dead_letters GROUP BY group_id
+  ), worst AS (
+    SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag,
+      max(lag_seconds) FILTER (WHERE lag > 0) OVER of_stream AS max_lag_seconds, max(last_commit_at) OVER of_stream AS max_commit_at
+    FROM stat_streams WINDOW of_stream AS (PARTITION BY stream)
+    ORDER BY stream, array_position('{failed,stalled,starting,running,idle,paused}', state), batch_since
+  ), judged AS (
+    SELECT w.*, w.state IN ('failed', 'stalled') AS has_error, s.enabled,
+      w.state = 'running' AND (w.wait_event ~ '^Lock:' OR clock_timestamp() - w.batch_since > '1 minute') AS is_stuck
+    FROM worst w JOIN streams s ON s.name = w.stream
+  ), entries AS (
+    SELECT 'server' AS kind, NULL AS name, h.state, NULL::bigint AS lag, NULL::float8 AS lag_seconds,
+      NULL::timestamptz AS last_commit_at, h.problem, h.hint AS to_do
+    FROM hindrance() h
+    UNION ALL
+    SELECT 'stream', j.stream, j.state, j.sum_lag, CASE j.sum_lag WHEN 0 THEN 0 ELSE j.max_lag_seconds END, j.max_commit_at,
+      nullif(concat_ws('; ',
+        CASE WHEN j.has_error THEN coalesce(split_part(j.last_error, E'\n', 1), 'its owner, and pg_read_all_stats, may see why')
+          WHEN NOT j.enabled THEN 'it was paused'
+          WHEN j.is_stuck THEN format('a batch runs since %s', date_trunc('second', clock_timestamp() - j.batch_since)) ||
+            coalesce(' and waits for ' || j.wait_event, '') END,
+        l.problem), ''),
+      nullif(concat_ws(' ',
+        CASE WHEN j.has_error THEN j.hint END,
+        CASE WHEN j.state = 'failed' THEN format('SELECT kafka.resume_stream(%L) tries again.', j.stream)
+          WHEN NOT j.enabled THEN format('SELECT kafka.resume_stream(%L);', j.stream)
+          WHEN j.is_stuck AND j.wait_event ~ '^Lock:'
+            THEN format('SELECT * FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s));', j.pid) END,
+        l.look || format(' SELECT kafka.retry_dead_letters(%L);', j.stream)), '')
+    FROM judged j LEFT JOIN letters l ON l.group_id = j.stream
+    UNION ALL
+    SELECT 'outbox', format('%s of %s', o.server, o.role), o.state, o.unsent,
+      CASE WHEN o.unsent > 0 THEN extract(epoch FROM clock_timestamp() - o.oldest)::float8 ELSE 0 END, o.last_commit_at,
+      CASE WHEN o.state IN ('failed', 'stalled') THEN split_part(o.last_error, E'\n', 1) END,
+      CASE WHEN o.state IN ('failed', 'stalled') THEN o.hint END
+    FROM stat_outbox o
+    UNION ALL
+    SELECT 'group', l.group_id, NULL, NULL, NULL, NULL, l.problem, l.look
+    FROM letters l WHERE NOT EXISTS (SELECT FROM streams s WHERE s.name = l.group_id)
+  )
+  SELECT * FROM entries ORDER BY kind <> 'server', problem IS NULL, kind, name;
+GRANT SELECT ON status TO PUBLIC;
 
 -- Administration ------------------------------------------------------------
 

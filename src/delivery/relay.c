@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -256,8 +257,9 @@ report_doubt(RelayWork *work, int64 stored)
 							   (long long) stored, (long long) work->tick->number) :
 			 errdetail("Tick %lld may have been published, but group \"%s\" has no position of it: it has expired, or this is another cluster.",
 					   (long long) work->tick->number, work->group_id),
-			 errhint("SELECT kafka.resolve_outbox('%s', 'publish') publishes what is not known to be published, perhaps once more; 'skip' leaves it out.",
-					 work->relay->server)));
+			 errhint("SELECT kafka.resolve_outbox(%s, 'publish', %s) publishes what is not known to be published, perhaps once more; 'skip' leaves it out.",
+					 quote_literal_cstr(work->relay->server),
+					 quote_literal_cstr(quote_identifier(GetUserNameFromId(work->relay->owner, false))))));
 }
 
 /*

@@ -13,16 +13,22 @@ KafkaAbsence
 kfdw_absence_explain(void)
 {
 	if (kfdw_shared == NULL)
-		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw is not in shared_preload_libraries"};
+		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw is not in shared_preload_libraries",
+		"Add kafka_fdw to shared_preload_libraries and restart the server, if streams or an outbox are to run."};
 	if (!kfdw_streams_enabled)
-		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw.streams is off"};
+		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "kafka_fdw.streams is off",
+		"ALTER SYSTEM SET kafka_fdw.streams = on; SELECT pg_reload_conf(); -- unless this server is a copy of another one that runs"};
 	if (RecoveryInProgress())
-		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this server is a standby"};
+		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this server is a standby",
+		"They run on its primary, and here when it is promoted."};
 	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
-		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()"};
+		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()",
+		"SELECT kafka.adopt_instance('keep') where it takes the place of the other one, SELECT kafka.adopt_instance('new') where it is beside it."};
+	if (kfdw_shared->launcher == NULL)
+		return (KafkaAbsence) {KAFKA_STATE_STALLED, "the launcher of workers does not run", KAFKA_NO_PROCESS_HINT};
 	if (kfdw_shared->processes_missing)
-		return (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS};
+		return (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS, KAFKA_NO_PROCESS_HINT};
 	if (kfdw_shared->slots_missing)
-		return (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT};
-	return (KafkaAbsence) {KAFKA_STATE_STARTING, NULL};
+		return (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT, KAFKA_NO_SLOT_HINT};
+	return (KafkaAbsence) {KAFKA_STATE_STARTING, NULL, NULL};
 }

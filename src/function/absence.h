@@ -12,6 +12,7 @@ typedef struct KafkaAbsence
 {
 	KafkaWorkerState state;
 	const char *reason;			/* NULL: none is needed */
+	const char *hint;			/* what to do about it; NULL: nothing */
 } KafkaAbsence;
 
 /* What is to say of a worker without a slot, and (paused) of all where none may run. */

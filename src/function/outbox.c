@@ -35,6 +35,7 @@ enum
 	STAT_LAST_COMMIT_AT,
 	STAT_LAST_ERROR,
 	STAT_LAST_ERROR_AT,
+	STAT_HINT,
 	STAT_COLUMNS
 };
 
@@ -56,14 +57,19 @@ put_row(ReturnSetInfo *set, const KafkaRelay *relay, const KafkaAbsence *absence
 	KafkaSlot	slot = {0};
 	bool		found;
 	const char *error;
+	const char *hint;
 
 	strlcpy(key.name, kfdw_relay_name(relay->id), NAMEDATALEN);
 	found = kfdw_shared != NULL && kfdw_slot_copy(&key, &slot);
 	if (!found || absence->state == KAFKA_STATE_PAUSED)
 		slot.state = absence->state;
 	error = slot.stats.last_error;
+	hint = slot.stats.last_hint;
 	if (absence->reason != NULL && (!found || absence->state == KAFKA_STATE_PAUSED))
+	{
 		error = absence->reason;
+		hint = absence->hint;
+	}
 	values[STAT_ID] = Int32GetDatum(relay->id);
 	values[STAT_STATE] = CStringGetTextDatum(kfdw_slot_state_name(slot.state));
 	values[STAT_PID] = Int32GetDatum((int32) slot.pid);
@@ -76,6 +82,9 @@ put_row(ReturnSetInfo *set, const KafkaRelay *relay, const KafkaAbsence *absence
 		values[STAT_LAST_ERROR] = CStringGetTextDatum(error);
 	values[STAT_LAST_ERROR_AT] = TimestampTzGetDatum(slot.stats.last_error_at);
 	nulls[STAT_LAST_ERROR_AT] = slot.stats.last_error_at == 0;
+	nulls[STAT_HINT] = hint[0] == '\0';
+	if (!nulls[STAT_HINT])
+		values[STAT_HINT] = CStringGetTextDatum(hint);
 	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 }
 

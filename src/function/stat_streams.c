@@ -44,8 +44,18 @@ enum
 	STAT_LAST_ERROR_AT,
 	STAT_BATCH_SINCE,
 	STAT_WAIT_EVENT,
+	STAT_HINT,
 	STAT_COLUMNS
 };
+
+/* Another state than the slot's own, and why. */
+static void
+explain(KafkaSlot *slot, KafkaWorkerState state, const char *reason, const char *hint)
+{
+	slot->state = state;
+	strlcpy(slot->stats.last_error, reason, KAFKA_ERROR_LEN);
+	strlcpy(slot->stats.last_hint, hint, KAFKA_HINT_LEN);
+}
 
 /* The slot of a worker; without one, a slot that says why. */
 static void
@@ -68,15 +78,10 @@ find_slot(const KafkaStream *stream, int worker, const KafkaAbsence *absence, Ka
 	if (!stream->enabled)
 		slot->state = KAFKA_STATE_PAUSED;
 	else if (!OidIsValid(stream->owner))
-	{
-		slot->state = KAFKA_STATE_FAILED;
-		strlcpy(slot->stats.last_error, "its owner does not exist: see kafka.alter_stream_owner()", KAFKA_ERROR_LEN);
-	}
+		explain(slot, KAFKA_STATE_FAILED, "its owner does not exist: see kafka.alter_stream_owner()",
+				psprintf("SELECT kafka.alter_stream_owner(%s, 'ROLE') gives it to a role.", quote_literal_cstr(stream->name)));
 	else if (absence->reason != NULL && (!found || absence->state == KAFKA_STATE_PAUSED))
-	{
-		slot->state = absence->state;
-		strlcpy(slot->stats.last_error, absence->reason, KAFKA_ERROR_LEN);
-	}
+		explain(slot, absence->state, absence->reason, absence->hint);
 	else if (found && !TransactionIdEquals(slot->revision, stream->revision))
 		slot->state = KAFKA_STATE_STARTING; /* a scout is about to see the change */
 }
@@ -128,6 +133,7 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 	kfdw_set_column(values, nulls, STAT_BATCH_SINCE, TimestampTzGetDatum(slot->running_since), runs);
 	kfdw_set_column(values, nulls, STAT_WAIT_EVENT, waits_for == NULL ? (Datum) 0 : CStringGetTextDatum(waits_for),
 			   may_read && waits_for != NULL);
+	kfdw_set_column(values, nulls, STAT_HINT, CStringGetTextDatum(stats->last_hint), may_read && stats->last_hint[0] != '\0');
 }
 
 Datum

@@ -127,7 +127,7 @@ kfdw_frame_stall(const char *why)
 	if (strcmp(reported, why) == 0)
 		return;
 	strlcpy(reported, why, sizeof(reported));
-	(void) kfdw_own_slot_fault(KAFKA_STATE_STALLED, why);
+	(void) kfdw_own_slot_fault(KAFKA_STATE_STALLED, why, NULL);
 
 	/* work that goes on in spite of it says so once */
 	if (strncmp(stalled_by, why, sizeof(stalled_by) - 1) == 0)
@@ -324,7 +324,7 @@ judge(const ErrorData *error)
 static void
 give_up(const ErrorData *error, KafkaWorkerState state, const char *outcome, const char *hint)
 {
-	(void) kfdw_own_slot_fault(state, describe_error(error));
+	(void) kfdw_own_slot_fault(state, describe_error(error), error->hint);
 	ereport(LOG,
 			(errmsg("%s \"%s\", worker %d, %s", job->noun, key->name, key->worker, outcome),
 			 errhint("%s", hint)));
@@ -349,7 +349,7 @@ recover(void)
 	else if (remedy == KAFKA_REMEDY_NONE)
 		give_up(error, KAFKA_STATE_STALLED, "starts anew", "If it fails in a new session, too, that is for good.");
 	else
-		pause_before_retry(kfdw_slot_backoff_ms(kfdw_own_slot_fault(KAFKA_STATE_STALLED, describe_error(error))));
+		pause_before_retry(kfdw_slot_backoff_ms(kfdw_own_slot_fault(KAFKA_STATE_STALLED, describe_error(error), error->hint)));
 	return remedy != KAFKA_REMEDY_NONE;
 }
 

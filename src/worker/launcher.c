@@ -346,7 +346,7 @@ note_no_process(KafkaSlot *slot)
 	wake_up_at(slot->next_start);
 	if (slot->wanted)
 	{
-		kfdw_slot_set_error(slot, KAFKA_NO_PROCESS);
+		kfdw_slot_set_error(slot, KAFKA_NO_PROCESS, KAFKA_NO_PROCESS_HINT);
 		kfdw_slot_set_state(slot, KAFKA_STATE_STALLED);
 	}
 	LWLockRelease(kfdw_shared->lock);

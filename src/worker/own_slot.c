@@ -30,7 +30,7 @@ detach(int code, Datum argument)
 	{
 		if (exit_reason[0] != '\0')
 		{
-			kfdw_slot_set_error(my_slot, exit_reason);
+			kfdw_slot_set_error(my_slot, exit_reason, NULL);
 			kfdw_slot_set_state(my_slot, KAFKA_STATE_STALLED);
 		}
 		if (code != 0)
@@ -116,12 +116,12 @@ kfdw_own_slot_blame(const KafkaRecord *record)
 }
 
 int
-kfdw_own_slot_fault(KafkaWorkerState state, const char *message)
+kfdw_own_slot_fault(KafkaWorkerState state, const char *message, const char *hint)
 {
 	int			faults;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_slot_set_error(my_slot, message);
+	kfdw_slot_set_error(my_slot, message, hint);
 	if (TransactionIdEquals(my_slot->revision, my_revision))
 		kfdw_slot_set_state(my_slot, state);
 	faults = ++my_slot->faults;

@@ -33,8 +33,8 @@ extern void kfdw_own_slot_run(int partitions, int64 lag);
 /* The record at which it is about to fail. */
 extern void kfdw_own_slot_blame(const KafkaRecord *record);
 
-/* Something failed; returns how often in a row. */
-extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message);
+/* Something failed, perhaps with a hint what to do; returns how often in a row. */
+extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message, const char *hint);
 
 /* Adds what was done; nothing fails any more. */
 extern void kfdw_own_slot_record(const KafkaWorkerStats *done);

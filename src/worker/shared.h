@@ -27,9 +27,13 @@ typedef enum KafkaWorkerState
 
 #define KAFKA_ERROR_LEN 1024
 
-/* Why a worker that is wanted cannot start. */
-#define KAFKA_NO_PROCESS "all of max_worker_processes are in use: raise it and restart the server"
-#define KAFKA_NO_SLOT "all of kafka_fdw.max_workers are in use: raise it and restart the server"
+#define KAFKA_HINT_LEN 512
+
+/* Why a worker that is wanted cannot start, and what to do. */
+#define KAFKA_NO_PROCESS "all of max_worker_processes are in use"
+#define KAFKA_NO_PROCESS_HINT "Raise max_worker_processes and restart the server."
+#define KAFKA_NO_SLOT "all of kafka_fdw.max_workers are in use"
+#define KAFKA_NO_SLOT_HINT "Raise kafka_fdw.max_workers, and max_worker_processes with it, and restart the server."
 
 /* What kafka.stat_streams shows; counts since the server started, or the stream was created. */
 typedef struct KafkaWorkerStats
@@ -47,6 +51,7 @@ typedef struct KafkaWorkerStats
 	TimestampTz last_commit_at; /* 0: none */
 	int64		restarts;
 	char		last_error[KAFKA_ERROR_LEN];
+	char		last_hint[KAFKA_HINT_LEN];	/* what it says can be done; empty: nothing */
 	TimestampTz last_error_at;	/* 0: none */
 } KafkaWorkerStats;
 

@@ -62,12 +62,24 @@ kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state)
 	slot->running_since = state == KAFKA_STATE_RUNNING ? GetCurrentTimestamp() : 0;
 }
 
-void
-kfdw_slot_set_error(KafkaSlot *slot, const char *message)
+/* Copies a text, cut between characters where there is no room for all of it; NULL is an empty one. */
+static void
+copy_text(char *target, int size, const char *text)
 {
-	strlcpy(slot->stats.last_error, message, KAFKA_ERROR_LEN);
-	slot->stats.last_error[pg_mbcliplen(message, strlen(slot->stats.last_error),
-										strlen(slot->stats.last_error))] = '\0';
+	int			length = text == NULL ? 0 : strlen(text);
+
+	if (length >= size)
+		length = pg_mbcliplen(text, length, size - 1);
+	if (length > 0)
+		memcpy(target, text, length);
+	target[length] = '\0';
+}
+
+void
+kfdw_slot_set_error(KafkaSlot *slot, const char *message, const char *hint)
+{
+	copy_text(slot->stats.last_error, KAFKA_ERROR_LEN, message);
+	copy_text(slot->stats.last_hint, KAFKA_HINT_LEN, hint);
 	slot->stats.last_error_at = GetCurrentTimestamp();
 }
 

@@ -12,8 +12,8 @@
 /* The only place where a state changes. */
 extern void kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state);
 
-/* Keeps a message, cut where it is too long. */
-extern void kfdw_slot_set_error(KafkaSlot *slot, const char *message);
+/* Keeps a message and its hint (NULL: none), cut where they are too long. */
+extern void kfdw_slot_set_error(KafkaSlot *slot, const char *message, const char *hint);
 
 /* No new process before a pause, which grows with every fault. */
 extern void kfdw_slot_delay(KafkaSlot *slot);

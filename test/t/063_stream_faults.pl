@@ -54,6 +54,14 @@ becomes($node, 'postgres', 'SELECT count(*) FROM texts', 2, 'another stream goes
 is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'numbers'"), 0, 'no position moved');
 is($node->safe_psql('postgres', "SET ROLE bob; SELECT count(*), count(last_error) FROM kafka.stat_streams"), '2|0',
 	'errors are for the owner only');
+my $status = 'SELECT name, state, lag, problem, to_do FROM kafka.status WHERE name';
+is($node->safe_psql('postgres', "SET ROLE ann; $status = 'numbers'"),
+	'numbers|failed|2|invalid input syntax for type integer: "two" (SQLSTATE 22P02)|' .
+	"SELECT kafka.skip_record('numbers') sets the record aside and goes on. SELECT kafka.resume_stream('numbers') tries again.",
+	'the owner is told what is wrong and what to do');
+is($node->safe_psql('postgres', "SET ROLE bob; $status = 'numbers'"),
+	"numbers|failed|2|its owner, and pg_read_all_stats, may see why|SELECT kafka.resume_stream('numbers') tries again.", 'others see that it is wrong');
+is($node->safe_psql('postgres', "$status = 'texts'"), 'texts|idle|0||', 'of the other one there is nothing to tell');
 resume('numbers');
 fails('numbers', qr/"two"/, 'a poison record, resumed,');
 $node->safe_psql('postgres', 'CREATE FUNCTION text_to_int(text) RETURNS int LANGUAGE sql AS $$ SELECT CASE WHEN $1 ~ \'^\d+$\' THEN $1::int END $$');
@@ -135,12 +143,16 @@ $small->safe_psql('postgres', "SELECT kafka.create_stream('s$_', 'INSERT INTO te
 ok($small->poll_query_until('postgres', "SELECT bool_or(state = 'stalled' AND last_error ~ 'max_worker_processes are in use') FROM kafka.stat_streams"),
 	'too few processes are told')
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+is($small->safe_psql('postgres', "SELECT DISTINCT problem, to_do FROM kafka.status WHERE state = 'stalled'"),
+	'all of max_worker_processes are in use|Raise max_worker_processes and restart the server.', 'with what to raise');
 $small->append_conf('postgresql.conf', 'max_worker_processes = 10');
 $small->restart;
 $small->safe_psql('postgres', "SELECT kafka.create_stream('s4', 'INSERT INTO texts SELECT id FROM ids')");
 ok($small->poll_query_until('postgres', "SELECT state = 'stalled' AND last_error ~ 'kafka_fdw.max_workers are in use' FROM kafka.stat_streams WHERE stream = 's4'"),
 	'too few slots are told')
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
+is($small->safe_psql('postgres', "SELECT kind, problem, to_do ~ '^Raise kafka_fdw.max_workers' FROM kafka.status WHERE state = 'stalled'"),
+	"server|all of kafka_fdw.max_workers are in use|t\nstream|all of kafka_fdw.max_workers are in use|t", 'with what to raise');
 $small->safe_psql('postgres', "SELECT kafka.drop_stream('s1')");
 ok($small->poll_query_until('postgres', "SELECT state = 'idle' FROM kafka.stat_streams WHERE stream = 's4'"), 'a slot that becomes free is used')
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
@@ -148,10 +160,12 @@ ok($small->poll_query_until('postgres', "SELECT state = 'idle' FROM kafka.stat_s
 # Without the library there is no launcher
 $small->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $small->restart;
-my ($status, $out, $err) = $small->psql('postgres', "SELECT kafka.create_stream('s5', 'INSERT INTO texts SELECT id FROM ids')");
+(undef, my $out, my $err) = $small->psql('postgres', "SELECT kafka.create_stream('s5', 'INSERT INTO texts SELECT id FROM ids')");
 like($err, qr/streams need kafka_fdw to be preloaded.*Add kafka_fdw to "shared_preload_libraries"/s, 'create_stream says what to add');
 is($small->safe_psql('postgres', "SELECT state, last_error FROM kafka.stat_streams WHERE stream = 's2'"),
 	'paused|kafka_fdw is not in shared_preload_libraries', 'and kafka.stat_streams, too');
+is($small->safe_psql('postgres', "SELECT kind, problem, to_do ~ '^Add kafka_fdw to shared_preload_libraries' FROM kafka.status LIMIT 1"),
+	'server|kafka_fdw is not in shared_preload_libraries|t', 'and kafka.status first of all');
 cmp_ok($small->safe_psql('postgres', 'SELECT count(*) FROM ids'), '>', 0, 'topic tables work without');
 $small->safe_psql('postgres', "SELECT kafka.drop_stream('s2')");
 is($small->safe_psql('postgres', "SELECT count(*) FROM kafka.streams WHERE name = 's2'"), 0, 'and a stream can be dropped');

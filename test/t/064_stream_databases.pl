@@ -82,6 +82,8 @@ $node->append_conf('postgresql.conf', 'kafka_fdw.streams = off');
 $node->reload;
 becomes($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 0, 'streams can be switched off');
 is($node->safe_psql('store', 'SELECT state, last_error FROM kafka.stat_streams'), 'paused|kafka_fdw.streams is off', 'which is told');
+is($node->safe_psql('store', "SELECT kind, state, problem, to_do ~ '^ALTER SYSTEM' FROM kafka.status"),
+	"server|paused|kafka_fdw.streams is off|t\nstream|paused||", 'once, with what to do');
 $node->safe_psql('postgres', 'CREATE DATABASE clone TEMPLATE store');
 $node->append_conf('postgresql.conf', 'kafka_fdw.streams = on');
 $node->restart;
@@ -90,6 +92,8 @@ produce($topic, "{\"id\":2}\n");
 becomes($node, 'store', 'SELECT count(*) FROM copied', 2, 'the original goes on');
 is($node->safe_psql('clone', 'SELECT state, last_error FROM kafka.stat_streams'),
 	'paused|this database is a copy of another one: see kafka.adopt_instance()', 'the copy is quiet');
+like($node->safe_psql('clone', "SELECT to_do FROM kafka.status WHERE kind = 'server'"), qr/kafka\.adopt_instance\('keep'\).*kafka\.adopt_instance\('new'\)/,
+	'and kafka.status says how it may run');
 ($status, $out, $err) = $node->psql('clone', "SELECT kafka.create_stream('more', 'INSERT INTO copied SELECT id FROM ids')");
 like($err, qr/the positions and streams of this database belong to another one.*adopt_instance/s, 'also for new streams');
 my $id = $node->safe_psql('clone', 'SELECT id FROM kafka.instance');

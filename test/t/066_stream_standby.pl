@@ -30,6 +30,8 @@ $standby->start;
 my $generator = start_generator($topic, '-r', 1000, '-m', '{"id":{i}}', '-s', 1000);
 ok($standby->poll_query_until('postgres', 'SELECT count(*) > 1500 FROM copied'), 'its results are replicated');
 is($standby->safe_psql('postgres', "SELECT state, last_error FROM kafka.stat_streams"), 'paused|this server is a standby', 'a standby says why it runs none');
+is($standby->safe_psql('postgres', "SELECT kind, state, problem, to_do FROM kafka.status"),
+	"server|paused|this server is a standby|They run on its primary, and here when it is promoted.\nstream|paused||", 'and what will make it run some');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'kafka%'"), 0, 'and has no process of streams');
 
 $primary->stop('immediate');

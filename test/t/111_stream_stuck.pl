@@ -25,6 +25,9 @@ becomes($node, 'postgres', 'SELECT state, lag > 0, lag_seconds > 0, batch_since 
 	'running|t|t|t|Lock: relation', 'a batch that waits for a lock is behind');
 produce($topic, join('', map { "{\"id\":$_}\n" } 12 .. 511));
 becomes($node, 'postgres', 'SELECT state, lag FROM kafka.stat_streams', 'running|510', 'also by what arrives while it waits');
+like($node->safe_psql('postgres', 'SELECT state, lag, problem, to_do FROM kafka.status'),
+	qr/^running\|510\|a batch runs since [0-9:]+ and waits for Lock: relation\|SELECT \* FROM pg_stat_activity WHERE pid = ANY \(pg_blocking_pids\(\d+\)\);$/,
+	'kafka.status says how to find who holds it up');
 is($node->safe_psql('postgres', "SELECT extract(epoch FROM clock_timestamp() - batch_since) < 100 FROM kafka.stat_streams"), 't', 'since it waits');
 $node->safe_psql('postgres', 'CREATE ROLE other');
 is($node->safe_psql('postgres', 'SET ROLE other; SELECT count(wait_event) FROM kafka.stat_streams'), '0', 'what for is for the owner only');
@@ -34,6 +37,7 @@ becomes($node, 'postgres', 'SELECT state, lag, lag_seconds, batch_since, wait_ev
 # Where nobody looks, nothing is said.
 $node->safe_psql('postgres', "SELECT kafka.pause_stream('copy')");
 becomes($node, 'postgres', 'SELECT state, lag, lag_seconds FROM kafka.stat_streams', 'paused||', 'a paused stream does not know how far behind it is');
+is($node->safe_psql('postgres', 'SELECT state, problem, to_do FROM kafka.status'), "paused|it was paused|SELECT kafka.resume_stream('copy');", 'but how it goes on');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');

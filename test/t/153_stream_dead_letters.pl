@@ -57,6 +57,9 @@ is(query("SELECT _offset, stage, sqlstate FROM kafka.dead_letters ORDER BY _offs
 	"1234|statement|23514\n1240|decode|22P02", 'which are dead letters');
 is(query("SELECT count(*) FROM (SELECT o, lag(o) OVER (ORDER BY ctid) AS before FROM stops_got) t WHERE before > o"), 0, 'the order is kept');
 comes("SELECT state || dead_letters FROM kafka.stat_streams WHERE stream = 'stops'", 'idle2', 'it counts them');
+is(query("SELECT state, problem, to_do FROM kafka.status WHERE name = 'stops'"),
+	"idle|2 records are in kafka.dead_letters|SELECT * FROM kafka.dead_letters WHERE group_id = 'stops'; SELECT kafka.retry_dead_letters('stops');",
+	'kafka.status says what can be done with them');
 my ($status, $out, $err) = $node->psql('postgres', $hint);
 like($err, qr/stream "stops" has not failed at a record/, 'without a failure there is nothing to skip');
 
