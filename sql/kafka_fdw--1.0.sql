@@ -110,15 +110,16 @@ CREATE FUNCTION flush(OUT _topic text, OUT _partition int, OUT key bytea, OUT er
 AS 'MODULE_PATHNAME', 'kfdw_flush' LANGUAGE C VOLATILE;
 
 -- What was written since the server started.  Each batch is a request; its size is that on
--- the wire.  What is in flight is as of each session's last look.
+-- the wire.  What is in flight is as of each session's last look.  Orphans are records that
+-- Kafka had committed when PostgreSQL rolled their transaction back.
 CREATE FUNCTION stat_producers(OUT "table" regclass, OUT records bigint, OUT batches bigint, OUT bytes bigint,
-  OUT bytes_sent bigint, OUT in_flight bigint, OUT errors bigint, OUT since timestamptz)
+  OUT bytes_sent bigint, OUT in_flight bigint, OUT errors bigint, OUT orphans bigint, OUT since timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_producers' LANGUAGE C VOLATILE STRICT;
 
 CREATE VIEW stat_producers AS
   SELECT s.srvname AS server, p."table", p.records, p.batches, p.records::float8 / nullif(p.batches, 0) AS records_per_batch,
-    p.bytes, p.bytes_sent, p.bytes::float8 / nullif(p.bytes_sent, 0) AS compression_ratio, p.in_flight, p.errors, p.since
+    p.bytes, p.bytes_sent, p.bytes::float8 / nullif(p.bytes_sent, 0) AS compression_ratio, p.in_flight, p.errors, p.orphans, p.since
   FROM stat_producers() p
     JOIN pg_catalog.pg_foreign_table t ON t.ftrelid OPERATOR(pg_catalog.=) p."table"
     JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) t.ftserver;

@@ -126,12 +126,14 @@ kfdw_instance_ensure(void)
 }
 
 char *
-kfdw_instance_id(void)
+kfdw_instance_name(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	KafkaCatalogScope scope;
 	char	   *id;
 
+	if (!kfdw_instance_check())
+		return psprintf(UINT64_FORMAT, GetSystemIdentifier());
 	kfdw_catalog_begin(&scope);
 	if (kfdw_catalog_read(&id_statement, NULL, NULL) != 1)
 		elog(ERROR, "table kafka.instance has no row");

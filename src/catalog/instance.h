@@ -26,8 +26,12 @@ extern void kfdw_instance_record(void);
 /* Makes the row if there is none; one of another database is an error. */
 extern void kfdw_instance_ensure(void);
 
-/* The id of the row, which must be there, in the current memory context. */
-extern char *kfdw_instance_id(void);
+/*
+ * What tells this database's names at brokers from those of others, in the current memory
+ * context: the id of the row, and as long as there is none the system identifier.  A row of
+ * another database is an error.
+ */
+extern char *kfdw_instance_name(void);
 
 /* Makes the row one of this database, with a new id if asked for. */
 extern void kfdw_instance_adopt(bool new_id);

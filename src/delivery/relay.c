@@ -188,7 +188,7 @@ read_options(RelayWork *work)
 	server = GetForeignServerByName(work->relay->server, false)->serverid;
 	work->options = kfdw_options_server(server, GetUserId());
 	begin_watch(work);
-	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, kfdw_instance_id(), work->relay->id);
+	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, kfdw_instance_name(), work->relay->id);
 	work->group_id = name;
 	work->producer = kfdw_config_transactional(&work->options->producer, name, work->options->transaction_timeout_ms);
 	keep_tick(work, kfdw_outbox_get_tick(work->relay->id));

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "delivery/delivery.h"
-#include "delivery/record_log.h"
 #include "delivery/target.h"
 
 /* Of this transaction, whose memory context frees them. */
@@ -37,23 +36,11 @@ holds_records(void)
 	return !kfdw_log_is_empty(held);
 }
 
-/* A held record goes to its producer. */
-static void
-send_record(void *target, const KafkaRecord *record)
-{
-	kfdw_target_send(target, record);
-}
-
 /* Sends what is held and waits until all of it is acknowledged. */
 static void
 send_records(void)
 {
-	if (holds_records())
-	{
-		kfdw_log_replay(held, send_record);
-		kfdw_target_flush(targets);
-	}
-	kfdw_log_close(&held);
+	kfdw_target_send_log(&held, targets);
 }
 
 /* What was not sent is forgotten. */

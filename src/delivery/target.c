@@ -52,22 +52,28 @@ kfdw_target_count_partitions(KafkaDestination *destination)
 	return kfdw_producer_partition_count(get_topic((KafkaTarget *) destination));
 }
 
-void
-kfdw_target_send(KafkaTarget *target, const KafkaRecord *record)
+/* Hands a record to the target's producer. */
+static void
+send_record(void *argument, const KafkaRecord *record)
 {
+	KafkaTarget *target = argument;
+
 	if (target->topic == NULL)
 	{
 		kfdw_background_await(&target->config, target->destination.topic);
 		target->topic = get_topic(target);
 	}
 	kfdw_producer_send(target->topic, record);
+	target->sent++;
 }
 
 void
-kfdw_target_flush(const List *targets)
+kfdw_target_send_log(KafkaRecordLog **log, const List *targets)
 {
 	ListCell   *lc;
 
+	kfdw_log_replay(*log, send_record);
+	kfdw_log_close(log);
 	foreach(lc, targets)
 	{
 		const KafkaTarget *target = lfirst(lc);

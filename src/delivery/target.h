@@ -6,6 +6,7 @@
 #define KFDW_TARGET_H
 
 #include "delivery/delivery.h"
+#include "delivery/record_log.h"
 #include "kafka/background.h"
 #include "kafka/producer.h"
 #include "nodes/pg_list.h"
@@ -19,6 +20,7 @@ typedef struct KafkaTarget
 	char	   *key;			/* of the producer's configuration */
 	KafkaConfig config;
 	KafkaProducerTopic *topic;	/* while the transaction's records are sent; NULL before */
+	int64		sent;			/* of them */
 	KafkaOutlet *outlet;		/* of what is sent in the background, else NULL */
 } KafkaTarget;
 
@@ -29,13 +31,11 @@ extern KafkaTarget *kfdw_target_get(List **targets, const KafkaTableOptions *opt
 extern int	kfdw_target_count_partitions(KafkaDestination *destination);
 
 /*
- * At the end of the transaction: hands a record to the target's producer.  The first one
- * waits for what this session sends to the topic in the background, and follows it.
+ * At the end of the transaction: sends what a log holds for targets and waits until all of
+ * it is acknowledged; then there is no log.  The first record of a target waits for what
+ * this session sends to its topic in the background, and follows it.
  */
-extern void kfdw_target_send(KafkaTarget *target, const KafkaRecord *record);
-
-/* After that: waits until all that was handed over is acknowledged. */
-extern void kfdw_target_flush(const List *targets);
+extern void kfdw_target_send_log(KafkaRecordLog **log, const List *targets);
 
 /* Before: sends a record in the same order and waits until it is acknowledged, see producer.h. */
 extern void kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record);

@@ -5,7 +5,7 @@
  *
  * That commits after everything else that leaves the database, as the last step before
  * PostgreSQL's own commit.  What still can fail then, PostgreSQL rolls back, and Kafka
- * cannot any more: a warning tells of it.
+ * cannot any more: a warning tells of it, and the records are counted.
  */
 #include "postgres.h"
 
@@ -14,9 +14,9 @@
 #include "catalog/instance.h"
 #include "compat.h"
 #include "delivery/delivery.h"
-#include "delivery/record_log.h"
 #include "delivery/target.h"
 #include "kafka/transaction.h"
+#include "stat/counts.h"
 
 /* Of this transaction, whose memory context frees them. */
 static KafkaRecordLog *held = NULL; /* NULL: nothing was inserted */
@@ -31,10 +31,8 @@ static bool committed_in_kafka = false;
 static KafkaConfig
 make_config(const KafkaTableOptions *options)
 {
-	char	   *id;
+	char	   *id = psprintf("%s-%s-%d", options->transactional_id_prefix, kfdw_instance_name(), kfdw_backend_number());
 
-	kfdw_instance_ensure();
-	id = psprintf("%s-%s-%d", options->transactional_id_prefix, kfdw_instance_id(), kfdw_backend_number());
 	return kfdw_config_transactional(&options->producer, id, options->transaction_timeout_ms);
 }
 
@@ -84,13 +82,6 @@ hold_record(KafkaDestination *destination, const KafkaRecord *record)
 	kfdw_log_append(&held, destination, record);
 }
 
-/* A held record goes to its producer. */
-static void
-send_record(void *target, const KafkaRecord *record)
-{
-	kfdw_target_send(target, record);
-}
-
 /* Sends what is held and commits it. */
 static void
 send_transaction(void)
@@ -98,9 +89,7 @@ send_transaction(void)
 	KafkaProducer *producer = kfdw_producer_get(&first->config);
 
 	kfdw_transaction_begin(producer);
-	kfdw_log_replay(held, send_record);
-	kfdw_target_flush(targets);
-	kfdw_log_close(&held);
+	kfdw_target_send_log(&held, targets);
 	kfdw_transaction_commit(producer);
 	committed_in_kafka = true;
 }
@@ -113,12 +102,28 @@ send_records(void)
 	kfdw_log_close(&held);
 }
 
+/* PostgreSQL failed when it was too late: the records are in their topics. */
+static void
+count_orphans(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		const KafkaTarget *target = lfirst(lc);
+
+		kfdw_counts_get(KAFKA_COUNTS_WRITING, target->relid)[KAFKA_WRITING_ORPHANS] += target->sent;
+	}
+}
+
 /* What was not sent is forgotten. */
 static void
 end_transaction(bool committed)
 {
 	bool		lost = committed_in_kafka && !committed;
 
+	if (lost)
+		count_orphans();
 	held = NULL;
 	targets = NIL;
 	first = NULL;

@@ -23,6 +23,7 @@ enum
 	PRODUCER_BYTES_SENT,
 	PRODUCER_IN_FLIGHT,
 	PRODUCER_ERRORS,
+	PRODUCER_ORPHANS,
 	PRODUCER_SINCE,
 	PRODUCER_COLUMNS
 };
@@ -41,6 +42,7 @@ fill_row(const KafkaCounts *counts, Datum *values, bool *nulls)
 	kfdw_set_column(values, nulls, PRODUCER_BYTES_SENT, Int64GetDatum(count[KAFKA_WRITING_BYTES_SENT]), true);
 	kfdw_set_column(values, nulls, PRODUCER_IN_FLIGHT, Int64GetDatum(count[KAFKA_WRITING_RECORDS] - reported), true);
 	kfdw_set_column(values, nulls, PRODUCER_ERRORS, Int64GetDatum(count[KAFKA_WRITING_ERRORS]), true);
+	kfdw_set_column(values, nulls, PRODUCER_ORPHANS, Int64GetDatum(count[KAFKA_WRITING_ORPHANS]), true);
 	kfdw_set_column(values, nulls, PRODUCER_SINCE, TimestampTzGetDatum(counts->since), true);
 }
 

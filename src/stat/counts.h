@@ -36,7 +36,8 @@ typedef enum KafkaWritingCount
 	KAFKA_WRITING_ERRORS,		/* records that were not, and will not be */
 	KAFKA_WRITING_BYTES,		/* keys and values */
 	KAFKA_WRITING_BATCHES,		/* requests, each with a batch */
-	KAFKA_WRITING_BYTES_SENT	/* their size, compressed */
+	KAFKA_WRITING_BYTES_SENT,	/* their size, compressed */
+	KAFKA_WRITING_ORPHANS		/* committed by Kafka in transactions that PostgreSQL rolled back */
 } KafkaWritingCount;
 
 /* What is counted of consuming, in whole transactions. */
