@@ -413,9 +413,15 @@ CREATE VIEW stat_outbox AS
       WHERE o.relay = r.id AND NOT coalesce(outbox_is_published(o.seq, o.xid, n.newest), false)) u;
 GRANT SELECT ON stat_outbox, outbox_relays TO PUBLIC;
 
--- What becomes of what a relay cannot decide on: 'publish' it, perhaps again, or 'skip' it.
+-- What becomes of what a relay cannot decide on: 'publish' it, perhaps again, or 'skip' it; or
+-- 'discard' all that is not published.
 CREATE FUNCTION resolve_outbox(server text, mode text, role regrole DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_resolve_outbox' LANGUAGE C VOLATILE;
+
+-- Publishes, with this transaction, what was refused and is in dead_letters; tells how many
+-- records that are.
+CREATE FUNCTION retry_outbox(server text, role regrole DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kfdw_retry_outbox' LANGUAGE C VOLATILE;
 
 -- A server takes no unsent records along when it is dropped.
 CREATE FUNCTION server_dropped() RETURNS event_trigger

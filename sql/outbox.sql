@@ -103,6 +103,9 @@ SELECT await_outbox('outbox', 11) OFFSET 10;
 SELECT kafka.resolve_outbox('outbox', 'perhaps');
 SELECT kafka.resolve_outbox('none', 'skip');
 SELECT kafka.resolve_outbox(NULL, 'skip');
+SELECT kafka.retry_outbox('none');
+SELECT kafka.retry_outbox(NULL);
+SELECT kafka.retry_outbox('outbox');
 CALL await_empty_outbox();
 DROP ROLE regress_kafka_publisher;
 REVOKE INSERT ON outbox FROM regress_kafka_publisher;
@@ -125,6 +128,23 @@ SELECT await_outbox('outbox', 12) OFFSET 11;
 CALL await_empty_outbox();
 DROP SERVER outbox_up CASCADE;
 SELECT server FROM kafka.stat_outbox WHERE server ~ 'down|up';
+
+-- What is for brokers that are gone for ever can be discarded.
+CREATE SERVER outbox_gone FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1');
+CREATE FOREIGN TABLE outbox_gone (v text) SERVER outbox_gone OPTIONS (topic 'outbox', format 'text', delivery 'outbox');
+INSERT INTO outbox_gone VALUES ('never'), ('never');
+INSERT INTO outbox_gone VALUES ('never');
+BEGIN;
+SELECT kafka.resolve_outbox('outbox_gone', 'discard');
+ROLLBACK;
+SET ROLE regress_kafka_no_login;
+SELECT kafka.resolve_outbox('outbox_gone', 'discard', 'postgres');
+SELECT kafka.retry_outbox('outbox_gone', 'postgres');
+RESET ROLE;
+DROP SERVER outbox_gone CASCADE;
+SELECT kafka.resolve_outbox('outbox_gone', 'discard');
+SELECT unsent, oldest FROM kafka.stat_outbox WHERE server = 'outbox_gone';
+DROP SERVER outbox_gone CASCADE;
 
 -- A relay gets over options that it cannot work with.
 ALTER SERVER outbox OPTIONS (ADD max_request_size '100000000');

@@ -63,17 +63,25 @@ static KafkaStatement insert_statement = {
 };
 
 /* So many at a time, by number and by bytes. */
+#define TAKE(condition) \
+	"WITH l AS (DELETE FROM kafka.dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(" \
+	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.row_number() OVER w AS number, " \
+	"pg_catalog.sum(pg_catalog.octet_length(l.value)) OVER w AS bytes FROM kafka.dead_letters l " \
+	"WHERE l.failed_at OPERATOR(pg_catalog.<) $1 AND " condition " " \
+	"WINDOW w AS (ORDER BY l._topic, l._partition, l._offset, l.failed_at) " \
+	"ORDER BY l._topic, l._partition, l._offset, l.failed_at LIMIT 10000) o " \
+	"WHERE o.number OPERATOR(pg_catalog.=) 1 OR o.bytes OPERATOR(pg_catalog.<=) 33554432)) RETURNING l.*) " \
+	"SELECT l.* FROM l ORDER BY l._topic, l._partition, l._offset, l.failed_at"
+
 static KafkaStatement take_statement = {
-	"WITH l AS (DELETE FROM kafka.dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.row_number() OVER w AS number, "
-	"pg_catalog.sum(pg_catalog.octet_length(l.value)) OVER w AS bytes FROM kafka.dead_letters l "
-	"WHERE l.group_id OPERATOR(pg_catalog.=) $1 AND l.stream OPERATOR(pg_catalog.=) $1 "
-	"AND l.failed_at OPERATOR(pg_catalog.<) $2 "
-	"WINDOW w AS (ORDER BY l._topic, l._partition, l._offset, l.failed_at) "
-	"ORDER BY l._topic, l._partition, l._offset, l.failed_at LIMIT 10000) o "
-	"WHERE o.number OPERATOR(pg_catalog.=) 1 OR o.bytes OPERATOR(pg_catalog.<=) 33554432)) RETURNING l.*) "
-	"SELECT l.* FROM l ORDER BY l._topic, l._partition, l._offset, l.failed_at",
-	2, {TEXTOID, TIMESTAMPTZOID}
+	TAKE("l.group_id OPERATOR(pg_catalog.=) $2 AND l.stream OPERATOR(pg_catalog.=) $2"),
+	2, {TIMESTAMPTZOID, TEXTOID}
+};
+
+static KafkaStatement take_unpublished_statement = {
+	TAKE("l.stream IS NULL AND l.stage OPERATOR(pg_catalog.=) '" KAFKA_STAGE_PUBLISH "' AND l.server OPERATOR(pg_catalog.=) $2 "
+		 "AND l.group_id OPERATOR(pg_catalog.~~) ('%-relay-' OPERATOR(pg_catalog.||) $3::pg_catalog.text)"),
+	3, {TIMESTAMPTZOID, TEXTOID, INT4OID}
 };
 
 static KafkaStatement delete_stream_statement = {
@@ -277,16 +285,16 @@ make_record(HeapTuple row, TupleDesc desc, TupleDesc header)
 	return record;
 }
 
-List *
-kfdw_dead_letters_take(const char *stream, TimestampTz before)
+/* Deletes what a statement chooses, and returns it as records in the current memory context. */
+static List *
+take(KafkaStatement *statement, Datum *values)
 {
-	Datum		values[] = {CStringGetTextDatum(stream), TimestampTzGetDatum(before)};
 	MemoryContext context = CurrentMemoryContext;
 	List	   *records = NIL;
 	KafkaCatalogScope scope;
 
 	kfdw_catalog_begin(&scope);
-	(void) kfdw_catalog_write(&take_statement, values, NULL);
+	(void) kfdw_catalog_write(statement, values, NULL);
 	if (SPI_processed > 0)
 	{
 		TupleDesc	desc = SPI_tuptable->tupdesc;
@@ -299,6 +307,22 @@ kfdw_dead_letters_take(const char *stream, TimestampTz before)
 	}
 	kfdw_catalog_end(&scope);
 	return records;
+}
+
+List *
+kfdw_dead_letters_take(const char *stream, TimestampTz before)
+{
+	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(stream)};
+
+	return take(&take_statement, values);
+}
+
+List *
+kfdw_dead_letters_take_unpublished(const char *server, int relay, TimestampTz before)
+{
+	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(server), Int32GetDatum(relay)};
+
+	return take(&take_unpublished_statement, values);
 }
 
 void

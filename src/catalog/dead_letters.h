@@ -52,6 +52,9 @@ extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader
  */
 extern List *kfdw_dead_letters_take(const char *stream, TimestampTz before);
 
+/* The same with letters of a relay, in the order in which they were to be published. */
+extern List *kfdw_dead_letters_take_unpublished(const char *server, int relay, TimestampTz before);
+
 extern void kfdw_dead_letters_delete_stream(const char *stream);
 extern void kfdw_dead_letters_rename_server(const char *old_name, const char *new_name);
 

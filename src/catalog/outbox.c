@@ -102,13 +102,18 @@ static KafkaStatement change_statement = {
 	4, {INT4OID, INT8OID, INT4OID, BYTEAOID}
 };
 
+static KafkaStatement discard_statement = {
+	"DELETE FROM kafka.outbox o WHERE o.relay OPERATOR(pg_catalog.=) $1",
+	1, {INT4OID}
+};
+
 #define UNSENT \
 	"FROM kafka.outbox o LEFT JOIN LATERAL (SELECT t AS newest FROM kafka.outbox_ticks t " \
 	"WHERE t.relay OPERATOR(pg_catalog.=) o.relay ORDER BY t.tick USING OPERATOR(pg_catalog.>) LIMIT 1) n ON true " \
 	"WHERE NOT COALESCE(kafka.outbox_is_published(o.seq, o.xid, n.newest), false)"
 
 static KafkaStatement unsent_statement = {
-	"SELECT 1 " UNSENT " AND o.relay OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	"SELECT COALESCE(pg_catalog.sum(o.records), 0) " UNSENT " AND o.relay OPERATOR(pg_catalog.=) $1",
 	1, {INT4OID}
 };
 
@@ -370,13 +375,30 @@ kfdw_outbox_skip_rows(KafkaTick *tick)
 	kfdw_catalog_end(&scope);
 }
 
-bool
-kfdw_outbox_has_unsent(int relay)
+int64
+kfdw_outbox_count_unsent(int relay)
+{
+	Datum		values[] = {Int32GetDatum(relay)};
+	KafkaCatalogScope scope;
+	KafkaRow	row;
+	int64		records;
+
+	kfdw_outbox_lock_to_read();
+	kfdw_catalog_begin(&scope);
+	(void) kfdw_catalog_read(&unsent_statement, values, NULL);
+	row = kfdw_catalog_row(0);
+	records = kfdw_row_int8(&row);
+	kfdw_catalog_end(&scope);
+	return records;
+}
+
+void
+kfdw_outbox_discard_rows(int relay)
 {
 	Datum		values[] = {Int32GetDatum(relay)};
 
 	kfdw_outbox_lock_to_read();
-	return kfdw_catalog_has_row(&unsent_statement, values);
+	(void) kfdw_catalog_change(&discard_statement, values);
 }
 
 /* Locks a part alone, if nobody uses it; false when there is nothing to do in it. */

@@ -69,8 +69,11 @@ extern void kfdw_outbox_change_row(const KafkaTick *tick, const KafkaOutboxRow *
 /* From now on no row counts that is there. */
 extern void kfdw_outbox_skip_rows(KafkaTick *tick);
 
-/* True when a relay has rows that are not known to be published. */
-extern bool kfdw_outbox_has_unsent(int relay);
+/* How many records a relay has that are not known to be published. */
+extern int64 kfdw_outbox_count_unsent(int relay);
+
+/* Deletes all rows of a relay. */
+extern void kfdw_outbox_discard_rows(int relay);
 
 /* Empties the parts of the table that are not written to now, unless somebody uses them. */
 extern void kfdw_outbox_clean(void);

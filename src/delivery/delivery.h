@@ -82,6 +82,13 @@ extern void kfdw_delivery_add(KafkaWriter *writer, KafkaRecord *record);
  */
 extern void kfdw_delivery_send_now(KafkaWriter *writer, KafkaRecord *record);
 
+/*
+ * Inserts what a relay of the outbox has set aside once more, and deletes it there; returns
+ * how many records that are.
+ */
+struct KafkaRelay;
+extern int64 kfdw_delivery_retry(const struct KafkaRelay *relay);
+
 /* All ways take part in transactions from now on. */
 extern void kfdw_delivery_init(void);
 

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "catalog/dead_letters.h"
 #include "catalog/instance.h"
 #include "catalog/outbox.h"
 #include "catalog/relays.h"
@@ -63,9 +64,9 @@ check_can_be_published(Oid userid)
 				 errhint("Give it the LOGIN attribute; the worker that publishes runs as the role that inserts.")));
 }
 
-/* The topic of a table in the list, put there when it is new. */
+/* A topic in the list, put there when it is new. */
 static OutboxTopic *
-find_topic(const KafkaTableOptions *options, Oid userid)
+find_topic(Oid serverid, Oid userid, const char *name, int max_request_size)
 {
 	MemoryContext old;
 	OutboxTopic *topic;
@@ -74,17 +75,16 @@ find_topic(const KafkaTableOptions *options, Oid userid)
 	foreach(lc, topics)
 	{
 		topic = lfirst(lc);
-		if (topic->userid == userid && topic->serverid == options->serverid &&
-			strcmp(topic->destination.topic, options->topic) == 0 &&
-			topic->destination.max_request_size == options->max_request_size)
+		if (topic->userid == userid && topic->serverid == serverid && strcmp(topic->destination.topic, name) == 0 &&
+			topic->destination.max_request_size == max_request_size)
 			return topic;
 	}
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	topic = palloc0(sizeof(OutboxTopic));
 	topic->destination.delivery = &kfdw_delivery_outbox;
-	topic->destination.topic = pstrdup(options->topic);
-	topic->destination.max_request_size = options->max_request_size;
-	topic->serverid = options->serverid;
+	topic->destination.topic = pstrdup(name);
+	topic->destination.max_request_size = max_request_size;
+	topic->serverid = serverid;
 	topic->userid = userid;
 	initStringInfo(&topic->chunk);
 	topics = lappend(topics, topic);
@@ -92,13 +92,20 @@ find_topic(const KafkaTableOptions *options, Oid userid)
 	return topic;
 }
 
+/* What is held until COMMIT is of a server that stays until then. */
+static void
+begin_server(Oid serverid, Oid userid)
+{
+	check_can_be_published(userid);
+	kfdw_options_keep_server(serverid);
+	(void) kfdw_instance_check();
+}
+
 static KafkaDestination *
 begin_table(const KafkaTableOptions *options, Oid userid)
 {
-	check_can_be_published(userid);
-	kfdw_options_keep_server(options->serverid);
-	(void) kfdw_instance_check();
-	return &find_topic(options, userid)->destination;
+	begin_server(options->serverid, userid);
+	return &find_topic(options->serverid, userid, options->topic, options->max_request_size)->destination;
 }
 
 /* Nobody asks the brokers, which may be down: the relay will find out. */
@@ -117,6 +124,33 @@ hold_record(KafkaDestination *destination, const KafkaRecord *record)
 	if (record->timestamp == KAFKA_NO_TIMESTAMP)
 		stamped.timestamp = (GetCurrentTimestamp() + UNIX_EPOCH_US) / 1000;
 	kfdw_log_append(&held, destination, &stamped);
+}
+
+int64
+kfdw_delivery_retry(const KafkaRelay *relay)
+{
+	Oid			serverid = GetForeignServerByName(relay->server, false)->serverid;
+	TimestampTz before = GetCurrentTimestamp();
+	MemoryContext some = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw retry", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(some);
+	int64		count = 0;
+	List	   *records;
+	ListCell   *lc;
+
+	begin_server(serverid, relay->owner);
+	while ((records = kfdw_dead_letters_take_unpublished(relay->server, relay->id, before)) != NIL)
+	{
+		foreach(lc, records)
+		{
+			const KafkaRecord *record = lfirst(lc);
+
+			hold_record(&find_topic(serverid, relay->owner, record->topic, 0)->destination, record);
+		}
+		count += list_length(records);
+		MemoryContextReset(some);
+	}
+	MemoryContextSwitchTo(old);
+	return count;
 }
 
 static bool

@@ -1,7 +1,7 @@
 /*
  * outbox.c
- *	  kafka.stat_outbox, kafka.resolve_outbox(), and what becomes of the outbox when a
- *	  server is dropped.
+ *	  kafka.stat_outbox, kafka.resolve_outbox(), kafka.retry_outbox(), and what becomes of
+ *	  the outbox when a server is dropped.
  */
 #include "postgres.h"
 
@@ -16,6 +16,7 @@
 
 #include "catalog/outbox.h"
 #include "catalog/relays.h"
+#include "delivery/delivery.h"
 #include "delivery/relay.h"
 #include "function/absence.h"
 #include "function/outbox.h"
@@ -23,6 +24,7 @@
 
 PG_FUNCTION_INFO_V1(kfdw_stat_relays);
 PG_FUNCTION_INFO_V1(kfdw_resolve_outbox);
+PG_FUNCTION_INFO_V1(kfdw_retry_outbox);
 PG_FUNCTION_INFO_V1(kfdw_server_dropped);
 
 /* The columns of kafka.stat_relays(). */
@@ -42,9 +44,16 @@ enum
 /* The arguments of kafka.resolve_outbox(). */
 enum
 {
-	ARG_SERVER,
-	ARG_MODE,
-	ARG_ROLE
+	RESOLVE_SERVER,
+	RESOLVE_MODE,
+	RESOLVE_ROLE
+};
+
+/* The arguments of kafka.retry_outbox(). */
+enum
+{
+	RETRY_SERVER,
+	RETRY_ROLE
 };
 
 /* One row. */
@@ -101,27 +110,24 @@ kfdw_stat_relays(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* Says what becomes of what nobody knows whether it was published. */
-Datum
-kfdw_resolve_outbox(PG_FUNCTION_ARGS)
+/* An argument of type text, of which there must be one. */
+static const char *
+get_text(FunctionCallInfo fcinfo, int argument)
 {
-	const KafkaRelay *relay;
-	const char *server;
-	const char *mode;
-	Oid			role = PG_ARGISNULL(ARG_ROLE) ? GetUserId() : PG_GETARG_OID(ARG_ROLE);
-
-	if (PG_ARGISNULL(ARG_SERVER) || PG_ARGISNULL(ARG_MODE))
+	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("only the argument \"role\" can be null")));
-	server = text_to_cstring(PG_GETARG_TEXT_PP(ARG_SERVER));
-	mode = text_to_cstring(PG_GETARG_TEXT_PP(ARG_MODE));
-	if (strcmp(mode, "publish") != 0 && strcmp(mode, "skip") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown mode \"%s\"", mode),
-				 errhint("Valid modes are \"publish\", perhaps once more, and \"skip\".")));
-	relay = kfdw_relays_find(server, role);
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* The relay of a server and a role, by default the user, who must be able to act for it. */
+static const KafkaRelay *
+get_own_relay(FunctionCallInfo fcinfo, const char *server, int argument)
+{
+	Oid			role = PG_ARGISNULL(argument) ? GetUserId() : PG_GETARG_OID(argument);
+	const KafkaRelay *relay = kfdw_relays_find(server, role);
+
 	if (relay == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -130,9 +136,54 @@ kfdw_resolve_outbox(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for the outbox of role \"%s\"", GetUserNameFromId(role, false))));
-	kfdw_relays_resolve(relay->id, mode);
+	return relay;
+}
+
+/* What is not published never will be, unless its relay is about to. */
+static void
+discard(const KafkaRelay *relay)
+{
+	int64		records;
+
+	kfdw_relays_lock_to_delete(relay);
+	records = kfdw_outbox_count_unsent(relay->id);
+	kfdw_outbox_discard_rows(relay->id);
+	ereport(NOTICE,
+			(errmsg_plural("%lld record was discarded", "%lld records were discarded", (unsigned long) records, (long long) records)));
+}
+
+/* Says what becomes of what is not published, or of what nobody knows whether it was. */
+Datum
+kfdw_resolve_outbox(PG_FUNCTION_ARGS)
+{
+	const char *server = get_text(fcinfo, RESOLVE_SERVER);
+	const char *mode = get_text(fcinfo, RESOLVE_MODE);
+	bool		discards = strcmp(mode, "discard") == 0;
+	const KafkaRelay *relay;
+
+	if (!discards && strcmp(mode, "publish") != 0 && strcmp(mode, "skip") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown mode \"%s\"", mode),
+				 errhint("Valid modes for what may have been published are \"publish\", perhaps once more, and \"skip\"; \"discard\" deletes everything.")));
+	relay = get_own_relay(fcinfo, server, RESOLVE_ROLE);
+	PreventCommandIfReadOnly("kafka.resolve_outbox()");
+	if (discards)
+		discard(relay);
+	else
+		kfdw_relays_resolve(relay->id, mode);
 	kfdw_shared_ping_at_end();
 	PG_RETURN_VOID();
+}
+
+/* Has records published that were set aside, when this transaction commits. */
+Datum
+kfdw_retry_outbox(PG_FUNCTION_ARGS)
+{
+	const char *server = get_text(fcinfo, RETRY_SERVER);
+
+	PreventCommandIfReadOnly("kafka.retry_outbox()");
+	PG_RETURN_INT64(kfdw_delivery_retry(get_own_relay(fcinfo, server, RETRY_ROLE)));
 }
 
 /* A relay goes if it has published everything. */
@@ -140,12 +191,12 @@ static void
 drop_relay(const KafkaRelay *relay)
 {
 	kfdw_relays_lock_to_delete(relay);
-	if (kfdw_outbox_has_unsent(relay->id))
+	if (kfdw_outbox_count_unsent(relay->id) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("the outbox of server \"%s\" has records that are not published yet", relay->server),
 				 errdetail("They were inserted by role \"%s\".", GetUserNameFromId(relay->owner, true)),
-				 errhint("See kafka.stat_outbox.")));
+				 errhint("See kafka.stat_outbox; kafka.resolve_outbox() with mode \"discard\" deletes them.")));
 	kfdw_relays_delete(relay->id);
 	kfdw_shared_ping_at_end();
 }

@@ -155,6 +155,15 @@ ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 103 }, 90), 'a topic
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
 is($node->safe_psql('postgres', "SELECT _topic || ' ' || sqlstate FROM kafka.dead_letters WHERE value = 'n'"), 'nowhere HV00R', 'and its record is set aside');
 
+# and published when that is asked for, if it is not refused any more
+is($node->safe_psql('postgres', "BEGIN; SELECT kafka.retry_outbox('k'); ROLLBACK"), '3', 'what was set aside can be published again');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.dead_letters'), '3', 'unless that is rolled back');
+$node->safe_psql('postgres', "SELECT kafka.add_partitions('k', '$narrow', 2); SELECT kafka.create_topic('k', 'nowhere', 1); SELECT kafka.retry_outbox('k')");
+ok(poll_until(sub { kafka_tool('consume', 'nowhere', '-f', 'v') eq 'n' && kafka_tool('consume', $narrow, '-p', 1, '-f', 'v') eq 'b' }, 60),
+	'what is not refused any more is published');
+ok($node->poll_query_until('postgres', "SELECT left(convert_from(value, 'UTF8'), 2), headers[1].key, stage FROM kafka.dead_letters", 'xx|h|publish'),
+	'what is refused again is set aside again') or diag($node->safe_psql('postgres', 'SELECT _topic, _partition, stage, error FROM kafka.dead_letters'));
+
 # Who has inserted keeps the server's name until its commit
 my $writer = KafkaSession->new($node);
 $writer->run("BEGIN; INSERT INTO other VALUES ('held')");
