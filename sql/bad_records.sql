@@ -81,6 +81,21 @@ CREATE TABLE bad_records_missing AS SELECT 1;
 SELECT * FROM bad_records_domain;
 CREATE OR REPLACE FUNCTION bad_records_check(v int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); RETURN true; END $$;
 SELECT count(*) FROM bad_records_domain;
+-- A range whose bounds are compared by a function that anybody may write.
+CREATE FUNCTION bad_records_compare(a int, b int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+  $$ BEGIN RETURN (SELECT CASE WHEN b = 13 THEN (1 / (b - 13)) ELSE btint4cmp(a, b) END); END $$;
+CREATE OPERATOR CLASS bad_records_ops FOR TYPE int USING btree AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 bad_records_compare(int, int);
+CREATE TYPE bad_records_range AS RANGE (SUBTYPE = int, SUBTYPE_OPCLASS = bad_records_ops);
+\! kafka_tool create-topic --replace bad_records_ranges 1
+\! printf '{"r": "[1,2)"}\n{"r": "[1,13)"}\n{"r": "[3,4)"}\n' | kafka_tool produce bad_records_ranges
+CREATE FOREIGN TABLE bad_records_ranges (r bad_records_range, error text OPTIONS (metadata 'error'))
+  SERVER bad_records_test OPTIONS (topic 'bad_records_ranges', on_error 'set_null');
+SELECT * FROM bad_records_ranges;
+DROP FOREIGN TABLE bad_records_ranges;
+DROP TYPE bad_records_range;
+DROP OPERATOR FAMILY bad_records_ops USING btree;
+DROP FUNCTION bad_records_compare;
 
 -- Types of every kind, in records that are bad for each.
 \! kafka_tool create-topic --replace bad_records 1

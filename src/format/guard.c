@@ -7,9 +7,9 @@
  * record would cost as much as decoding it, and none can begin beside parallel workers
  * before PostgreSQL 17.  But the input functions of PostgreSQL's own scalar types are
  * pure computations on a string: when one of them reports bad input it holds nothing but
- * memory, which goes with the row's memory context.  The same is true of arrays, ranges
- * and enums of them, of domains whose checks call functions of this kind only, and of
- * parsing JSON.  There the error is just caught.
+ * memory, which goes with the row's memory context.  The same is true of arrays and enums
+ * of them, of ranges that compare by functions of this kind, of domains whose checks call
+ * such only, and of parsing JSON.  There the error is just caught.
  *
  * Not so with composites, whose input function pins a row type while it reads the
  * fields; with functions that anybody wrote, which may do whatever SQL can; and with
@@ -113,6 +113,18 @@ domain_guard(Oid domain)
 	return kfdw_guard_for_input(getBaseType(domain));
 }
 
+/* A range has its bounds read and compared, and is brought into its canonical form. */
+static KafkaGuard
+range_guard(Oid type)
+{
+	const TypeCacheEntry *range = lookup_type_cache(type, TYPECACHE_RANGE_INFO);
+
+	if (is_foreign_function(range->rng_cmp_proc_finfo.fn_oid, NULL) ||
+		is_foreign_function(range->rng_canonical_finfo.fn_oid, NULL))
+		return KAFKA_GUARD_SUBTRANSACTION;
+	return kfdw_guard_for_input(get_range_subtype(type));
+}
+
 KafkaGuard
 kfdw_guard_for_input(Oid type)
 {
@@ -127,7 +139,7 @@ kfdw_guard_for_input(Oid type)
 		case TYPTYPE_DOMAIN:
 			return domain_guard(type);
 		case TYPTYPE_RANGE:
-			return kfdw_guard_for_input(get_range_subtype(type));
+			return range_guard(type);
 		case TYPTYPE_MULTIRANGE:
 			return kfdw_guard_for_input(get_multirange_range(type));
 		case TYPTYPE_ENUM:
