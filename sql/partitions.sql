@@ -18,6 +18,7 @@ END $$;
 SELECT v FROM some_partitions ORDER BY v;
 SELECT v FROM some_partitions WHERE p >= 2 ORDER BY v;
 SELECT v FROM some_partitions WHERE p = 3;
+EXPLAIN (COSTS OFF) SELECT v FROM some_partitions;
 SELECT some_partitions_with(x) FROM unnest('{5,"4,0-1",3-3,"1 , 3",4-,0-,6-,99-,"2147483646-"}'::text[]) x;
 -- One that is not there is an error, until it is.
 SELECT some_partitions_with('4-6');

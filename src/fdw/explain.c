@@ -97,6 +97,8 @@ kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
 													kfdw_scan_userid(node));
 
 	kfdw_explain_text("Kafka Topic", options->topic, es);
+	if (options->partitions != NULL)
+		kfdw_explain_text("Kafka Partitions", options->partitions, es);
 	if (options->group_id != NULL)
 		kfdw_explain_text("Consumer Group", options->group_id, es);
 	explain_conditions(node, es);

@@ -53,6 +53,7 @@ typedef struct KafkaTableOptions
 	Oid			serverid;
 	const char *server;			/* its name */
 	const char *topic;			/* as it is written: perhaps a list */
+	const char *partitions;		/* as they are written; NULL: all */
 	KafkaSelection selection;
 	KafkaFormatOptions format;
 

@@ -269,12 +269,11 @@ read_format(KafkaFormatOptions *format, const KafkaOptionSetting *settings)
 static void
 read_selection(KafkaTableOptions *options, const KafkaOptionSetting *settings)
 {
-	const char *partitions = settings[KAFKA_OPT_PARTITIONS].text;
-
 	options->topic = settings[KAFKA_OPT_TOPIC].text;
 	(void) kfdw_selection_set_topics(&options->selection, options->topic);
-	if (partitions != NULL)
-		(void) kfdw_selection_set_partitions(&options->selection, partitions);
+	options->partitions = settings[KAFKA_OPT_PARTITIONS].text;
+	if (options->partitions != NULL)
+		(void) kfdw_selection_set_partitions(&options->selection, options->partitions);
 }
 
 KafkaTableOptions *
