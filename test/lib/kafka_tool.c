@@ -948,6 +948,9 @@ parse_options(int argc, char **argv)
 	opt.columns = "pokvh";
 	opt.value = "{i}";
 	opt.conf = rd_kafka_conf_new();
+
+	/* a record that is sent again, as a leader was slow to answer or moved, is in the topic once */
+	set(opt.conf, "enable.idempotence", "true");
 	while ((c = getopt(argc, argv, "p:P:K:H:T:lx:i:t:vX:a:k:m:n:s:f:r:o:uc")) != -1)
 	{
 		switch (c)
@@ -991,6 +994,7 @@ parse_options(int argc, char **argv)
 				set(opt.conf, pair, optarg);
 				break;
 			case 'a':
+				set(opt.conf, "enable.idempotence", "false");
 				set(opt.conf, "acks", optarg);
 				break;
 			case 'k':

@@ -89,6 +89,7 @@ $three->kill9(3);
 $session->run('COMMIT', 60);
 is($session->error, '', 'three brokers: COMMIT waits for the new leaders');
 $session->run('INSERT INTO three_consumed SELECT id FROM three_feed', 60);
+is($session->error, '', 'three brokers: a consuming table is read');
 is($session->run('SELECT count(*), sum(id) FROM three_consumed'), all(601000), 'three brokers: each record is there once');
 
 $node->stop;
