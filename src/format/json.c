@@ -255,7 +255,7 @@ write_column(JsonState *state, JsonColumn *json_column, const Datum *values, con
 static void
 write_object(JsonState *state, JsonField *object, const Datum *values, const bool *nulls, StringInfo out)
 {
-	const char *separator = "{";
+	char		separator = '{';
 
 	check_stack_depth();
 	for (int i = 0; i < object->nchildren; i++)
@@ -264,15 +264,15 @@ write_object(JsonState *state, JsonField *object, const Datum *values, const boo
 
 		if (field->column != NULL && is_left_out(field->column, nulls))
 			continue;
-		appendStringInfoString(out, separator);
-		appendStringInfoString(out, field->label);
+		appendStringInfoChar(out, separator);
+		appendBinaryStringInfo(out, field->label, field->label_len);
 		if (field->column != NULL)
 			write_column(state, field->column, values, nulls, out);
 		else
 			write_object(state, field, values, nulls, out);
-		separator = ",";
+		separator = ',';
 	}
-	appendStringInfoString(out, separator[0] == '{' ? "{}" : "}");
+	appendStringInfoString(out, separator == '{' ? "{}" : "}");
 }
 
 /* Appends the object of all fields, or the column that is all of it. */

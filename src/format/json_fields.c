@@ -7,20 +7,21 @@
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/json.h"
 
 #include "format/json_fields.h"
+#include "format/json_string.h"
 
-/* The name as it stands in JSON, with the colon. */
-static const char *
-make_label(const char *name)
+/* Sets the name as it stands in JSON, with the colon. */
+static void
+set_label(JsonField *field)
 {
 	StringInfoData label;
 
 	initStringInfo(&label);
-	escape_json(&label, name);
+	kfdw_json_append_string(&label, field->name, field->len);
 	appendStringInfoChar(&label, ':');
-	return label.data;
+	field->label = label.data;
+	field->label_len = label.len;
 }
 
 /* The child of this name, made if there is none. */
@@ -41,7 +42,7 @@ get_child(JsonField *object, const char *name, bool any_case)
 	child = palloc0(sizeof(JsonField));
 	child->name = name;
 	child->len = strlen(name);
-	child->label = make_label(name);
+	set_label(child);
 	child->any_case = any_case;
 
 	if (object->nchildren == 0)

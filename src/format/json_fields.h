@@ -17,6 +17,7 @@ typedef struct JsonField
 	const char *name;			/* NULL: the root */
 	size_t		len;
 	const char *label;			/* the name as JSON, with the colon */
+	int			label_len;
 	bool		any_case;		/* a column's name, found without regard to
 								 * case */
 	struct JsonColumn *column;	/* the first column of this field, or NULL */

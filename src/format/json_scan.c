@@ -18,9 +18,6 @@
 /* Deeper JSON is judged by PostgreSQL's parser too, whose stack is full sooner. */
 #define DEEP	1000
 
-/* A byte in each of eight. */
-#define EACH(byte)	(UINT64CONST(0x0101010101010101) * (byte))
-
 typedef struct JsonScan
 {
 	JsonFields *fields;
@@ -54,31 +51,6 @@ skip_digits(const JsonScan *scan, const char *p)
 	return p;
 }
 
-/* Not zero where one of eight bytes is less than a number below 128. */
-static inline uint64
-have_less(uint64 bytes, int number)
-{
-	return (bytes - EACH(number)) & ~bytes & EACH(0x80);
-}
-
-/* Passes over what stands for itself in a string; most of it by eight bytes at a time. */
-static inline const char *
-skip_plain(const JsonScan *scan, const char *p)
-{
-	uint64		bytes;
-
-	while (scan->end - p >= (ptrdiff_t) sizeof(bytes))
-	{
-		memcpy(&bytes, p, sizeof(bytes));
-		if (have_less(bytes, ' ') | have_less(bytes ^ EACH('"'), 1) | have_less(bytes ^ EACH('\\'), 1))
-			break;
-		p += sizeof(bytes);
-	}
-	while (p < scan->end && *p != '"' && *p != '\\' && (unsigned char) *p >= ' ')
-		p++;
-	return p;
-}
-
 /* Behind an escape; NULL for none. */
 static const char *
 scan_escape(const JsonScan *scan, const char *p)
@@ -99,13 +71,13 @@ scan_escape(const JsonScan *scan, const char *p)
 static const char *
 scan_string(const JsonScan *scan, const char *p)
 {
-	p = skip_plain(scan, p + 1);
+	p = kfdw_json_skip_plain(p + 1, scan->end);
 	while (is_at(scan, p, '\\'))
 	{
 		p = scan_escape(scan, p);
 		if (p == NULL)
 			return NULL;
-		p = skip_plain(scan, p);
+		p = kfdw_json_skip_plain(p, scan->end);
 	}
 	return is_at(scan, p, '"') ? p + 1 : NULL;
 }

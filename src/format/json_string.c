@@ -9,6 +9,7 @@
 #include "catalog/namespace.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/json.h"
 
 #include "format/json_string.h"
 
@@ -163,4 +164,19 @@ kfdw_json_spell_out(const char *json, size_t *len)
 	appendBinaryStringInfo(&out, p, (int) (end - p));
 	*len = out.len;
 	return out.data;
+}
+
+/* Most text has nothing to escape. */
+void
+kfdw_json_append_string(StringInfo out, const char *text, size_t len)
+{
+	if (kfdw_json_skip_plain(text, text + len) < text + len)
+	{
+		escape_json(out, pnstrdup(text, len));
+		return;
+	}
+	enlargeStringInfo(out, (int) len + 2);
+	appendStringInfoCharMacro(out, '"');
+	appendBinaryStringInfo(out, text, (int) len);
+	appendStringInfoCharMacro(out, '"');
 }

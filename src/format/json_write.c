@@ -21,12 +21,15 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
+#include "format/json_string.h"
 #include "format/json_write.h"
 
 typedef enum JsonWriterKind
 {
 	WRITE_TEXT_FORM,			/* as a string, by the output function */
 	WRITE_BOOLEAN,
+	WRITE_INTEGER,
 	WRITE_NUMBER,
 	WRITE_STRING,
 	WRITE_TIME,					/* as ISO 8601 has it */
@@ -90,6 +93,7 @@ scalar_kind(Oid type)
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
+			return WRITE_INTEGER;
 		case FLOAT4OID:
 		case FLOAT8OID:
 		case NUMERICOID:
@@ -141,6 +145,26 @@ write_text_form(JsonWriter *writer, Datum value, StringInfo out)
 	escape_json(out, OutputFunctionCall(&writer->output, value));
 }
 
+/* Appends an integer. */
+static void
+write_integer(Oid type, Datum value, StringInfo out)
+{
+	int64		integer = type == INT8OID ? DatumGetInt64(value) :
+		type == INT4OID ? DatumGetInt32(value) : DatumGetInt16(value);
+
+	enlargeStringInfo(out, MAXINT8LEN + 1);
+	out->len += pg_lltoa(integer, out->data + out->len);
+}
+
+/* Appends text. */
+static void
+write_string(Datum value, StringInfo out)
+{
+	text	   *string = DatumGetTextPP(value);
+
+	kfdw_json_append_string(out, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+}
+
 /* Appends a number, as a string where JSON has none such (NaN, Infinity). */
 static void
 write_number(JsonWriter *writer, Datum value, StringInfo out)
@@ -158,10 +182,11 @@ write_number(JsonWriter *writer, Datum value, StringInfo out)
 static void
 write_time(JsonWriter *writer, Datum value, StringInfo out)
 {
-	char		buffer[MAXDATELEN + 1];
-
-	JsonEncodeDateTime(buffer, value, writer->type, NULL);
-	appendStringInfo(out, "\"%s\"", buffer);
+	enlargeStringInfo(out, MAXDATELEN + 3);
+	appendStringInfoCharMacro(out, '"');
+	JsonEncodeDateTime(out->data + out->len, value, writer->type, NULL);
+	out->len += (int) strlen(out->data + out->len);
+	appendStringInfoCharMacro(out, '"');
 }
 
 /* True for bounds that a JSON array cannot tell. */
@@ -309,11 +334,14 @@ kfdw_json_write(JsonWriter *writer, Datum value, StringInfo out)
 		case WRITE_BOOLEAN:
 			appendStringInfoString(out, DatumGetBool(value) ? "true" : "false");
 			break;
+		case WRITE_INTEGER:
+			write_integer(writer->type, value, out);
+			break;
 		case WRITE_NUMBER:
 			write_number(writer, value, out);
 			break;
 		case WRITE_STRING:
-			escape_json(out, TextDatumGetCString(value));
+			write_string(value, out);
 			break;
 		case WRITE_TIME:
 			write_time(writer, value, out);
