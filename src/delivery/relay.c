@@ -391,7 +391,7 @@ publish(RelayWork *work, List *rows)
 	.lag = -1,.newest_record = -1};
 	List	   *refused = NIL;
 
-	kfdw_frame_run(0, -1);
+	kfdw_frame_run(psprintf("tick of %d records", records->count), 0, -1, -1);
 	if (!kfdw_tick_publish(records, &work->producer, &position, is_patient(), &refused))
 	{
 		set_aside(work, records, refused);
@@ -450,8 +450,7 @@ rest(RelayWork *work)
 	note_tick(work);
 	if (TimestampDifferenceExceeds(work->stored_at, GetCurrentTimestamp(), REFRESH_MS))
 		store_position(work);
-	kfdw_frame_enter(KAFKA_STATE_IDLE);
-	kfdw_frame_record(&idle);
+	kfdw_frame_rest(&idle);
 	(void) pgstat_report_stat(false);
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, WAIT_MS, kfdw_wait_event(&relay_wait));
 	ResetLatch(MyLatch);

@@ -95,8 +95,10 @@ kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, 
 
 		taken[refusal->index] = true;
 		kfdw_dead_letters_add(letters, record, KAFKA_STAGE_PUBLISH, refusal->error);
-		ereport(LOG,
-				(errmsg("a record for topic \"%s\" was set aside: %s", record->topic, refusal->error->message)));
+		if (foreach_current_index(lc) == 0)
+			ereport(LOG,
+					(errmsg("%d records were set aside; the first one, for topic \"%s\": %s",
+							list_length(refused), record->topic, refusal->error->message)));
 	}
 	kfdw_dead_letters_write(letters, reader, NULL, NULL, 0);
 	kfdw_dead_letters_end(letters);

@@ -16,6 +16,7 @@
 #include "function/stream_arguments.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
+#include "worker/news.h"
 #include "worker/shared.h"
 
 PG_FUNCTION_INFO_V1(kfdw_create_stream);
@@ -86,19 +87,27 @@ kfdw_drop_stream(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Has a stream run, or not. */
-static void
+/* Has a stream run, or not; returns whether it did. */
+static bool
 set_enabled(const char *name, bool enabled)
 {
+	KafkaStream *stream;
+
 	kfdw_stream_check_preloaded();
-	kfdw_streams_set_enabled(kfdw_stream_lock_own(name)->name, enabled);
+	stream = kfdw_stream_lock_own(name);
+	kfdw_streams_set_enabled(name, enabled);
 	kfdw_shared_ping_at_end();
+	return stream->enabled;
 }
 
+/* When this commits, no batch of the stream does any more: it is paused, whatever its workers are at. */
 Datum
 kfdw_pause_stream(PG_FUNCTION_ARGS)
 {
-	set_enabled(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (set_enabled(name, false))
+		kfdw_news_notify(name, -1, KAFKA_STATE_PAUSED, 0);
 	PG_RETURN_VOID();
 }
 
@@ -106,7 +115,7 @@ kfdw_pause_stream(PG_FUNCTION_ARGS)
 Datum
 kfdw_resume_stream(PG_FUNCTION_ARGS)
 {
-	set_enabled(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	(void) set_enabled(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 	PG_RETURN_VOID();
 }
 

@@ -322,8 +322,7 @@ kfdw_assignment_newest_timestamp(const KafkaAssignment *assignment)
 	return newest;
 }
 
-/* Adds to an error which records were being worked on. */
-void
+char *
 kfdw_assignment_describe_batch(const KafkaAssignment *assignment)
 {
 	const KafkaPositions *positions = assignment->positions;
@@ -332,6 +331,7 @@ kfdw_assignment_describe_batch(const KafkaAssignment *assignment)
 	int			described = 0;
 
 	initStringInfo(&where);
+	appendStringInfo(&where, "batch of %d records of topic \"%s\": ", kfdw_buffer_count(assignment->buffer), positions->topic);
 	for (int p = 0; p < positions->outlook->npartitions && described <= MAX_DESCRIBED; p++)
 	{
 		const KafkaPartitionPosition *partition = &positions->partitions[p];
@@ -346,6 +346,5 @@ kfdw_assignment_describe_batch(const KafkaAssignment *assignment)
 							 outlook->ntopics > 1 ? outlook->partitions[p].topic : "", outlook->ntopics > 1 ? " " : "",
 							 partition->stored.partition, partition->from, partition->next - 1);
 	}
-	errcontext("stream \"%s\", batch of %d records of topic \"%s\": %s", assignment->stream->name,
-			   kfdw_buffer_count(assignment->buffer), positions->topic, where.data);
+	return where.data;
 }

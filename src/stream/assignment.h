@@ -71,6 +71,8 @@ extern int64 kfdw_assignment_lag(const KafkaAssignment *assignment);
 /* The sum of the offsets up to which records are done. */
 extern int64 kfdw_assignment_done(const KafkaAssignment *assignment);
 extern int64 kfdw_assignment_newest_timestamp(const KafkaAssignment *assignment);
-extern void kfdw_assignment_describe_batch(const KafkaAssignment *assignment);
+
+/* Which records are in hand, in the current memory context. */
+extern char *kfdw_assignment_describe_batch(const KafkaAssignment *assignment);
 
 #endif							/* KFDW_ASSIGNMENT_H */

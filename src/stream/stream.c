@@ -84,9 +84,10 @@ open_stream(const KafkaWorkerKey *key)
 		return NULL;
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	kfdw_consumer_show_lag(work->assignment->consumer, kfdw_frame_lag());
-	ereport(LOG,
-			(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
-					key->name, key->worker, work->assignment->npartitions, work->assignment->options->topic)));
+	if (!kfdw_frame_in_trouble())
+		ereport(LOG,
+				(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
+						key->name, key->worker, work->assignment->npartitions, work->assignment->options->topic)));
 	return work;
 }
 
@@ -159,7 +160,9 @@ report_statistics(StreamWork *work)
 static void
 describe_batch(void *argument)
 {
-	kfdw_assignment_describe_batch(argument);
+	const KafkaAssignment *assignment = argument;
+
+	errcontext("stream \"%s\", %s", assignment->stream->name, kfdw_assignment_describe_batch(assignment));
 }
 
 /* Runs the statement for the records in the buffer; false when the stream was changed. */
@@ -176,7 +179,8 @@ run_batch(StreamWork *work)
 	};
 	KafkaTrialResult result;
 
-	kfdw_frame_run(assignment->npartitions, kfdw_assignment_lag(assignment));
+	kfdw_frame_run(kfdw_assignment_describe_batch(assignment), assignment->npartitions,
+				   kfdw_assignment_lag(assignment), kfdw_buffer_get(assignment->buffer, 0)->timestamp);
 	kfdw_consumer_is_busy(assignment->consumer, kfdw_assignment_done(assignment));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(assignment))
@@ -234,10 +238,9 @@ enter_wait(const KafkaAssignment *assignment)
 		kfdw_frame_stall(trouble);
 		return;
 	}
-	kfdw_frame_enter(KAFKA_STATE_IDLE);
 	idle.partitions = assignment->npartitions;
 	idle.lag = kfdw_assignment_lag(assignment);
-	kfdw_frame_record(&idle);
+	kfdw_frame_rest(&idle);
 }
 
 /* Waits for records; what else there is to do comes in between. */
@@ -285,6 +288,14 @@ step(void *argument)
 	return KAFKA_STEP_DONE;
 }
 
+/* Who pauses or changes the stream waits for what is told of it until then. */
+static bool
+is_current(const KafkaWorkerKey *key, TransactionId revision)
+{
+	kfdw_streams_lock_to_consume(key->name);
+	return kfdw_streams_is_current(key->name, revision);
+}
+
 /* What the broker does not have any more is judged when the stream is opened. */
 static KafkaRemedy
 judge(void *argument, const ErrorData *error)
@@ -305,6 +316,7 @@ static const KafkaJob stream_job = {
 	.list_wants = list_wants,
 	.open = open_stream,
 	.step = step,
+	.is_current = is_current,
 	.judge = judge,
 	.close = close_stream,
 };

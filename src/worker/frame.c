@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "kafka/fault.h"
 #include "worker/frame.h"
+#include "worker/news.h"
 #include "worker/own_slot.h"
 #include "worker/slots.h"
 #include "worker/worker.h"
@@ -53,9 +54,9 @@ static void *work = NULL;		/* NULL: to be opened */
 static TransactionId opened_revision;	/* of what was wanted when it was opened */
 static MemoryContext work_context;	/* holds the work */
 static MemoryContext step_context;	/* is reset after each step */
-static char stalled_by[KAFKA_ERROR_LEN];	/* the trouble that was last told of, since there was none */
-static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the log already */
-static char activity[NAMEDATALEN + 16];
+static bool hindered;			/* there is trouble that is no error, and batches go on beside it */
+static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the slot already */
+static char activity[NAMEDATALEN + 32];
 static bool fresh = true;		/* the session remembers nothing: no step has done anything yet */
 static emit_log_hook_type previous_log_hook;
 
@@ -78,19 +79,23 @@ wait_ms(long ms, KafkaWaitEvent *event)
 /* What a job says ---------------------------------------------------------- */
 
 void
-kfdw_frame_enter(KafkaWorkerState state)
+kfdw_frame_rest(const KafkaWorkerStats *done)
 {
-	kfdw_own_slot_enter(state);
-	if (state == KAFKA_STATE_IDLE)
-		stalled_by[0] = '\0';
+	kfdw_own_slot_enter(KAFKA_STATE_IDLE);
 	pgstat_report_activity(STATE_IDLE, activity);
+	hindered = false;
+	kfdw_frame_record(done);
+	kfdw_news_good();
 }
 
 void
-kfdw_frame_run(int partitions, int64 lag)
+kfdw_frame_run(const char *what, int partitions, int64 lag, int64 timestamp)
 {
-	kfdw_own_slot_run(partitions, lag);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	char	   *query = psprintf("%s: %s", activity, what);
+
+	kfdw_own_slot_run(partitions, lag, timestamp);
+	pgstat_report_activity(STATE_RUNNING, query);
+	pfree(query);
 }
 
 void
@@ -110,8 +115,11 @@ kfdw_frame_record(const KafkaWorkerStats *done)
 {
 	kfdw_own_slot_record(done);
 	reported[0] = '\0';
-	if (done->batches > 0)
-		fresh = false;
+	if (done->batches == 0)
+		return;
+	fresh = false;
+	if (!hindered)
+		kfdw_news_good();
 }
 
 void
@@ -124,17 +132,21 @@ void
 kfdw_frame_stall(const char *why)
 {
 	pgstat_report_activity(STATE_IDLE, activity);
+	hindered = true;
 	if (strcmp(reported, why) == 0)
 		return;
 	strlcpy(reported, why, sizeof(reported));
 	(void) kfdw_own_slot_fault(KAFKA_STATE_STALLED, why, NULL);
+	if (kfdw_news_is_new(ERRCODE_CONNECTION_FAILURE))
+		ereport(LOG,
+				(errmsg("%s \"%s\", worker %d, is stalled: %s", job->noun, key->name, key->worker, why)));
+	kfdw_news_bad(KAFKA_STATE_STALLED, ERRCODE_CONNECTION_FAILURE);
+}
 
-	/* work that goes on in spite of it says so once */
-	if (strncmp(stalled_by, why, sizeof(stalled_by) - 1) == 0)
-		return;
-	strlcpy(stalled_by, why, sizeof(stalled_by));
-	ereport(LOG,
-			(errmsg("%s \"%s\", worker %d, is stalled: %s", job->noun, key->name, key->worker, why)));
+bool
+kfdw_frame_in_trouble(void)
+{
+	return kfdw_news_of_trouble();
 }
 
 bool
@@ -231,6 +243,8 @@ do_job(void)
 		take_step();
 	}
 	close_work();
+	ereport(LOG,
+			(errmsg("%s \"%s\", worker %d, ends", job->noun, key->name, key->worker)));
 }
 
 
@@ -270,7 +284,7 @@ describe_error(const ErrorData *error)
 	return text.data;
 }
 
-/* Ends what the error interrupted; returns a copy of it.  A repeated one is not logged again. */
+/* Ends what the error interrupted; returns a copy of it.  One of a kind that was logged is not logged again. */
 static ErrorData *
 clean_up(void)
 {
@@ -279,7 +293,7 @@ clean_up(void)
 	HOLD_INTERRUPTS();
 	MemoryContextSwitchTo(step_context);
 	error = CopyErrorData();
-	if (strncmp(reported, error->message, sizeof(reported) - 1) != 0)
+	if (kfdw_news_is_new(error->sqlerrcode))
 		EmitErrorReport();
 	strlcpy(reported, error->message, sizeof(reported));
 	AbortOutOfAnyTransaction();
@@ -303,6 +317,16 @@ pause_before_retry(int ms)
 		wait_ms(left, &retry_wait);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 	}
+}
+
+/* Tells of an error that passes, and waits. */
+static void
+wait_out(const ErrorData *error)
+{
+	int			faults = kfdw_own_slot_fault(KAFKA_STATE_STALLED, describe_error(error), error->hint);
+
+	kfdw_news_bad(KAFKA_STATE_STALLED, error->sqlerrcode);
+	pause_before_retry(kfdw_slot_backoff_ms(faults));
 }
 
 /* What is to be done about an error; work that has failed for good is kept to look at. */
@@ -345,11 +369,14 @@ recover(void)
 	fresh = false;
 	pgstat_report_activity(STATE_IDLE, activity);
 	if (remedy == KAFKA_REMEDY_NONE && was_fresh)
+	{
 		give_up(error, KAFKA_STATE_FAILED, "has failed", job->failed_hint);
+		kfdw_news_bad(KAFKA_STATE_FAILED, error->sqlerrcode);
+	}
 	else if (remedy == KAFKA_REMEDY_NONE)
 		give_up(error, KAFKA_STATE_STALLED, "starts anew", "If it fails in a new session, too, that is for good.");
 	else
-		pause_before_retry(kfdw_slot_backoff_ms(kfdw_own_slot_fault(KAFKA_STATE_STALLED, describe_error(error), error->hint)));
+		wait_out(error);
 	return remedy != KAFKA_REMEDY_NONE;
 }
 
@@ -405,8 +432,8 @@ connect_as(Oid owner)
 	emit_log_hook = keep_reason;
 	BackgroundWorkerInitializeConnectionByOid(key->database, owner, BGWORKER_BYPASS_ROLELOGINCHECK);
 	emit_log_hook = previous_log_hook;
-	snprintf(activity, sizeof(activity), "%s %s", job->noun, key->name);
-	SetConfigOption("application_name", activity, PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", psprintf("%s %s", job->noun, key->name), PGC_USERSET, PGC_S_SESSION);
+	snprintf(activity, sizeof(activity), "%s %s, worker %d", job->noun, key->name, key->worker);
 	SetConfigOption("deadlock_timeout", DEADLOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
@@ -425,6 +452,7 @@ kfdw_worker_main(Datum argument)
 	if (key == NULL)
 		proc_exit(0);
 	job = kfdw_job_get(key->kind);
+	kfdw_news_begin(job, key);
 	connect_as(owner);
 	work_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw work", ALLOCSET_DEFAULT_SIZES);
 	step_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw step", ALLOCSET_DEFAULT_SIZES);

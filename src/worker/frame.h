@@ -8,11 +8,14 @@
 #include "kafka/record.h"
 #include "worker/shared.h"
 
-/* Shows a state in which nothing runs, in the slot and in pg_stat_activity. */
-extern void kfdw_frame_enter(KafkaWorkerState state);
+/* Outside any transaction: shows that the worker has nothing to do, and adds what was done. */
+extern void kfdw_frame_rest(const KafkaWorkerStats *done);
 
-/* Shows that a piece of work begins, on how many partitions, and how many records the worker is behind until it is done. */
-extern void kfdw_frame_run(int partitions, int64 lag);
+/*
+ * Shows that a piece of work begins, and which; on how many partitions, how many records the
+ * worker is behind until it is done, and the time of the first of them.
+ */
+extern void kfdw_frame_run(const char *what, int partitions, int64 lag, int64 timestamp);
 
 /* Before an error is raised: it is about this record. */
 extern void kfdw_frame_blame(const KafkaRecord *record);
@@ -20,14 +23,17 @@ extern void kfdw_frame_blame(const KafkaRecord *record);
 /* Where the lag is shown, for a job that has it measured while a step runs. */
 extern volatile int64 *kfdw_frame_lag(void);
 
-/* Adds what was done: whatever trouble there was is over. */
+/* Outside any transaction: adds what was done; whatever trouble there was is over. */
 extern void kfdw_frame_record(const KafkaWorkerStats *done);
 
 /* Waits between two steps until the time has passed or the process is woken. */
 extern void kfdw_frame_wait(long ms);
 
-/* Something that is no error, and that passes, keeps the job from working. */
+/* Outside any transaction: something that is no error, and that passes, keeps the job from working. */
 extern void kfdw_frame_stall(const char *why);
+
+/* True while the trouble that was told of lasts. */
+extern bool kfdw_frame_in_trouble(void);
 
 /* True for errors that pass by themselves; all others need somebody who changes something. */
 extern bool kfdw_frame_passes(const ErrorData *error);

@@ -73,6 +73,12 @@ typedef struct KafkaJob
 	/* Does a piece of the work, or waits for some: for a second at most. */
 	KafkaStep	(*step) (void *work);
 
+	/*
+	 * In the transaction in which a change of a worker's state is notified: locks what is
+	 * wanted; false when that is not this revision any more.  NULL: nothing is notified.
+	 */
+	bool		(*is_current) (const KafkaWorkerKey *key, TransactionId revision);
+
 	/* After an error in a step, whose transaction was aborted. */
 	KafkaRemedy	(*judge) (void *work, const ErrorData *error);
 

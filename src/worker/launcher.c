@@ -248,6 +248,7 @@ static void
 send_scout(ScoutErrand *errand)
 {
 	BackgroundWorker worker = {0};
+	bool		were_missing;
 
 	if (!list_member_oid(list_databases(), errand->database))
 	{
@@ -272,8 +273,13 @@ send_scout(ScoutErrand *errand)
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	if (scout == NULL)
 		kfdw_shared->scouting = InvalidOid;
+	were_missing = kfdw_shared->processes_missing;
 	kfdw_shared->processes_missing = scout == NULL;
 	LWLockRelease(kfdw_shared->lock);
+	if (scout == NULL && !were_missing)
+		ereport(LOG,
+				(errmsg("could not start %s: %s", worker.bgw_name, KAFKA_NO_PROCESS),
+				 errhint("%s", KAFKA_NO_PROCESS_HINT)));
 }
 
 /* One scout after the other. */
@@ -336,11 +342,14 @@ claim_launch(KafkaSlot *slot)
 	return true;
 }
 
-/* All of max_worker_processes are in use: said in the slot, and tried again. */
+/* All of max_worker_processes are in use: said in the slot, once in the log, and tried again. */
 static void
-note_no_process(KafkaSlot *slot)
+note_no_process(KafkaSlot *slot, const char *name)
 {
+	bool		is_known;
+
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	is_known = slot->state == KAFKA_STATE_STALLED && strcmp(slot->stats.last_error, KAFKA_NO_PROCESS) == 0;
 	kfdw_slot_end_process(slot);
 	slot->next_start = in_ms(NO_PROCESS_RETRY_MS);
 	wake_up_at(slot->next_start);
@@ -350,6 +359,10 @@ note_no_process(KafkaSlot *slot)
 		kfdw_slot_set_state(slot, KAFKA_STATE_STALLED);
 	}
 	LWLockRelease(kfdw_shared->lock);
+	if (!is_known)
+		ereport(LOG,
+				(errmsg("could not start %s: %s", name, KAFKA_NO_PROCESS),
+				 errhint("%s", KAFKA_NO_PROCESS_HINT)));
 }
 
 /* Starts the worker of a slot. */
@@ -368,7 +381,7 @@ launch(int index, const KafkaWorkerKey *key, uint32 launch_number)
 	workers[index].launch = launch_number;
 	workers[index].handle = start_process(&worker, "kfdw_worker_main");
 	if (workers[index].handle == NULL)
-		note_no_process(&kfdw_shared->slots[index]);
+		note_no_process(&kfdw_shared->slots[index], worker.bgw_name);
 }
 
 /* Starts and ends workers as their slots ask for. */

@@ -84,6 +84,12 @@ kfdw_own_slot_follow(TransactionId *revision)
 	return go_on;
 }
 
+TransactionId
+kfdw_own_slot_revision(void)
+{
+	return my_revision;
+}
+
 void
 kfdw_own_slot_enter(KafkaWorkerState state)
 {
@@ -94,13 +100,15 @@ kfdw_own_slot_enter(KafkaWorkerState state)
 }
 
 void
-kfdw_own_slot_run(int partitions, int64 lag)
+kfdw_own_slot_run(int partitions, int64 lag, int64 timestamp)
 {
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	if (TransactionIdEquals(my_slot->revision, my_revision))
 		kfdw_slot_set_state(my_slot, KAFKA_STATE_RUNNING);
 	my_slot->stats.partitions = partitions;
 	my_slot->stats.lag = lag;
+	if (my_slot->stats.newest_record < 0)
+		my_slot->stats.newest_record = timestamp;
 	my_slot->blame.topic[0] = '\0';
 	LWLockRelease(kfdw_shared->lock);
 }

@@ -24,11 +24,17 @@ extern void kfdw_own_slot_set_exit_reason(const char *message);
  */
 extern bool kfdw_own_slot_follow(TransactionId *revision);
 
+/* That revision. */
+extern TransactionId kfdw_own_slot_revision(void);
+
 /* Shows a state, unless what is wanted has changed since the worker looked. */
 extern void kfdw_own_slot_enter(KafkaWorkerState state);
 
-/* Shows that it runs, on how many partitions, and how many records it is behind until that is done. */
-extern void kfdw_own_slot_run(int partitions, int64 lag);
+/*
+ * Shows that it runs, on how many partitions, how many records it is behind until that is
+ * done, and the time of the first of them.
+ */
+extern void kfdw_own_slot_run(int partitions, int64 lag, int64 timestamp);
 
 /* The record at which it is about to fail. */
 extern void kfdw_own_slot_blame(const KafkaRecord *record);

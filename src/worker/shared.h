@@ -46,7 +46,7 @@ typedef struct KafkaWorkerStats
 	int64		parked;
 	int64		dead_letters;
 	int64		lag;			/* records between the positions and the ends, -1: unknown */
-	int64		newest_record;	/* Kafka's timestamp of the newest record committed, -1: none */
+	int64		newest_record;	/* Kafka's timestamp of the newest record committed, else of the first one in hand, -1: none */
 	double		last_batch_ms;
 	TimestampTz last_commit_at; /* 0: none */
 	int64		restarts;

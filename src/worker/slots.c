@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "access/transam.h"
+#include "commands/dbcommands.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
@@ -278,9 +279,12 @@ free_slots(Oid database, List *wants)
 void
 kfdw_slot_set_wants(Oid database, List *wants)
 {
+	bool		were_missing;
+	bool		are_missing;
 	ListCell   *lc;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	were_missing = kfdw_shared->slots_missing;
 	free_slots(database, wants);
 	foreach(lc, wants)
 	{
@@ -291,7 +295,12 @@ kfdw_slot_set_wants(Oid database, List *wants)
 		for (key.worker = 0; want->enabled && key.worker < want->workers; key.worker++)
 			start_wanting(&key, want);
 	}
+	are_missing = kfdw_shared->slots_missing;
 	LWLockRelease(kfdw_shared->lock);
+	if (are_missing && !were_missing)
+		ereport(LOG,
+				(errmsg("could not start workers of database \"%s\": %s", get_database_name(database), KAFKA_NO_SLOT),
+				 errhint("%s", KAFKA_NO_SLOT_HINT)));
 }
 
 /* True when a process waits for a heavyweight lock. */

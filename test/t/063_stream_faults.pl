@@ -145,6 +145,7 @@ ok($small->poll_query_until('postgres', "SELECT bool_or(state = 'stalled' AND la
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
 is($small->safe_psql('postgres', "SELECT DISTINCT problem, to_do FROM kafka.status WHERE state = 'stalled'"),
 	'all of max_worker_processes are in use|Raise max_worker_processes and restart the server.', 'with what to raise');
+like(slurp_file($small->logfile), qr/LOG:  could not start kafka_fdw .*: all of max_worker_processes are in use\n.*HINT:  Raise max_worker/, 'also in the log');
 $small->append_conf('postgresql.conf', 'max_worker_processes = 10');
 $small->restart;
 $small->safe_psql('postgres', "SELECT kafka.create_stream('s4', 'INSERT INTO texts SELECT id FROM ids')");
@@ -153,6 +154,8 @@ ok($small->poll_query_until('postgres', "SELECT state = 'stalled' AND last_error
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
 is($small->safe_psql('postgres', "SELECT kind, problem, to_do ~ '^Raise kafka_fdw.max_workers' FROM kafka.status WHERE state = 'stalled'"),
 	"server|all of kafka_fdw.max_workers are in use|t\nstream|all of kafka_fdw.max_workers are in use|t", 'with what to raise');
+my @told = slurp_file($small->logfile) =~ /LOG:  could not start workers of database "postgres": all of kafka_fdw\.max_workers are in use\n.*HINT:  Raise kafka/g;
+is(@told, 1, 'once in the log');
 $small->safe_psql('postgres', "SELECT kafka.drop_stream('s1')");
 ok($small->poll_query_until('postgres', "SELECT state = 'idle' FROM kafka.stat_streams WHERE stream = 's4'"), 'a slot that becomes free is used')
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
