@@ -593,7 +593,8 @@ CREATE VIEW status AS
         CASE WHEN j.state = 'failed' THEN format('SELECT kafka.resume_stream(%L) tries again.', j.stream)
           WHEN NOT j.enabled THEN format('SELECT kafka.resume_stream(%L);', j.stream)
           WHEN j.is_stuck AND j.wait_event ~ '^Lock:'
-            THEN format('SELECT * FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s));', j.pid) END,
+            THEN format('SELECT * FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s));', j.pid)
+          WHEN j.is_stuck THEN format('SELECT kafka.explain_stream(%L);', j.stream) END,
         l.look || format(' SELECT kafka.retry_dead_letters(%L);', j.stream)), '')
     FROM judged j LEFT JOIN letters l ON l.group_id = j.stream
     UNION ALL
@@ -608,6 +609,59 @@ CREATE VIEW status AS
   )
   SELECT * FROM entries ORDER BY kind <> 'server', problem IS NULL, kind, name;
 GRANT SELECT ON status TO PUBLIC;
+
+-- The plan of the stream's last batch, with its times and rows.
+CREATE FUNCTION explain_stream(name text) RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'kfdw_explain_stream' LANGUAGE C VOLATILE STRICT;
+
+-- What streams read and write: a row for each topic and table; a note where that is not known.
+CREATE FUNCTION stream_tables(name text, OUT stream text, OUT part text, OUT "table" regclass,
+  OUT server text, OUT topic text, OUT note text) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stream_tables' LANGUAGE C VOLATILE;
+
+-- The same, a row for each stream.
+CREATE FUNCTION topology(name text DEFAULT NULL) RETURNS TABLE (stream text, source regclass, source_topics text[],
+  reads regclass[], writes regclass[], target_topics text[], note text)
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+  SELECT t.stream, (array_agg(t."table") FILTER (WHERE t.part = 'source'))[1], array_agg(t.topic) FILTER (WHERE t.part = 'source'),
+    array_agg(t."table") FILTER (WHERE t.part = 'read'), array_agg(t."table") FILTER (WHERE t.part = 'write'),
+    array_agg(t.topic) FILTER (WHERE t.part = 'write' AND t.topic IS NOT NULL), max(t.note)
+  FROM stream_tables(topology.name) t GROUP BY t.stream ORDER BY t.stream;
+END;
+
+-- Topics, streams and tables as a flowchart.  A type of its own lets the first argument be
+-- the name of a stream where no format is named.
+CREATE TYPE topology_format AS ENUM ('mermaid');
+
+CREATE FUNCTION topology(format topology_format, name text DEFAULT NULL) RETURNS text
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+  WITH tables AS (
+    SELECT t.stream, t.part, CASE WHEN t.topic IS NULL THEN 'table' ELSE 'topic' END AS kind, coalesce(t.server, '') AS server,
+      coalesce(t.topic, t."table"::text) AS name, t.note
+    FROM stream_tables(topology.name) t
+  ), nodes AS (
+    SELECT n.kind, n.server, n.name, 'n' || row_number() OVER () AS id
+    FROM (SELECT t.kind, t.server, t.name FROM tables t WHERE t.part <> 'note'
+      UNION SELECT 'stream', '', t.stream FROM tables t ORDER BY 1, 2, 3) n
+  ), lines AS (
+    SELECT 1 AS section, n.kind AS sorted_by, n.name AS and_by,
+      format(CASE n.kind WHEN 'topic' THEN '%s(["%s"])' WHEN 'table' THEN '%s[("%s")]' ELSE '%s["%s"]' END, n.id,
+        translate(replace(replace(replace(replace(n.name, '#', '#35;'), '"', '#quot;'), '<', '#lt;'), '>', '#gt;'), E'\n\r', '  ')) AS line
+    FROM nodes n
+    UNION ALL
+    SELECT 2, t.stream, array_position('{source,read,write}', t.part) || t.name,
+      CASE t.part WHEN 'source' THEN format('%s --> %s', n.id, s.id) WHEN 'read' THEN format('%s -.-> %s', n.id, s.id)
+        ELSE format('%s --> %s', s.id, n.id) END
+    FROM tables t JOIN nodes s ON s.kind = 'stream' AND s.name = t.stream
+      JOIN nodes n ON (n.kind, n.server, n.name) = (t.kind, t.server, t.name)
+    UNION ALL
+    SELECT 3, t.stream, '', '%% ' || translate(format('%s: %s', t.stream, t.note), E'\n\r', '  ') FROM tables t WHERE t.part = 'note'
+  )
+  SELECT string_agg(l.line, E'\n  ' ORDER BY l.section, l.sorted_by, l.and_by) FROM (
+    SELECT 0 AS section, '' AS sorted_by, '' AS and_by, 'flowchart LR' AS line UNION ALL SELECT * FROM lines) l;
+END;
 
 -- Administration ------------------------------------------------------------
 

@@ -368,6 +368,20 @@ kfdw_explain_close_object(const char *kind, ExplainState *es)
 }
 
 void
+kfdw_explain_query(QueryDesc *query, bool measured, StringInfo text)
+{
+	ExplainState *es = NewExplainState();
+
+	es->analyze = measured;
+	es->timing = measured;
+	es->costs = true;
+	ExplainPrintPlan(es, query);
+	if (measured)
+		ExplainPrintTriggers(es, query);
+	appendBinaryStringInfo(text, es->str->data, es->str->len);
+}
+
+void
 kfdw_explain_conditions(const char *label, List *conditions, ForeignScanState *node, ExplainState *es)
 {
 	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);

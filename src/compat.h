@@ -62,6 +62,7 @@ struct PlannerInfo;
 struct QueryDesc;
 struct RelOptInfo;
 struct ResultRelInfo;
+struct StringInfoData;
 
 /* Raises an error of the JSON parser, a JsonParseErrorType. */
 extern void kfdw_json_report(int error, struct JsonLexContext *lexer);
@@ -126,6 +127,12 @@ extern void kfdw_explain_open_list(const char *label, struct ExplainState *es);
 extern void kfdw_explain_close_list(const char *label, struct ExplainState *es);
 extern void kfdw_explain_open_object(const char *kind, struct ExplainState *es);
 extern void kfdw_explain_close_object(const char *kind, struct ExplainState *es);
+
+/*
+ * Appends the plan of a started query as EXPLAIN writes it; where it was measured and is
+ * done, also its rows and times.
+ */
+extern void kfdw_explain_query(struct QueryDesc *query, bool measured, struct StringInfoData *text);
 
 /* Conditions of a scan, all of which hold, as EXPLAIN shows its filter. */
 extern void kfdw_explain_conditions(const char *label, struct List *conditions,

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "fdw/fdw.h"
 #include "fdw/scan.h"
+#include "source/batch.h"
 
 /* The conditions that decide what is fetched. */
 static void
@@ -71,22 +72,25 @@ explain_ranges(const KafkaSource *source, bool with_topic, struct ExplainState *
 	kfdw_explain_close_list("Ranges", es);
 }
 
-/* What was done. */
+/* What was done; a stream's batch was fetched before. */
 static void
-explain_scan(const KafkaScanState *scan, bool with_topic, struct ExplainState *es)
+explain_scan(const KafkaScanState *scan, bool is_batch, bool with_topic, struct ExplainState *es)
 {
 	const KafkaScanCounts *counts = scan->counts;
 	List	   *unseen = counts->records > 0 ? kfdw_codec_list_unseen(scan->codec) : NIL;
 
-	kfdw_explain_integer("Partitions Read", scan->source->nslices, es);
-	explain_ranges(scan->source, with_topic, es);
+	if (!is_batch)
+	{
+		kfdw_explain_integer("Partitions Read", scan->source->nslices, es);
+		explain_ranges(scan->source, with_topic, es);
+	}
 	kfdw_explain_integer("Records Read", counts->records, es);
 	kfdw_explain_integer("Bytes Read", counts->bytes, es);
 	if (scan->source->on_error != KAFKA_ON_ERROR_STOP)
 		kfdw_explain_integer("Decode Errors", counts->rejected, es);
 	if (unseen != NIL)
 		kfdw_explain_list("Fields Never Seen", unseen, es);
-	if (kfdw_explain_times(es))
+	if (kfdw_explain_times(es) && !is_batch)
 		kfdw_explain_ms("Broker Wait Time", counts->waited_us / 1000.0, es);
 }
 
@@ -103,7 +107,7 @@ kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
 		kfdw_explain_text("Consumer Group", options->group_id, es);
 	explain_conditions(node, es);
 	if (kfdw_explain_analyzes(es) && node->fdw_state != NULL)
-		explain_scan(node->fdw_state, options->selection.ntopics > 1, es);
+		explain_scan(node->fdw_state, kfdw_batch_bound(options->relid) != NULL, options->selection.ntopics > 1, es);
 }
 
 void

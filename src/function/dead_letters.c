@@ -93,7 +93,7 @@ retry_some(const KafkaStream *stream, KafkaTrial *trial, TimestampTz before)
 	buffer = kfdw_buffer_create(list_length(records), PG_INT64_MAX);
 	foreach(lc, records)
 		kfdw_buffer_add(buffer, lfirst(lc));
-	result = kfdw_trial_run(trial, buffer);
+	result = kfdw_trial_run(trial, buffer, false);
 	kfdw_trial_committed(trial);
 	return list_length(records) - result.set_aside;
 }

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -19,9 +20,17 @@
 #include "stream/procedure.h"
 #include "stream/update_guard.h"
 
+/* A procedure can run any number of queries: no more of them are measured than so many bytes show. */
+#define MAX_MEASURED 8192
+
+static ExecutorStart_hook_type previous_start_hook = NULL;
 static ExecutorRun_hook_type previous_run_hook = NULL;
-static Oid	watched_source = InvalidOid;	/* while a procedure runs */
+static ExecutorEnd_hook_type previous_end_hook = NULL;
+
+/* while a procedure runs */
+static Oid	watched_source = InvalidOid;
 static bool used_in_full;
+static StringInfo measured_plans = NULL;	/* NULL: they are not measured */
 
 /* The procedure that a CALL calls. */
 static Oid
@@ -49,15 +58,41 @@ has_ended(const QueryDesc *query, uint64 count)
 	return count == 0 || !returns_rows || query->estate->es_processed < count;
 }
 
-/* Runs a query, of the procedure or of what it calls. */
+/* True for a query of the procedure, or of what it calls, that reads the source. */
+static bool
+is_watched(const QueryDesc *query)
+{
+	return OidIsValid(watched_source) && list_member_oid(query->plannedstmt->relationOids, watched_source);
+}
+
+static void
+watch_start(QueryDesc *query, int eflags)
+{
+	if (is_watched(query) && measured_plans != NULL && measured_plans->len < MAX_MEASURED)
+		query->instrument_options |= INSTRUMENT_TIMER;
+	if (previous_start_hook != NULL)
+		previous_start_hook(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
+watch_end(QueryDesc *query)
+{
+	if (is_watched(query) && measured_plans != NULL && query->instrument_options & INSTRUMENT_TIMER)
+		kfdw_explain_query(query, true, measured_plans);
+	if (previous_end_hook != NULL)
+		previous_end_hook(query);
+	else
+		standard_ExecutorEnd(query);
+}
+
 static void
 watch_run(KFDW_EXECUTOR_RUN_PARAMETERS)
 {
-	bool		reads = OidIsValid(watched_source) &&
-		list_member_oid(query->plannedstmt->relationOids, watched_source);
 	KafkaPlanUse use = {0};
 
-	if (reads)
+	if (is_watched(query))
 	{
 		use = kfdw_plan_use(query, watched_source);
 		kfdw_plan_use_check_one_of(&use);
@@ -79,8 +114,12 @@ install_watch(void)
 
 	if (installed)
 		return;
+	previous_start_hook = ExecutorStart_hook;
+	ExecutorStart_hook = watch_start;
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = watch_run;
+	previous_end_hook = ExecutorEnd_hook;
+	ExecutorEnd_hook = watch_end;
 	installed = true;
 }
 
@@ -95,7 +134,7 @@ run_utility(PlannedStmt *plan, const char *text)
 }
 
 void
-kfdw_procedure_run(PlannedStmt *plan, const char *text, Oid source)
+kfdw_procedure_run(PlannedStmt *plan, const char *text, Oid source, StringInfo measured)
 {
 	if (!IsA(plan->utilityStmt, CallStmt))
 	{
@@ -105,6 +144,7 @@ kfdw_procedure_run(PlannedStmt *plan, const char *text, Oid source)
 	install_watch();
 	watched_source = source;
 	used_in_full = false;
+	measured_plans = measured;
 	PG_TRY();
 	{
 		run_utility(plan, text);
@@ -112,6 +152,7 @@ kfdw_procedure_run(PlannedStmt *plan, const char *text, Oid source)
 	PG_FINALLY();
 	{
 		watched_source = InvalidOid;
+		measured_plans = NULL;
 	}
 	PG_END_TRY();
 	if (!used_in_full)

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -34,6 +35,7 @@ typedef struct PlannedStatement
 	bool		may_be_limited; /* a LIMIT in a plan may be the statement's */
 	KafkaPlanTables tables;
 	int			scans;			/* of the source, so far */
+	StringInfo	explained;		/* gets the plans; NULL: nobody asks */
 } PlannedStatement;
 
 
@@ -86,20 +88,27 @@ parse_one(const char *text)
 	return NULL;				/* keep the compiler quiet */
 }
 
+/* The queries of a statement, rewritten by rules. */
+static List *
+analyze(const char *text, bool *is_call)
+{
+	RawStmt    *raw = parse_one(text);
+
+	*is_call = IsA(raw->stmt, CallStmt);
+	return pg_analyze_and_rewrite_fixedparams(raw, text, NULL, 0, NULL);
+}
+
 /* Plans a statement whose source may be known. */
 static PlannedStatement
 plan_statement(const char *text, Oid source)
 {
 	ErrorContextCallback context = {error_context_stack, point_into_statement, unconstify(char *, text)};
 	PlannedStatement statement = {.text = text, .in_source_order = true};
-	RawStmt    *raw;
 	List	   *queries;
 	ListCell   *lc;
 
 	error_context_stack = &context;
-	raw = parse_one(text);
-	queries = pg_analyze_and_rewrite_fixedparams(raw, text, NULL, 0, NULL);
-	statement.is_call = IsA(raw->stmt, CallStmt);
+	queries = analyze(text, &statement.is_call);
 	statement.may_be_limited = kfdw_plan_use_may_be_limited(queries);
 	foreach(lc, queries)
 		statement.in_source_order &= kfdw_order_by_source(lfirst_node(Query, lc), source);
@@ -164,30 +173,62 @@ check_plan(PlannedStmt *plan, PlannedStatement *statement)
 							None_Receiver, NULL, NULL, 0);
 	ExecutorStart(query, EXEC_FLAG_EXPLAIN_ONLY);
 	check_use(query, statement);
+	if (statement->explained != NULL)
+		kfdw_explain_query(query, false, statement->explained);
 	ExecutorEnd(query);
 	FreeQueryDesc(query);
 	PopActiveSnapshot();
+}
+
+static void
+check_plans(PlannedStatement *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->plans)
+	{
+		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
+
+		if (plan->commandType != CMD_UTILITY)
+		{
+			check_plan(plan, statement);
+			continue;
+		}
+		kfdw_procedure_check(plan);
+		if (statement->explained != NULL)
+			appendStringInfoString(statement->explained, "Utility Statement, whose queries show when it runs\n");
+	}
 }
 
 void
 kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info)
 {
 	PlannedStatement statement = plan_statement(text, source);
-	ListCell   *lc;
 
 	find_source(&statement, source);
-	foreach(lc, statement.plans)
-	{
-		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
-
-		if (plan->commandType == CMD_UTILITY)
-			kfdw_procedure_check(plan);
-		else
-			check_plan(plan, &statement);
-	}
+	check_plans(&statement);
 	info->source = statement.tables.source;
 	info->writes_at_least_once = statement.tables.writes_at_least_once;
 	info->in_source_order = statement.in_source_order;
+}
+
+bool
+kfdw_statement_tables(const char *text, KafkaQueryTables *tables)
+{
+	bool		is_call;
+
+	kfdw_query_tables_add(analyze(text, &is_call), tables);
+	return !is_call;
+}
+
+void
+kfdw_statement_explain(const char *text, Oid source, StringInfo plan)
+{
+	PlannedStatement statement = plan_statement(text, source);
+
+	statement.explained = plan;
+	find_source(&statement, source);
+	check_plans(&statement);
 }
 
 
@@ -215,7 +256,7 @@ run_query(PlannedStmt *plan, PlannedStatement *statement)
 	QueryDesc  *query;
 
 	query = CreateQueryDesc(plan, statement->text, GetActiveSnapshot(), InvalidSnapshot,
-							None_Receiver, NULL, NULL, 0);
+							None_Receiver, NULL, NULL, statement->explained ? INSTRUMENT_TIMER : 0);
 	ExecutorStart(query, 0);
 	check_use(query, statement);
 	kfdw_update_guard(query);
@@ -223,6 +264,8 @@ run_query(PlannedStmt *plan, PlannedStatement *statement)
 	rows = plan->canSetTag ? query->estate->es_processed : 0;
 	check_written(query->estate, statement);
 	ExecutorFinish(query);
+	if (statement->explained != NULL)
+		kfdw_explain_query(query, true, statement->explained);
 	ExecutorEnd(query);
 	FreeQueryDesc(query);
 	return rows;
@@ -237,7 +280,7 @@ run_plan(PlannedStmt *plan, PlannedStatement *statement)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (plan->commandType == CMD_UTILITY)
-		kfdw_procedure_run(plan, statement->text, statement->tables.source);
+		kfdw_procedure_run(plan, statement->text, statement->tables.source, statement->explained);
 	else
 		rows = run_query(plan, statement);
 	PopActiveSnapshot();
@@ -264,7 +307,7 @@ explain_second_time(void *argument)
 }
 
 uint64
-kfdw_statement_run(const char *text, const char *search_path, Oid source)
+kfdw_statement_run(const char *text, const char *search_path, Oid source, StringInfo measured)
 {
 	ErrorContextCallback context = {.callback = explain_second_time};
 	uint64		rows = 0;
@@ -275,6 +318,7 @@ kfdw_statement_run(const char *text, const char *search_path, Oid source)
 							 GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	statement = plan_statement(text, source);
+	statement.explained = measured;
 	find_source(&statement, source);
 	context.previous = error_context_stack;
 	error_context_stack = &context;

@@ -5,6 +5,10 @@
 #ifndef KFDW_STATEMENT_H
 #define KFDW_STATEMENT_H
 
+#include "lib/stringinfo.h"
+
+#include "stream/query_tables.h"
+
 /* What create_stream learns of a statement. */
 typedef struct KafkaStatementInfo
 {
@@ -19,7 +23,16 @@ typedef struct KafkaStatementInfo
  */
 extern void kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info);
 
-/* Plans and runs it in the current transaction; returns the number of rows written. */
-extern uint64 kfdw_statement_run(const char *text, const char *search_path, Oid source);
+/* The tables that it names; false for a CALL, of which nobody knows before it runs. */
+extern bool kfdw_statement_tables(const char *text, KafkaQueryTables *tables);
+
+/* The plan as it would be now, as EXPLAIN shows it. */
+extern void kfdw_statement_explain(const char *text, Oid source, StringInfo plan);
+
+/*
+ * Plans and runs it in the current transaction; returns the number of rows written.  Where
+ * "measured" is given, it gets the plan with its rows and times.
+ */
+extern uint64 kfdw_statement_run(const char *text, const char *search_path, Oid source, StringInfo measured);
 
 #endif							/* KFDW_STATEMENT_H */

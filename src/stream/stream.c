@@ -33,6 +33,14 @@
 /* Between batches PostgreSQL reports statistics now and then; what is left, so long after the last one. */
 #define STATISTICS_MS 1000
 
+/*
+ * kafka.explain_stream() shows a batch that was measured, which takes time: after one of
+ * them none for so many times as long as it took, within limits.
+ */
+#define MEASURE_PAUSE 100
+#define MEASURE_MIN_MS 100
+#define MEASURE_MAX_MS 10000
+
 /* What an error interrupts decides what is still good. */
 typedef enum StreamPhase
 {
@@ -47,6 +55,7 @@ typedef struct StreamWork
 	KafkaTrial *trial;
 	StreamPhase phase;
 	TimestampTz markers_written;
+	TimestampTz measure_at;		/* the next batch that begins then is measured */
 	TimestampTz statistics_due; /* what was counted is to be reported then; 0: it is */
 } StreamWork;
 
@@ -165,6 +174,17 @@ describe_batch(void *argument)
 	errcontext("stream \"%s\", %s", assignment->stream->name, kfdw_assignment_describe_batch(assignment));
 }
 
+/* Shows how a batch was run, unless all of its records failed; says when the next one is to be measured. */
+static void
+show_plan(StreamWork *work, const KafkaTrialResult *result, const KafkaWorkerStats *batch)
+{
+	double		pause = Max(batch->last_batch_ms * MEASURE_PAUSE, MEASURE_MIN_MS);
+
+	work->measure_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int) Min(pause, MEASURE_MAX_MS));
+	if (result->plan[0] != '\0')
+		kfdw_frame_show_plan(result->plan, (int) batch->records_in, result->planned, batch->last_batch_ms);
+}
+
 /* Runs the statement for the records in the buffer; false when the stream was changed. */
 static bool
 run_batch(StreamWork *work)
@@ -177,6 +197,7 @@ run_batch(StreamWork *work)
 		.bytes_in = kfdw_buffer_bytes(assignment->buffer),
 		.newest_record = kfdw_assignment_newest_timestamp(assignment),
 	};
+	bool		measure = began >= work->measure_at;
 	KafkaTrialResult result;
 
 	kfdw_frame_run(kfdw_assignment_describe_batch(assignment), assignment->npartitions,
@@ -185,12 +206,14 @@ run_batch(StreamWork *work)
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(assignment))
 		return false;
-	result = kfdw_trial_run(work->trial, assignment->buffer);
+	result = kfdw_trial_run(work->trial, assignment->buffer, measure);
 	batch.records_out = result.rows;
 	batch.dead_letters = result.set_aside;
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
 	commit(work, &batch);
 	kfdw_trial_committed(work->trial);
+	if (measure)
+		show_plan(work, &result, &batch);
 	kfdw_session_forget();
 
 	/* also in a long backlog, so that autovacuum sees what is done */

@@ -55,10 +55,14 @@ struct KafkaTrial
 	TrialCount	count;
 	uint64		rows;
 	bool		applied;		/* a piece was */
+	bool		measures;
+	StringInfo	plan;			/* of the last piece that was applied, where it measures */
+	int			planned;		/* its records */
 
 	/* the piece */
 	KafkaBatch	piece;
 	uint64		piece_rows;
+	StringInfo	piece_plan;
 	int			looked_at;		/* index of the first record that no scan of it handed over */
 	KafkaDeadLetters *letters;	/* NULL: none yet */
 };
@@ -72,6 +76,8 @@ kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSessi
 	trial->reader = (KafkaReader) {stream->name, server, stream->name};
 	trial->session = session;
 	trial->sets_aside = stream->settings.on_error == KAFKA_STREAM_SETS_ASIDE || session == KAFKA_TRIAL_USER;
+	trial->plan = makeStringInfo();
+	trial->piece_plan = makeStringInfo();
 	trial->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw trial", ALLOCSET_DEFAULT_SIZES);
 	return trial;
 }
@@ -183,12 +189,27 @@ run_piece(void *argument)
 	if (trial->applied)
 		kfdw_session_enter_again();
 	kfdw_batch_bind(stream->source, trial->piece);
-	trial->piece_rows = kfdw_statement_run(stream->statement, stream->search_path, stream->source);
+	resetStringInfo(trial->piece_plan);
+	trial->piece_rows = kfdw_statement_run(stream->statement, stream->search_path, stream->source,
+										   trial->measures ? trial->piece_plan : NULL);
 	kfdw_session_leave(session);
 	if (trial->session == KAFKA_TRIAL_WORKER)
 		kfdw_session_clear();
 	write_letters(trial);
 	MemoryContextSwitchTo(old);
+}
+
+/* The piece succeeded. */
+static void
+note_applied(KafkaTrial *trial)
+{
+	StringInfo	plan = trial->plan;
+
+	trial->rows += trial->piece_rows;
+	trial->applied = true;
+	trial->plan = trial->piece_plan;
+	trial->planned = trial->piece.count;
+	trial->piece_plan = plan;
 }
 
 /* Runs the statement for some records; returns the error of one of them, all undone, or NULL. */
@@ -205,10 +226,7 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 	trial->piece = (KafkaBatch) {trial->buffer, first, count, sets_aside ? set_undecodable_aside : NULL, trial};
 	error = kfdw_guard_call(KAFKA_GUARD_SUBTRANSACTION, run_piece, trial);
 	if (error == NULL)
-	{
-		trial->rows += trial->piece_rows;
-		trial->applied = true;
-	}
+		note_applied(trial);
 	else
 		trial->count = before;
 	if (trial->letters != NULL)
@@ -282,11 +300,13 @@ run_pieces(KafkaTrial *trial)
 }
 
 KafkaTrialResult
-kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer)
+kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 {
 	trial->buffer = buffer;
 	trial->rows = 0;
 	trial->applied = false;
+	trial->measures = measure;
+	resetStringInfo(trial->plan);
 	trial->count = trial->committed;
 
 	/* a row may go on from the batch before */
@@ -295,7 +315,7 @@ kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer)
 	run_pieces(trial);
 	if (trial->count.next != kfdw_buffer_count(buffer))
 		trial->count.in_a_row = 0;
-	return (KafkaTrialResult) {trial->rows, trial->count.set_aside};
+	return (KafkaTrialResult) {trial->rows, trial->count.set_aside, trial->plan->data, trial->planned};
 }
 
 void

@@ -22,6 +22,8 @@ typedef struct KafkaTrialResult
 {
 	uint64		rows;			/* that the statement wrote */
 	int64		set_aside;		/* records that are dead letters */
+	const char *plan;			/* of the last piece that was applied, until the next batch; empty: none was measured */
+	int			planned;		/* records of that piece */
 } KafkaTrialResult;
 
 /* Belongs to the current memory context; remembers how the batches before went. */
@@ -29,9 +31,9 @@ extern KafkaTrial *kfdw_trial_create(const KafkaStream *stream, const char *serv
 
 /*
  * Runs the statement for all records of a buffer, in the current transaction.  Records
- * that fail become dead letters or end it, as the stream says.
+ * that fail become dead letters or end it, as the stream says.  Measuring takes time.
  */
-extern KafkaTrialResult kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer);
+extern KafkaTrialResult kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, bool measure);
 
 /* What was run is committed. */
 extern void kfdw_trial_committed(KafkaTrial *trial);

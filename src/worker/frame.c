@@ -104,6 +104,12 @@ kfdw_frame_blame(const KafkaRecord *record)
 	kfdw_own_slot_blame(record);
 }
 
+void
+kfdw_frame_show_plan(const char *plan, int records, int piece, double ms)
+{
+	kfdw_own_slot_show_plan(plan, records, piece, ms);
+}
+
 volatile int64 *
 kfdw_frame_lag(void)
 {

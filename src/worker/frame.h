@@ -26,6 +26,9 @@ extern volatile int64 *kfdw_frame_lag(void);
 /* Outside any transaction: adds what was done; whatever trouble there was is over. */
 extern void kfdw_frame_record(const KafkaWorkerStats *done);
 
+/* Shows the plan of a batch, or of a piece of it, with its rows and times; the milliseconds are those of the batch. */
+extern void kfdw_frame_show_plan(const char *plan, int records, int piece, double ms);
+
 /* Waits between two steps until the time has passed or the process is woken. */
 extern void kfdw_frame_wait(long ms);
 

@@ -123,6 +123,14 @@ kfdw_own_slot_blame(const KafkaRecord *record)
 	LWLockRelease(kfdw_shared->lock);
 }
 
+void
+kfdw_own_slot_show_plan(const char *plan, int records, int piece, double ms)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_slot_set_plan(my_slot, plan, records, piece, ms);
+	LWLockRelease(kfdw_shared->lock);
+}
+
 int
 kfdw_own_slot_fault(KafkaWorkerState state, const char *message, const char *hint)
 {

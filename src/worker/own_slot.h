@@ -39,6 +39,9 @@ extern void kfdw_own_slot_run(int partitions, int64 lag, int64 timestamp);
 /* The record at which it is about to fail. */
 extern void kfdw_own_slot_blame(const KafkaRecord *record);
 
+/* The plan of a batch, with its rows and times, cut where it is too long. */
+extern void kfdw_own_slot_show_plan(const char *plan, int records, int piece, double ms);
+
 /* Something failed, perhaps with a hint what to do; returns how often in a row. */
 extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message, const char *hint);
 

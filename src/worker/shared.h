@@ -66,6 +66,18 @@ typedef struct KafkaBlame
 	int64		offset;
 } KafkaBlame;
 
+#define KAFKA_PLAN_LEN 8192
+
+/* The plan of a batch, with its rows and times. */
+typedef struct KafkaPlan
+{
+	TimestampTz measured_at;	/* 0: none was */
+	int			records;		/* of the batch */
+	int			piece;			/* those that the plan was run for */
+	double		ms;				/* of the batch */
+	char		text[KAFKA_PLAN_LEN];
+} KafkaPlan;
+
 typedef struct KafkaSlot
 {
 	bool		in_use;
@@ -91,6 +103,7 @@ typedef struct KafkaSlot
 	TimestampTz running_since;	/* 0: it does not run */
 	KafkaBlame	blame;			/* of the last batch */
 	KafkaWorkerStats stats;
+	KafkaPlan	plan;
 } KafkaSlot;
 
 /* A session that keeps workers away from a database until its transaction ends. */

@@ -84,6 +84,16 @@ kfdw_slot_set_error(KafkaSlot *slot, const char *message, const char *hint)
 	slot->stats.last_error_at = GetCurrentTimestamp();
 }
 
+void
+kfdw_slot_set_plan(KafkaSlot *slot, const char *plan, int records, int piece, double ms)
+{
+	slot->plan.measured_at = GetCurrentTimestamp();
+	slot->plan.records = records;
+	slot->plan.piece = piece;
+	slot->plan.ms = ms;
+	copy_text(slot->plan.text, KAFKA_PLAN_LEN, plan);
+}
+
 int
 kfdw_slot_backoff_ms(int faults)
 {
@@ -211,6 +221,7 @@ look_at_want(KafkaSlot *slot, const KafkaWant *want)
 	if (slot->created == want->created)
 		return;
 	memset(&slot->stats, 0, sizeof(slot->stats));
+	slot->plan.measured_at = 0;
 	slot->stats.lag = slot->stats.newest_record = -1;
 	slot->launched_at = slot->launched ? slot->launched_at : 0;
 	slot->created = want->created;

@@ -15,6 +15,9 @@ extern void kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state);
 /* Keeps a message and its hint (NULL: none), cut where they are too long. */
 extern void kfdw_slot_set_error(KafkaSlot *slot, const char *message, const char *hint);
 
+/* Keeps the plan of a batch, cut where it is too long. */
+extern void kfdw_slot_set_plan(KafkaSlot *slot, const char *plan, int records, int piece, double ms);
+
 /* No new process before a pause, which grows with every fault. */
 extern void kfdw_slot_delay(KafkaSlot *slot);
 

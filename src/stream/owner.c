@@ -1,0 +1,34 @@
+/*
+ * owner.c
+ *	  Looking at a stream's statement as its owner sees it, in a session of somebody else.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "stream/owner.h"
+
+/* A name is not that of a temporary table of this session, unless there is no other. */
+static const char *
+search_path(const KafkaStream *stream)
+{
+	return stream->search_path[0] == '\0' ? "pg_temp" : psprintf("%s, pg_temp", stream->search_path);
+}
+
+void
+kfdw_owner_begin(KafkaOwnerScope *scope, const KafkaStream *stream)
+{
+	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
+	SetUserIdAndSecContext(stream->owner, scope->sec_context | SECURITY_RESTRICTED_OPERATION);
+	scope->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", search_path(stream), PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+kfdw_owner_end(const KafkaOwnerScope *scope)
+{
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->userid, scope->sec_context);
+}
