@@ -13,6 +13,7 @@ SELECT row_number() OVER () AS n, t, written FROM (
     '-2147483649', '999999999999999999', '9999999999999999999', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '123456789012345678', '1234567890123456789',
     '0.1', '.1', '1.', '-.5', '1.5', '1.50', '-0.00', '-0.01', '123.456', '99999.99', '100000.00', '999.999', '0.005', '123456789.123456789', '1234567890.12345678', '12345678901.12345678', '1e3', '1.5e-3', 'NaN', 'Infinity',
     '-inf', '1.2.3', '1,5', '0000000000000000000000000001.5', '000.10', '1.000000000000000000',
+    '123456789012345', '1234567890123456', '0.00000000000001', '9007199254740993', '4503599627370497.5', '12345678.9012345', 'true', 'false', 'TRUE', 'tru', 'f', 'no', 'grüße',
     '2024-02-29', '2023-02-29', '1900-02-29', '2000-02-29', '0001-01-01', '0000-01-01', '9999-12-31', '10000-01-01', '2024-13-01', '2024-00-01', '2024-01-00', '2024-01-32', '2024-04-31', '24-01-01', '2024-1-1', '20240229',
     '2024/02/29', '02-29-2024', '2024-02-29 BC', '2024-02-29x', ' 2024-02-29', '2024-02-29 ', '2024-02-', '2024-02', 'infinity', 'epoch', 'January 8, 1999',
     '2024-02-29 12:34:56', '2024-02-29T12:34:56', '2024-02-29t12:34:56', '2024-02-29  12:34:56', '2024-02-29 12:34', '2024-02-29 24:00:00', '2024-02-29 24:00:01', '2024-02-29 23:59:60', '2024-02-29 12:60:00', '2024-02-29 25:00:00',
@@ -63,7 +64,7 @@ BEGIN
     string_agg(format('%L: %s, not %s', t, read, expected), '; ') FILTER (WHERE read IS DISTINCT FROM expected)
   INTO good, bad, differences FROM conversions_expected LEFT JOIN conversions_values USING (n);
 END $$;
-SELECT type, d.* FROM unnest(ARRAY['int', 'bigint', 'numeric', 'numeric(5,2)', 'numeric(20,9)', 'date', 'timestamp', 'timestamp(3)', 'timestamptz', 'timestamptz(0)']) AS type, conversions_differences(type) d;
+SELECT type, d.* FROM unnest(ARRAY['smallint', 'int', 'bigint', 'double precision', 'boolean', 'varchar', 'numeric', 'numeric(5,2)', 'numeric(20,9)', 'date', 'timestamp', 'timestamp(3)', 'timestamptz', 'timestamptz(0)']) AS type, conversions_differences(type) d;
 
 DROP FUNCTION conversions_cast, conversions_read, conversions_differences;
 DROP TABLE conversions_texts, conversions_expected, conversions_values;

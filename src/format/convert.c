@@ -48,11 +48,19 @@ kfdw_text_all_to_utf8(StringInfo text)
 	appendBinaryStringInfo(text, bytes, (int) len);
 }
 
+/* True for text that a column takes as it is, as no more bytes than characters are allowed. */
+static bool
+is_kept(const KafkaColumn *column, size_t len)
+{
+	return column->type == TEXTOID ||
+		(column->type == VARCHAROID && (column->typmod < (int32) VARHDRSZ || len <= (size_t) (column->typmod - VARHDRSZ)));
+}
+
 /* A value that needs no call of its type's input function. */
 static bool
 convert_quickly(const KafkaColumn *column, const char *string, size_t len, Datum *value)
 {
-	if (column->type == TEXTOID)
+	if (is_kept(column, len))
 		*value = PointerGetDatum(cstring_to_text_with_len(string, (int) len));
 	else if (column->epoch != NULL)
 		*value = kfdw_epoch_from_text(column, string, len);

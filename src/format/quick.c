@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include <float.h>
+
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -78,24 +80,34 @@ read_integer(QuickText *text, int max_digits, int64 *number)
 	return digits > 0 && digits <= max_digits && text->p == text->end;
 }
 
+/* A decimal number: its digits as an integer, and how many are before and behind the point. */
+static bool
+read_decimal(QuickText *text, int64 *number, int *digits, int *scale)
+{
+	*number = 0;
+	*scale = 0;
+	*digits = read_digits(text, number);
+	if (*digits == 0 || *digits > MAX_DIGITS)
+		return false;
+	if (skip(text, '.'))
+	{
+		*scale = read_digits(text, number);
+		if (*scale == 0)
+			return false;
+	}
+	return text->p == text->end && *digits + *scale <= MAX_DIGITS;
+}
+
 /* A decimal number that no typmod changes. */
 static bool
 read_numeric(QuickText *text, int32 typmod, Datum *value)
 {
 	bool		negative = skip(text, '-');
-	int64		number = 0;
-	int			digits = read_digits(text, &number);
-	int			scale = 0;
+	int64		number;
+	int			digits;
+	int			scale;
 
-	if (digits == 0 || digits > MAX_DIGITS)
-		return false;
-	if (skip(text, '.'))
-	{
-		scale = read_digits(text, &number);
-		if (scale == 0)
-			return false;
-	}
-	if (text->p != text->end || digits + scale > MAX_DIGITS)
+	if (!read_decimal(text, &number, &digits, &scale))
 		return false;
 	if (typmod >= (int32) VARHDRSZ)
 	{
@@ -106,6 +118,37 @@ read_numeric(QuickText *text, int32 typmod, Datum *value)
 	}
 	*value = NumericGetDatum(int64_div_fast_to_numeric(negative ? -number : number, scale));
 	return true;
+}
+
+/*
+ * A decimal number whose digits, and the power of ten by which they are divided, are exact
+ * in floating point: so the quotient is as near as it can be.
+ */
+static bool
+read_double(QuickText *text, Datum *value)
+{
+	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	bool		negative = skip(text, '-');
+	int64		number;
+	int			digits;
+	int			scale;
+	double		result;
+
+	if (FLT_EVAL_METHOD != 0 || !read_decimal(text, &number, &digits, &scale) || digits + scale > DBL_DIG)
+		return false;
+	result = (double) number / powers[scale];
+	*value = Float8GetDatum(negative ? -result : result);
+	return true;
+}
+
+/* What JSON has for true and false. */
+static bool
+read_boolean(const char *text, size_t len, Datum *value)
+{
+	bool		is_true = len == 4 && memcmp(text, "true", 4) == 0;
+
+	*value = BoolGetDatum(is_true);
+	return is_true || (len == 5 && memcmp(text, "false", 5) == 0);
 }
 
 /* Days since 2000 of a date with a year of four digits. */
@@ -204,6 +247,13 @@ kfdw_quick_value(const KafkaColumn *column, const char *text, size_t len, Datum 
 
 	switch (column->type)
 	{
+		case BOOLOID:
+			return read_boolean(text, len, value);
+		case INT2OID:
+			if (!read_integer(&rest, 4, &number))
+				return false;
+			*value = Int16GetDatum((int16) number);
+			return true;
 		case INT4OID:
 			if (!read_integer(&rest, 9, &number))
 				return false;
@@ -216,6 +266,8 @@ kfdw_quick_value(const KafkaColumn *column, const char *text, size_t len, Datum 
 			return true;
 		case NUMERICOID:
 			return read_numeric(&rest, column->typmod, value);
+		case FLOAT8OID:
+			return read_double(&rest, value);
 		case DATEOID:
 			if (!read_date(&rest, &days) || rest.p != rest.end)
 				return false;
