@@ -2,14 +2,13 @@
  * dead_letters.h
  *	  The rows of kafka.dead_letters: records that could not be worked on.
  *
- * They are collected, in memory and then in a temporary file, and written together
- * with what moves past them.
+ * They are collected, and written together with what moves past them.
  */
 #ifndef KFDW_DEAD_LETTERS_H
 #define KFDW_DEAD_LETTERS_H
 
+#include "catalog/stored_records.h"
 #include "datatype/timestamp.h"
-#include "kafka/record.h"
 #include "nodes/pg_list.h"
 #include "utils/elog.h"
 
@@ -17,8 +16,6 @@
 #define KAFKA_STAGE_DECODE		"decode"
 #define KAFKA_STAGE_PUBLISH		"publish"
 #define KAFKA_STAGE_STATEMENT	"statement"
-
-typedef struct KafkaDeadLetters KafkaDeadLetters;
 
 /* In whose name the records were read. */
 typedef struct KafkaReader
@@ -28,22 +25,18 @@ typedef struct KafkaReader
 	const char *group_id;
 } KafkaReader;
 
-/*
- * Begins to collect, until the end of the transaction, in the current memory context.
- * Needs to be ended before a commit; after an error that is not needed.
- */
-extern KafkaDeadLetters *kfdw_dead_letters_begin(void);
-extern void kfdw_dead_letters_end(KafkaDeadLetters *letters);
+/* Begins to collect them. */
+extern KafkaStoredRecords *kfdw_dead_letters_begin(void);
 
 /* Copies a record and the error that it caused. */
-extern void kfdw_dead_letters_add(KafkaDeadLetters *letters, const KafkaRecord *record, const char *stage,
+extern void kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, const char *stage,
 								  const ErrorData *error);
 
 /*
  * Writes what was collected and keeps it, as a savepoint may take it back: of a topic
  * (NULL: everything), and of each partition only what is below an offset.
  */
-extern void kfdw_dead_letters_write(KafkaDeadLetters *letters, const KafkaReader *reader, const char *topic,
+extern void kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader, const char *topic,
 									const int64 *below, int npartitions);
 
 /*

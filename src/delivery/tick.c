@@ -84,7 +84,7 @@ change_rows(const KafkaTickRecords *records, const bool *refused)
 void
 kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, List *refused)
 {
-	KafkaDeadLetters *letters = kfdw_dead_letters_begin();
+	KafkaStoredRecords *letters = kfdw_dead_letters_begin();
 	bool	   *taken = palloc0(records->count * sizeof(bool));
 	ListCell   *lc;
 
@@ -101,6 +101,6 @@ kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, 
 							list_length(refused), record->topic, refusal->error->message)));
 	}
 	kfdw_dead_letters_write(letters, reader, NULL, NULL, 0);
-	kfdw_dead_letters_end(letters);
+	kfdw_stored_records_end(letters);
 	change_rows(records, taken);
 }

@@ -43,7 +43,7 @@ forget(KafkaConsumption *consumption)
 {
 	dlist_delete(&consumption->node);
 	if (consumption->dead_letters != NULL)
-		kfdw_dead_letters_end(consumption->dead_letters);
+		kfdw_stored_records_end(consumption->dead_letters);
 	MemoryContextDelete(consumption->context);
 }
 
@@ -420,7 +420,7 @@ forget_consumptions(bool committed)
 		dlist_foreach(inner, &consumption->scans)
 			dlist_container(KafkaConsumingScan, node, inner.cur)->consumption = NULL;
 		if (consumption->dead_letters != NULL)
-			kfdw_dead_letters_end(consumption->dead_letters);
+			kfdw_stored_records_end(consumption->dead_letters);
 	}
 	dlist_init(&consumptions);
 }

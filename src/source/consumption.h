@@ -40,7 +40,7 @@ typedef struct KafkaConsumption
 	int			nheld;			/* so many of them */
 	int			max_partitions; /* that may be claimed; 0: no limit */
 
-	KafkaDeadLetters *dead_letters; /* what cannot be decoded; NULL: nothing yet */
+	KafkaStoredRecords *dead_letters; /* what cannot be decoded; NULL: nothing yet */
 	int64	   *set_aside;		/* by partition: below, that was done */
 
 	bool		recorded;		/* whose the group and the database are */

@@ -64,7 +64,7 @@ struct KafkaTrial
 	uint64		piece_rows;
 	StringInfo	piece_plan;
 	int			looked_at;		/* index of the first record that no scan of it handed over */
-	KafkaDeadLetters *letters;	/* NULL: none yet */
+	KafkaStoredRecords *letters;	/* NULL: none yet */
 };
 
 KafkaTrial *
@@ -173,7 +173,7 @@ write_letters(KafkaTrial *trial)
 	if (trial->letters == NULL)
 		return;
 	kfdw_dead_letters_write(trial->letters, &trial->reader, NULL, NULL, 0);
-	kfdw_dead_letters_end(trial->letters);
+	kfdw_stored_records_end(trial->letters);
 	trial->letters = NULL;
 }
 
@@ -230,7 +230,7 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 	else
 		trial->count = before;
 	if (trial->letters != NULL)
-		kfdw_dead_letters_end(trial->letters);
+		kfdw_stored_records_end(trial->letters);
 	return error;
 }
 
