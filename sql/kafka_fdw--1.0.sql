@@ -461,6 +461,7 @@ CREATE TABLE streams (
   source      relation NOT NULL,
   workers     int NOT NULL CHECK (workers > 0),
   settings    jsonb NOT NULL,
+  parking     jsonb,
   enabled     bool NOT NULL DEFAULT true,
   created_at  timestamptz NOT NULL DEFAULT now()
 );
@@ -487,11 +488,50 @@ CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
   on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
 
+-- Such a stream, by its parts: "columns" has expressions by the names of the target's columns,
+-- of which the others are found by their names.  The statement is shown.
+CREATE FUNCTION create_join(name text, source regclass, join_table regclass, join_on text, into_table regclass,
+  kind text DEFAULT 'inner', unmatched text DEFAULT 'drop', park_timeout interval DEFAULT '1 hour',
+  columns jsonb DEFAULT NULL, workers int DEFAULT 1,
+  max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432,
+  commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
+  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, replace bool DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_create_join' LANGUAGE C VOLATILE;
+
+-- Records of such streams that have no row yet, with everything that it takes to run them.  A
+-- row is written in the transaction that moves the position past its record.
+CREATE TABLE parked (
+  stream      text NOT NULL,
+  server      text NOT NULL,
+  _topic      text NOT NULL,
+  _partition  int NOT NULL,
+  _offset     bigint NOT NULL,
+  _timestamp  timestamptz,
+  key         bytea,
+  value       bytea,
+  headers     header[],
+  parked_at   timestamptz NOT NULL
+);
+
+CREATE INDEX parked_position ON parked (stream, _topic, _partition, _offset);
+
+SELECT pg_catalog.pg_extension_config_dump('parked', '');
+
+CREATE POLICY of_owner ON parked USING (pg_catalog.pg_has_role(
+  (SELECT s.owner::pg_catalog.oid FROM streams s WHERE s.name OPERATOR(pg_catalog.=) stream), 'USAGE'));
+ALTER TABLE parked ENABLE ROW LEVEL SECURITY;
+GRANT SELECT, DELETE ON parked TO PUBLIC;
+
+-- Tells the streams that park records when a table changes.
+CREATE FUNCTION wake_streams() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_wake_streams' LANGUAGE C;
+
 -- What is NULL stays; "reset" names settings that are to be what they are by default.
 CREATE FUNCTION alter_stream(name text, statement text DEFAULT NULL, workers int DEFAULT NULL,
   max_poll_records int DEFAULT NULL, max_poll_bytes int DEFAULT NULL, source regclass DEFAULT NULL,
   commit_interval interval DEFAULT NULL, max_records_per_second int DEFAULT NULL,
-  on_error text DEFAULT NULL, reject_limit int DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
+  on_error text DEFAULT NULL, reject_limit int DEFAULT NULL, park_timeout interval DEFAULT NULL,
+  reset text[] DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream' LANGUAGE C VOLATILE;
 
 -- What a record holds is for the owner of its stream, group or outbox only.
@@ -510,7 +550,7 @@ ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, DELETE ON dead_letters TO PUBLIC;
 
 -- A stream is a process that never ends: who may start one is granted.
-REVOKE EXECUTE ON FUNCTION create_stream FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION create_stream, create_join FROM PUBLIC;
 
 CREATE FUNCTION drop_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_drop_stream' LANGUAGE C VOLATILE STRICT;

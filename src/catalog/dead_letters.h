@@ -14,6 +14,7 @@
 
 /* At what a record failed. */
 #define KAFKA_STAGE_DECODE		"decode"
+#define KAFKA_STAGE_JOIN		"join"
 #define KAFKA_STAGE_PUBLISH		"publish"
 #define KAFKA_STAGE_STATEMENT	"statement"
 

@@ -25,7 +25,7 @@
 
 /* What the statements on our tables name. */
 static const char *const our_tables[] = {
-	"offsets", "groups", "instance", "streams", "dead_letters", "outbox_relays", "outbox", "outbox_ticks"
+	"offsets", "groups", "instance", "streams", "dead_letters", "parked", "outbox_relays", "outbox", "outbox_ticks"
 };
 
 /*
@@ -241,11 +241,17 @@ kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, const char *nu
 uint64
 kfdw_catalog_change(KafkaStatement *statement, Datum *values)
 {
+	return kfdw_catalog_change_nulls(statement, values, NULL);
+}
+
+uint64
+kfdw_catalog_change_nulls(KafkaStatement *statement, Datum *values, const char *nulls)
+{
 	KafkaCatalogScope scope;
 	uint64		changed;
 
 	kfdw_catalog_begin(&scope);
-	changed = write_under(GetLatestSnapshot(), statement, values, NULL);
+	changed = write_under(GetLatestSnapshot(), statement, values, nulls);
 	kfdw_catalog_end(&scope);
 	return changed;
 }

@@ -75,6 +75,7 @@ extern uint64 kfdw_catalog_read_as_of(KafkaStatement *statement, Datum *values, 
  * the number of rows.
  */
 extern uint64 kfdw_catalog_change(KafkaStatement *statement, Datum *values);
+extern uint64 kfdw_catalog_change_nulls(KafkaStatement *statement, Datum *values, const char *nulls);
 extern bool kfdw_catalog_has_row(KafkaStatement *statement, Datum *values);
 
 /* A row that was read: each call takes its next column. */

@@ -14,7 +14,9 @@
 
 #include "catalog/stream_settings.h"
 
-#define DAY_MS (24 * INT64CONST(3600000))
+#define HOUR_MS INT64CONST(3600000)
+#define DAY_MS (24 * HOUR_MS)
+#define YEAR_MS (366 * DAY_MS)
 
 static const char *const on_error_words[] = {"stop", "dead_letter", NULL};
 
@@ -43,6 +45,10 @@ const KafkaStreamSetting kfdw_stream_settings[] = {
 	{
 		.name = "reject_limit", .type = KAFKA_SETTING_INT, .offset = offsetof(KafkaStreamSettings, reject_limit),
 		.min = 1, .max = PG_INT32_MAX
+	},
+	{
+		.name = "park_timeout", .type = KAFKA_SETTING_MS, .offset = offsetof(KafkaStreamSettings, park_timeout),
+		.standard = HOUR_MS, .min = 1, .max = YEAR_MS
 	},
 };
 

@@ -25,6 +25,7 @@ typedef struct KafkaStreamSettings
 	int64		max_records_per_second; /* of all workers; 0: no limit */
 	int64		on_error;
 	int64		reject_limit;	/* so many of a batch may be set aside; 0: no limit */
+	int64		park_timeout;	/* ms; how long records wait that are parked */
 } KafkaStreamSettings;
 
 typedef enum KafkaStreamSettingType

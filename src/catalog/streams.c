@@ -10,10 +10,12 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 
 #include "catalog/dead_letters.h"
 #include "catalog/offsets.h"
+#include "catalog/parked.h"
 #include "catalog/roles.h"
 #include "catalog/spi.h"
 #include "catalog/streams.h"
@@ -24,7 +26,9 @@
 /* A row's revision is its xmin: every change makes another one. */
 #define STREAM_COLUMNS \
 	"s.name, s.owner::pg_catalog.oid, s.statement, s.search_path, s.source::pg_catalog.oid, s.workers, " \
-	"s.settings, s.enabled, s.xmin, s.created_at"
+	"s.settings, s.enabled, s.xmin, s.created_at, " \
+	"s.parking OPERATOR(pg_catalog.->>) 'unmatched', s.parking OPERATOR(pg_catalog.->>) 'table', " \
+	"s.parking OPERATOR(pg_catalog.->>) 'condition', s.parking OPERATOR(pg_catalog.->>) 'kind'"
 
 static KafkaStatement get_statement = {
 	"SELECT " STREAM_COLUMNS " FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) $1",
@@ -37,17 +41,17 @@ static KafkaStatement list_statement = {
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.streams (name, owner, statement, search_path, source, workers, settings) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-	7, {TEXTOID, OIDOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID}
+	"INSERT INTO kafka.streams (name, statement, search_path, source, workers, settings, parking, owner) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+	8, {TEXTOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID, JSONBOID, OIDOID}
 };
 
 /* Records that are to be skipped are no setting. */
 static KafkaStatement redefine_statement = {
-	"UPDATE kafka.streams s SET statement = $2, search_path = $3, source = $4, workers = $5, settings = "
+	"UPDATE kafka.streams s SET statement = $2, search_path = $3, source = $4, workers = $5, parking = $7, settings = "
 	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', s.settings OPERATOR(pg_catalog.->) 'skip')) "
 	"OPERATOR(pg_catalog.||) $6 WHERE s.name OPERATOR(pg_catalog.=) $1",
-	6, {TEXTOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID}
+	7, {TEXTOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID, JSONBOID}
 };
 
 static KafkaStatement enable_statement = {
@@ -60,14 +64,18 @@ static KafkaStatement owner_statement = {
 	2, {TEXTOID, OIDOID}
 };
 
-/* Records that are passed need no mention any more. */
+/* Records that are passed and not parked need no mention any more. */
 static KafkaStatement skip_statement = {
 	"UPDATE kafka.streams s SET settings = pg_catalog.jsonb_set(s.settings, '{skip}', COALESCE(("
 	"SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e "
 	"WHERE NOT EXISTS (SELECT FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) s.name "
 	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
 	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
-	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)), '[]') "
+	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8) "
+	"OR EXISTS (SELECT FROM kafka.parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name "
+	"AND p._topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
+	"AND p._partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
+	"AND p._offset OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)), '[]') "
 	"OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('topic', $2, 'partition', $3, 'offset', $4)) "
 	"WHERE s.name OPERATOR(pg_catalog.=) $1",
 	4, {TEXTOID, TEXTOID, INT4OID, INT8OID}
@@ -91,6 +99,23 @@ static KafkaStatement current_statement = {
 	2, {TEXTOID, XIDOID}
 };
 
+/* What a row says of parking; NULL: nothing. */
+static KafkaStreamParking *
+make_parking(KafkaRow *row)
+{
+	KafkaStreamParking *parking = palloc(sizeof(KafkaStreamParking));
+	const char *kind;
+
+	parking->query = kfdw_row_text(row);
+	parking->table = kfdw_row_text(row);
+	parking->condition = kfdw_row_text(row);
+	kind = kfdw_row_text(row);
+	if (parking->query == NULL || parking->table == NULL || parking->condition == NULL || kind == NULL)
+		return NULL;
+	parking->is_left = strcmp(kind, "left") == 0;
+	return parking;
+}
+
 /* A row as a stream. */
 static void *
 make_stream(KafkaRow *row)
@@ -107,6 +132,7 @@ make_stream(KafkaRow *row)
 	stream->enabled = kfdw_row_bool(row);
 	stream->revision = kfdw_row_xid(row);
 	stream->created = kfdw_row_int8(row);
+	stream->parking = make_parking(row);
 	return stream;
 }
 
@@ -124,16 +150,52 @@ kfdw_streams_list(void)
 	return kfdw_catalog_list(&list_statement, NULL, make_stream);
 }
 
+/* Appends a member of an object of JSON. */
+static void
+append_member(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, "%c\"%s\": ", json->len > 0 ? ',' : '{', name);
+	escape_json(json, value);
+}
+
+/* What is stored of parking. */
+static Jsonb *
+store_parking(const KafkaStreamParking *parking)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	append_member(&json, "kind", parking->is_left ? "left" : "inner");
+	append_member(&json, "table", parking->table);
+	append_member(&json, "condition", parking->condition);
+	append_member(&json, "unmatched", parking->query);
+	appendStringInfoChar(&json, '}');
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
+/* What defines a stream, as the statements take it; the nulls have a place more. */
+static void
+set_definition(const KafkaStream *stream, Datum *values, char *nulls)
+{
+	values[0] = CStringGetTextDatum(stream->name);
+	values[1] = CStringGetTextDatum(stream->statement);
+	values[2] = CStringGetTextDatum(stream->search_path);
+	values[3] = ObjectIdGetDatum(stream->source);
+	values[4] = Int32GetDatum(stream->workers);
+	values[5] = JsonbPGetDatum(kfdw_stream_settings_make(&stream->settings));
+	values[6] = stream->parking ? JsonbPGetDatum(store_parking(stream->parking)) : (Datum) 0;
+	nulls[6] = stream->parking ? ' ' : 'n';
+}
+
 void
 kfdw_streams_insert(const KafkaStream *stream)
 {
-	Datum		values[] = {
-		CStringGetTextDatum(stream->name), ObjectIdGetDatum(stream->owner), CStringGetTextDatum(stream->statement),
-		CStringGetTextDatum(stream->search_path), ObjectIdGetDatum(stream->source), Int32GetDatum(stream->workers),
-		JsonbPGetDatum(kfdw_stream_settings_make(&stream->settings))
-	};
+	Datum		values[8];
+	char		nulls[] = "        ";
 
-	if (kfdw_catalog_change(&insert_statement, values) != 1)
+	set_definition(stream, values, nulls);
+	values[7] = ObjectIdGetDatum(stream->owner);
+	if (kfdw_catalog_change_nulls(&insert_statement, values, nulls) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("stream \"%s\" already exists", stream->name)));
@@ -142,13 +204,11 @@ kfdw_streams_insert(const KafkaStream *stream)
 void
 kfdw_streams_redefine(const KafkaStream *stream)
 {
-	Datum		values[] = {
-		CStringGetTextDatum(stream->name), CStringGetTextDatum(stream->statement),
-		CStringGetTextDatum(stream->search_path), ObjectIdGetDatum(stream->source), Int32GetDatum(stream->workers),
-		JsonbPGetDatum(kfdw_stream_settings_make(&stream->settings))
-	};
+	Datum		values[7];
+	char		nulls[] = "       ";
 
-	(void) kfdw_catalog_change(&redefine_statement, values);
+	set_definition(stream, values, nulls);
+	(void) kfdw_catalog_change_nulls(&redefine_statement, values, nulls);
 }
 
 void
@@ -203,6 +263,7 @@ kfdw_streams_delete(const char *name)
 	(void) kfdw_catalog_change(&delete_statement, values);
 	kfdw_offsets_delete_group(name);
 	kfdw_dead_letters_delete_stream(name);
+	kfdw_parked_delete_stream(name);
 }
 
 /* The lock that stands for a stream in this database. */

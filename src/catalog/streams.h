@@ -10,6 +10,15 @@
 
 #include "catalog/stream_settings.h"
 
+/* A stream's records are parked that have no row in a table. */
+typedef struct KafkaStreamParking
+{
+	char	   *query;			/* which of a batch have none */
+	char	   *table;			/* for messages, and whose changes are of interest */
+	char	   *condition;
+	bool		is_left;		/* in the end they go on without a row */
+} KafkaStreamParking;
+
 typedef struct KafkaStream
 {
 	char	   *name;			/* also its consumer group */
@@ -19,6 +28,7 @@ typedef struct KafkaStream
 	Oid			source;			/* the topic table that it reads */
 	int			workers;
 	KafkaStreamSettings settings;
+	KafkaStreamParking *parking;	/* NULL: it does not park */
 	bool		enabled;
 	TimestampTz created;		/* tells it from a predecessor of its name */
 	TransactionId revision;		/* differs after each change of the row */
@@ -44,7 +54,7 @@ extern void kfdw_streams_set_owner(const char *name, Oid owner);
 extern void kfdw_streams_skip(const char *name, const char *topic, int32 partition, int64 offset);
 extern bool kfdw_streams_skips(const char *name, const char *topic, int32 partition, int64 offset);
 
-/* Deletes the row, and the positions and dead letters of its group, all of which came after it. */
+/* Deletes the row, and the positions, dead letters and parked records of its group, all of which came after it. */
 extern void kfdw_streams_delete(const char *name);
 
 /*

@@ -16,9 +16,6 @@
 #include "stat/counts.h"
 #include "stat/wait.h"
 
-/* Records to a block of the synthetic ctid that tells their order in a batch. */
-#define RECORDS_PER_BLOCK	1024
-
 /* The attributes that the plan lists, as kfdw_columns_create() takes them. */
 static Bitmapset *
 needed_attributes(ForeignScan *plan)
@@ -131,7 +128,7 @@ start_reading(ForeignScanState *node, KafkaScanState *scan)
 	kfdw_scan_count_wait(scan, waited_us);
 	scan->table_counts[KAFKA_READING_SCANS]++;
 	scan->reading = true;
-	scan->returned = 0;
+	scan->taken = 0;
 }
 
 /* Counts a record that cannot be decoded; too many are an error. */
@@ -216,6 +213,8 @@ next_record(ForeignScanState *node, KafkaScanState *scan)
 	kfdw_scan_count_wait(scan, waited_us);
 	if (record == NULL)
 		kfdw_activity_end(scan->activity);
+	else
+		scan->taken++;
 	return record;
 }
 
@@ -249,9 +248,7 @@ kafkaIterateForeignScan(ForeignScanState *node)
 	if (!next_row(node, scan, slot))
 		return slot;
 	ExecStoreVirtualTuple(slot);
-	ItemPointerSet(&slot->tts_tid, scan->returned / RECORDS_PER_BLOCK,
-				   scan->returned % RECORDS_PER_BLOCK + 1);
-	scan->returned++;
+	kfdw_source_set_tid(&slot->tts_tid, scan->taken - 1);
 	return slot;
 }
 

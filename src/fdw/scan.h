@@ -36,7 +36,7 @@ typedef struct KafkaScanState
 	KafkaBounds *bounds;		/* what the conditions admit; NULL: everything */
 	MemoryContext bounds_context;	/* reset when they are evaluated */
 
-	int64		returned;		/* since the last rescan */
+	int64		taken;			/* records since the last rescan */
 	KafkaParallelScan *parallel;	/* NULL: it reads alone */
 	KafkaScanCounts *counts;	/* its own, or in memory that is shared */
 	KafkaScanCounts own_counts;

@@ -20,6 +20,7 @@
 #include "catalog/streams.h"
 #include "function/outbox.h"
 #include "function/owned.h"
+#include "function/stream_definition.h"
 #include "function/stream_owner.h"
 #include "worker/shared.h"
 
@@ -46,8 +47,7 @@ pass_on_streams(Oid old_owner, Oid new_owner)
 		if (OidIsValid(new_owner))
 			kfdw_stream_set_owner(stream, new_owner);
 		else
-			kfdw_streams_delete(stream->name);
-		kfdw_shared_ping_at_end();
+			kfdw_stream_delete(stream);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "catalog/dead_letters.h"
 #include "catalog/groups.h"
 #include "catalog/offsets.h"
+#include "catalog/parked.h"
 #include "catalog/relays.h"
 #include "option/options.h"
 
@@ -24,6 +25,7 @@ rename_positions(const char *old_name, const char *new_name)
 	kfdw_offsets_rename_server(old_name, new_name);
 	kfdw_groups_rename_server(old_name, new_name);
 	kfdw_dead_letters_rename_server(old_name, new_name);
+	kfdw_parked_rename_server(old_name, new_name);
 	kfdw_relays_rename_server(old_name, new_name);
 }
 

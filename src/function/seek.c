@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "catalog/parked.h"
 #include "catalog/streams.h"
 #include "function/stream_owner.h"
 #include "source/seek.h"
@@ -223,6 +224,7 @@ reset_stream(const char *name, const KafkaSeek *seek)
 				 errmsg("stream \"%s\" was changed concurrently", name),
 				 errhint("The transaction might succeed if retried.")));
 	kfdw_seek_stream(seeker);
+	kfdw_parked_delete_ahead(name);
 	kfdw_streams_set_enabled(stream->name, stream->enabled);
 	kfdw_shared_ping_at_end();
 }

@@ -8,12 +8,15 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "function/stream_arguments.h"
+#include "function/stream_definition.h"
 
 KafkaArguments
 kfdw_arguments_of(FunctionCallInfo fcinfo)
@@ -92,6 +95,51 @@ kfdw_argument_required(const KafkaArguments *arguments, const char *name)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" cannot be null", name)));
 	return text;
+}
+
+/* A number can be given as a regclass, whether there is such a relation or not. */
+Oid
+kfdw_argument_relation(const KafkaArguments *arguments, const char *name)
+{
+	Oid			relid = kfdw_argument_oid(arguments, name);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" cannot be null", name)));
+	if (get_rel_name(relid) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return relid;
+}
+
+int
+kfdw_argument_word(const KafkaArguments *arguments, const char *name, const char *const *words)
+{
+	const char *word = kfdw_argument_text(arguments, name);
+	StringInfoData list;
+	int			index = 0;
+
+	initStringInfo(&list);
+	while (word != NULL && words[index] != NULL && strcmp(words[index], word) != 0)
+		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", words[index++]);
+	if (words[index] == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for \"%s\": \"%s\"", name, word),
+				 errhint("Valid values are: %s.", list.data)));
+	return index;
+}
+
+void
+kfdw_arguments_take_stream(const KafkaArguments *arguments, KafkaStream *stream)
+{
+	stream->name = kfdw_argument_required(arguments, "name");
+	stream->owner = GetUserId();
+	stream->workers = kfdw_argument_int(arguments, "workers", KAFKA_STREAM_WORKERS);
+	kfdw_stream_settings_reset(&stream->settings);
+	kfdw_arguments_take_settings(arguments, &stream->settings);
 }
 
 /* A word as a setting. */

@@ -7,7 +7,7 @@
 
 #include "fmgr.h"
 
-#include "catalog/stream_settings.h"
+#include "catalog/streams.h"
 
 typedef struct KafkaArguments
 {
@@ -28,8 +28,15 @@ extern Oid	kfdw_argument_oid(const KafkaArguments *arguments, const char *name);
 extern bool kfdw_argument_bool(const KafkaArguments *arguments, const char *name);
 extern int	kfdw_argument_int(const KafkaArguments *arguments, const char *name, int absent);
 
-/* A text that must be there. */
+/* A text, and a relation, that must be there. */
 extern char *kfdw_argument_required(const KafkaArguments *arguments, const char *name);
+extern Oid	kfdw_argument_relation(const KafkaArguments *arguments, const char *name);
+
+/* The index of the word that an argument is among some, which end with NULL; that of the first where it is NULL. */
+extern int	kfdw_argument_word(const KafkaArguments *arguments, const char *name, const char *const *words);
+
+/* Takes what every function that creates streams is given: the name, workers, settings; the stream is the current user's. */
+extern void kfdw_arguments_take_stream(const KafkaArguments *arguments, KafkaStream *stream);
 
 /* Takes the settings that are among the arguments, and are not NULL. */
 extern void kfdw_arguments_take_settings(const KafkaArguments *arguments, KafkaStreamSettings *settings);

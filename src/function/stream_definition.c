@@ -12,10 +12,12 @@
 
 #include "catalog/instance.h"
 #include "catalog/offsets.h"
+#include "catalog/parked.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
 #include "option/options.h"
 #include "stream/statement.h"
+#include "stream/wake.h"
 #include "worker/shared.h"
 
 /* Names are as long as other names of PostgreSQL. */
@@ -44,6 +46,9 @@ check_group_is_new(const char *name)
 static void
 check_settings(const KafkaStream *stream)
 {
+	KafkaStreamSettings defaults;
+
+	kfdw_stream_settings_reset(&defaults);
 	if (stream->workers < 1 || stream->workers > kfdw_max_workers)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -53,6 +58,11 @@ check_settings(const KafkaStream *stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"reject_limit\" has no use with on_error \"stop\"")));
+	if (stream->settings.park_timeout != defaults.park_timeout && stream->parking == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"park_timeout\" has no use for a stream that does not park records"),
+				 errhint("kafka.create_join() makes streams that do, with unmatched \"park\".")));
 }
 
 /* A number can be given as a regclass, whether there is such a relation or not. */
@@ -134,6 +144,8 @@ check_statement(KafkaStream *stream)
 							 GUC_ACTION_SAVE, true, 0, false);
 	check_source_exists(stream->source);
 	kfdw_statement_check(stream->statement, stream->source, &info);
+	if (stream->parking != NULL)
+		kfdw_statement_check_query(stream->parking->query, info.source);
 	check_source_options(info.source);
 	stream->source = info.source;
 	give_notices(&info);
@@ -189,10 +201,35 @@ kfdw_stream_create(KafkaStream *stream, bool replace)
 		insert_stream(stream);
 }
 
+/* What is parked would wait for nothing. */
+static void
+check_none_parked(const KafkaStream *stream)
+{
+	KafkaParkedShare all = {.stream = stream->name,.workers = 1};
+
+	if (kfdw_parked_count(&all) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream \"%s\" has records that are parked", stream->name),
+				 errhint("Let them find their rows, delete them from kafka.parked, or replace the stream by kafka.create_join().")));
+}
+
+/* A table is not watched any more for a stream that was changed or dropped. */
+static void
+stop_watching(const KafkaStream *stream)
+{
+	if (stream->parking != NULL)
+		kfdw_wake_drop_trigger(kfdw_wake_find_table(stream->parking->table));
+}
+
 void
 kfdw_stream_redefine(KafkaStream *stream, bool restated)
 {
+	const KafkaStream *before = kfdw_streams_get(stream->name);
+
 	check_settings(stream);
+	if (before->parking != NULL && stream->parking == NULL)
+		check_none_parked(stream);
 	if (!OidIsValid(stream->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -201,5 +238,14 @@ kfdw_stream_redefine(KafkaStream *stream, bool restated)
 	if (restated)
 		check_statement_as_owner(stream);
 	kfdw_streams_redefine(stream);
+	stop_watching(before);
+	kfdw_shared_ping_at_end();
+}
+
+void
+kfdw_stream_delete(const KafkaStream *stream)
+{
+	kfdw_streams_delete(stream->name);
+	stop_watching(stream);
 	kfdw_shared_ping_at_end();
 }

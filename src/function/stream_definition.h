@@ -24,4 +24,7 @@ extern void kfdw_stream_create(KafkaStream *stream, bool replace);
  */
 extern void kfdw_stream_redefine(KafkaStream *stream, bool restated);
 
+/* Deletes a stream that is locked, with all that is kept of it. */
+extern void kfdw_stream_delete(const KafkaStream *stream);
+
 #endif							/* KFDW_STREAM_DEFINITION_H */

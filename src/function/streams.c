@@ -32,13 +32,9 @@ read_new_stream(const KafkaArguments *arguments)
 {
 	KafkaStream *stream = palloc0(sizeof(KafkaStream));
 
-	stream->name = kfdw_argument_required(arguments, "name");
+	kfdw_arguments_take_stream(arguments, stream);
 	stream->statement = kfdw_argument_required(arguments, "statement");
 	stream->source = kfdw_argument_oid(arguments, "source");
-	stream->owner = GetUserId();
-	stream->workers = kfdw_argument_int(arguments, "workers", KAFKA_STREAM_WORKERS);
-	kfdw_stream_settings_reset(&stream->settings);
-	kfdw_arguments_take_settings(arguments, &stream->settings);
 	return stream;
 }
 
@@ -50,6 +46,17 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 
 	kfdw_stream_create(stream, kfdw_argument_bool(&arguments, "replace"));
 	PG_RETURN_VOID();
+}
+
+/* The statement of a stream that parks, and the query of what it parks, have to be of one condition. */
+static void
+check_restatable(const KafkaStream *stream)
+{
+	if (stream->parking != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the statement of stream \"%s\", which parks records, cannot be altered", stream->name),
+				 errhint("kafka.create_join() with \"replace\" writes another one, and keeps the position and what is parked.")));
 }
 
 Datum
@@ -68,6 +75,7 @@ kfdw_alter_stream(PG_FUNCTION_ARGS)
 	stream->workers = kfdw_argument_int(&arguments, "workers", stream->workers);
 	if (statement != NULL)
 	{
+		check_restatable(stream);
 		stream->statement = statement;
 		stream->search_path = NULL;
 	}
@@ -82,8 +90,7 @@ kfdw_drop_stream(PG_FUNCTION_ARGS)
 {
 	KafkaStream *stream = kfdw_stream_lock_own(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
-	kfdw_streams_delete(stream->name);
-	kfdw_shared_ping_at_end();
+	kfdw_stream_delete(stream);
 	PG_RETURN_VOID();
 }
 

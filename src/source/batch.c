@@ -86,12 +86,20 @@ read_batch(KafkaSource *base, const KafkaSourceFilter *filter)
 	kfdw_activity_set(base->activity, KAFKA_PROGRESS_RANGE, source->batch->count);
 }
 
+static bool
+is_passed_over(const KafkaBatch *batch, int index)
+{
+	return batch->passed_over != NULL && batch->passed_over[index];
+}
+
 static KafkaRecord *
 next_record(KafkaSource *base)
 {
 	KafkaBatchSource *source = (KafkaBatchSource *) base;
 	const KafkaBatch *batch = source->batch;
 
+	while (source->next < batch->count && is_passed_over(batch, batch->first + source->next))
+		source->next++;
 	if (source->next == batch->count)
 		return NULL;
 	kfdw_activity_set(base->activity, KAFKA_PROGRESS_DONE, source->next + 1);

@@ -18,6 +18,7 @@ typedef struct KafkaBatch
 	KafkaBuffer *buffer;
 	int			first;
 	int			count;
+	const bool *passed_over;	/* by index in the buffer: no rows of these; NULL: of all */
 
 	/*
 	 * Sets a record of the buffer aside that cannot be decoded, unless the table's options

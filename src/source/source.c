@@ -6,6 +6,9 @@
 
 #include "source/source.h"
 
+/* Records to a block of their ctids. */
+#define RECORDS_PER_BLOCK	1024
+
 /* The first that takes a scan has it. */
 static const KafkaSourceKind *const kinds[] = {
 	&kfdw_source_batch,
@@ -34,4 +37,16 @@ kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity)
 		return source;
 	}
 	elog(ERROR, "no source takes the scan");
+}
+
+void
+kfdw_source_set_tid(ItemPointer tid, int64 number)
+{
+	ItemPointerSet(tid, (BlockNumber) (number / RECORDS_PER_BLOCK), (OffsetNumber) (number % RECORDS_PER_BLOCK + 1));
+}
+
+int64
+kfdw_source_tid_number(ItemPointer tid)
+{
+	return (int64) ItemPointerGetBlockNumber(tid) * RECORDS_PER_BLOCK + ItemPointerGetOffsetNumber(tid) - 1;
 }

@@ -101,4 +101,11 @@ extern void kfdw_source_take_options(KafkaSource *source, const KafkaTableOption
 /* The source of a scan, in the current memory context; it tells how far it is by the activity. */
 extern KafkaSource *kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity);
 
+/*
+ * The ctid of a row tells how many records its scan took before: in a batch of which no
+ * record is passed over, the place of its record.
+ */
+extern void kfdw_source_set_tid(ItemPointer tid, int64 number);
+extern int64 kfdw_source_tid_number(ItemPointer tid);
+
 #endif							/* KFDW_SOURCE_H */

@@ -42,8 +42,8 @@ typedef struct PlannedStatement
 /* Planning ----------------------------------------------------------------- */
 
 /* An error's position is one in the stream's statement, not in the command that creates it. */
-static void
-point_into_statement(void *argument)
+void
+kfdw_statement_point_into(void *argument)
 {
 	int			position = geterrposition();
 
@@ -102,7 +102,7 @@ analyze(const char *text, bool *is_call)
 static PlannedStatement
 plan_statement(const char *text, Oid source)
 {
-	ErrorContextCallback context = {error_context_stack, point_into_statement, unconstify(char *, text)};
+	ErrorContextCallback context = {error_context_stack, kfdw_statement_point_into, unconstify(char *, text)};
 	PlannedStatement statement = {.text = text, .in_source_order = true};
 	List	   *queries;
 	ListCell   *lc;
@@ -231,6 +231,20 @@ kfdw_statement_explain(const char *text, Oid source, StringInfo plan)
 	check_plans(&statement);
 }
 
+void
+kfdw_statement_check_query(const char *text, Oid source)
+{
+	ErrorContextCallback context = {error_context_stack, kfdw_statement_point_into, unconstify(char *, text)};
+	PlannedStatement statement = {.text = text, .tables.source = source};
+	List	   *queries;
+
+	error_context_stack = &context;
+	queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)), text, NULL, 0, NULL);
+	statement.plans = pg_plan_queries(queries, text, 0, NULL);
+	check_plans(&statement);
+	error_context_stack = context.previous;
+}
+
 
 /* Running ------------------------------------------------------------------ */
 
@@ -271,14 +285,19 @@ run_query(PlannedStmt *plan, PlannedStatement *statement)
 	return rows;
 }
 
-/* Runs a plan under a snapshot of its own, so that it sees what those before it did. */
+/*
+ * Runs a plan under a snapshot of its own, so that it sees what those before it did.  A row
+ * that another transaction commits meanwhile is seen by both or none of its queries.
+ */
 static uint64
-run_plan(PlannedStmt *plan, PlannedStatement *statement)
+run_plan(PlannedStmt *plan, PlannedStatement *statement, const KafkaUnmatched *unmatched)
 {
 	uint64		rows = 0;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (unmatched != NULL)
+		kfdw_unmatched_find(unmatched);
 	if (plan->commandType == CMD_UTILITY)
 		kfdw_procedure_run(plan, statement->text, statement->tables.source, statement->explained);
 	else
@@ -307,7 +326,8 @@ explain_second_time(void *argument)
 }
 
 uint64
-kfdw_statement_run(const char *text, const char *search_path, Oid source, StringInfo measured)
+kfdw_statement_run(const char *text, const char *search_path, Oid source, StringInfo measured,
+				   const KafkaUnmatched *unmatched)
 {
 	ErrorContextCallback context = {.callback = explain_second_time};
 	uint64		rows = 0;
@@ -323,7 +343,7 @@ kfdw_statement_run(const char *text, const char *search_path, Oid source, String
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 	foreach(lc, statement.plans)
-		rows += run_plan(lfirst_node(PlannedStmt, lc), &statement);
+		rows += run_plan(lfirst_node(PlannedStmt, lc), &statement, lc == list_head(statement.plans) ? unmatched : NULL);
 	error_context_stack = context.previous;
 	PopActiveSnapshot();
 	return rows;

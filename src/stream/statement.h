@@ -8,6 +8,7 @@
 #include "lib/stringinfo.h"
 
 #include "stream/query_tables.h"
+#include "stream/unmatched.h"
 
 /* What create_stream learns of a statement. */
 typedef struct KafkaStatementInfo
@@ -23,6 +24,12 @@ typedef struct KafkaStatementInfo
  */
 extern void kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info);
 
+/* Checks in the same way a query that is run beside it. */
+extern void kfdw_statement_check_query(const char *text, Oid source);
+
+/* For error contexts: an error's position is one in this text, not in the command that creates a stream. */
+extern void kfdw_statement_point_into(void *text);
+
 /* The tables that it names; false for a CALL, of which nobody knows before it runs. */
 extern bool kfdw_statement_tables(const char *text, KafkaQueryTables *tables);
 
@@ -31,8 +38,10 @@ extern void kfdw_statement_explain(const char *text, Oid source, StringInfo plan
 
 /*
  * Plans and runs it in the current transaction; returns the number of rows written.  Where
- * "measured" is given, it gets the plan with its rows and times.
+ * "measured" is given, it gets the plan with its rows and times.  Where "unmatched" is, it is
+ * told of such records before, by the snapshot under which the statement runs.
  */
-extern uint64 kfdw_statement_run(const char *text, const char *search_path, Oid source, StringInfo measured);
+extern uint64 kfdw_statement_run(const char *text, const char *search_path, Oid source, StringInfo measured,
+								 const KafkaUnmatched *unmatched);
 
 #endif							/* KFDW_STATEMENT_H */

@@ -15,6 +15,7 @@
 
 #include "source/claim.h"
 #include "stream/assignment.h"
+#include "stream/parking.h"
 #include "stream/session.h"
 #include "stream/stream.h"
 #include "stream/trial.h"
@@ -41,6 +42,9 @@
 #define MEASURE_MIN_MS 100
 #define MEASURE_MAX_MS 10000
 
+/* What is worked on besides batches. */
+static const char portion_name[] = "records that are parked";
+
 /* What an error interrupts decides what is still good. */
 typedef enum StreamPhase
 {
@@ -53,6 +57,8 @@ typedef struct StreamWork
 {
 	KafkaAssignment *assignment;
 	KafkaTrial *trial;
+	KafkaParking *parking;		/* NULL: the stream does not park */
+	KafkaTrial *parking_trial;
 	StreamPhase phase;
 	TimestampTz markers_written;
 	TimestampTz measure_at;		/* the next batch that begins then is measured */
@@ -83,6 +89,19 @@ list_wants(void)
 	return wants;
 }
 
+/* What is parked is looked at first. */
+static void
+open_parking(StreamWork *work, int worker)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(context);
+	work->parking = kfdw_parking_open(work->assignment->stream, worker);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+}
+
 static void *
 open_stream(const KafkaWorkerKey *key)
 {
@@ -92,6 +111,8 @@ open_stream(const KafkaWorkerKey *key)
 	if (work->assignment == NULL)
 		return NULL;
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
+	work->parking_trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
+	open_parking(work, key->worker);
 	kfdw_consumer_show_lag(work->assignment->consumer, kfdw_frame_lag());
 	if (!kfdw_frame_in_trouble())
 		ereport(LOG,
@@ -128,9 +149,18 @@ begin_transaction(const KafkaAssignment *assignment)
 	return false;
 }
 
+/* Sets what is shown of how things stand. */
+static void
+fill_in(const StreamWork *work, KafkaWorkerStats *stats)
+{
+	stats->partitions = work->assignment->npartitions;
+	stats->lag = kfdw_assignment_lag(work->assignment);
+	stats->parked = kfdw_parking_count(work->parking);
+}
+
 /* Moves the positions and commits; counts what was done. */
 static void
-commit(StreamWork *work, KafkaWorkerStats *done)
+commit(StreamWork *work, KafkaWorkerStats *done, int64 parked)
 {
 	KafkaAssignment *assignment = work->assignment;
 	MemoryContext context = CurrentMemoryContext;
@@ -143,9 +173,9 @@ commit(StreamWork *work, KafkaWorkerStats *done)
 	kfdw_assignment_report(assignment);
 	work->phase = PHASE_FETCHING;
 
-	done->partitions = assignment->npartitions;
-	done->lag = kfdw_assignment_lag(assignment);
+	kfdw_parking_add(work->parking, parked);
 	done->last_commit_at = GetCurrentTimestamp();
+	fill_in(work, done);
 	kfdw_frame_record(done);
 }
 
@@ -169,9 +199,15 @@ report_statistics(StreamWork *work)
 static void
 describe_batch(void *argument)
 {
-	const KafkaAssignment *assignment = argument;
+	const KafkaAssignment *assignment = ((StreamWork *) argument)->assignment;
 
 	errcontext("stream \"%s\", %s", assignment->stream->name, kfdw_assignment_describe_batch(assignment));
+}
+
+static void
+describe_portion(void *argument)
+{
+	errcontext("stream \"%s\", %s", ((StreamWork *) argument)->assignment->stream->name, portion_name);
 }
 
 /* Shows how a batch was run, unless all of its records failed; says when the next one is to be measured. */
@@ -210,7 +246,7 @@ run_batch(StreamWork *work)
 	batch.records_out = result.rows;
 	batch.dead_letters = result.set_aside;
 	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
-	commit(work, &batch);
+	commit(work, &batch, result.parked);
 	kfdw_trial_committed(work->trial);
 	if (measure)
 		show_plan(work, &result, &batch);
@@ -222,16 +258,46 @@ run_batch(StreamWork *work)
 	return true;
 }
 
-/* The same, with errors that tell which records they are about. */
-static KafkaStep
-run_described_batch(StreamWork *work)
+/* Runs the statement for some of the records that are parked; false when the stream was changed. */
+static bool
+run_portion(StreamWork *work)
 {
-	ErrorContextCallback context = {error_context_stack, describe_batch, work->assignment};
+	MemoryContext context = CurrentMemoryContext;
+	KafkaWorkerStats portion = {.newest_record = -1};
+	KafkaTrialResult result;
+
+	kfdw_frame_run(portion_name, work->assignment->npartitions, kfdw_assignment_lag(work->assignment), -1);
+	work->phase = PHASE_STATEMENT;
+	kfdw_parking_begin(work->parking);
+	if (!begin_transaction(work->assignment))
+		return false;
+	MemoryContextSwitchTo(context);
+	result = kfdw_parking_run(work->parking, work->parking_trial);
+	portion.records_out = result.rows;
+	portion.dead_letters = result.set_aside;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	kfdw_parking_committed(work->parking);
+	kfdw_trial_committed(work->parking_trial);
+	kfdw_session_forget();
+	portion.last_commit_at = GetCurrentTimestamp();
+	fill_in(work, &portion);
+	kfdw_frame_record(&portion);
+	report_statistics(work);
+	return true;
+}
+
+/* Runs a batch or a portion, with errors that tell which records they are about. */
+static KafkaStep
+run_described(StreamWork *work, bool (*run) (StreamWork *work), void (*describe) (void *argument))
+{
+	ErrorContextCallback context = {error_context_stack, describe, work};
 	bool		done;
 
 	error_context_stack = &context;
-	done = run_batch(work);
+	done = run(work);
 	error_context_stack = context.previous;
+	work->phase = PHASE_FETCHING;
 	if (done)
 		return KAFKA_STEP_DONE;
 	return kfdw_assignment_is_outdated(work->assignment) ? KAFKA_STEP_REOPEN : KAFKA_STEP_CHANGED;
@@ -246,14 +312,14 @@ write_markers(StreamWork *work)
 	work->markers_written = GetCurrentTimestamp();
 	work->phase = PHASE_POSITIONS;
 	if (begin_transaction(work->assignment))
-		commit(work, &markers);
+		commit(work, &markers, 0);
 }
 
 /* Shows that the worker waits, and whether its brokers answer. */
 static void
-enter_wait(const KafkaAssignment *assignment)
+enter_wait(const StreamWork *work)
 {
-	const char *trouble = kfdw_assignment_trouble(assignment);
+	const char *trouble = kfdw_assignment_trouble(work->assignment);
 	KafkaWorkerStats idle = {.newest_record = -1};
 
 	if (trouble != NULL)
@@ -261,8 +327,7 @@ enter_wait(const KafkaAssignment *assignment)
 		kfdw_frame_stall(trouble);
 		return;
 	}
-	idle.partitions = assignment->npartitions;
-	idle.lag = kfdw_assignment_lag(assignment);
+	fill_in(work, &idle);
 	kfdw_frame_rest(&idle);
 }
 
@@ -270,18 +335,38 @@ enter_wait(const KafkaAssignment *assignment)
 static void
 await_records(StreamWork *work)
 {
+	long		rest_ms = kfdw_parking_rest_ms(work->parking, TROUBLE_CHECK_MS);
+
 	if (kfdw_positions_have_moved(work->assignment->positions) &&
 		TimestampDifferenceExceeds(work->markers_written, GetCurrentTimestamp(), MARKERS_MS))
 	{
 		write_markers(work);
 		return;
 	}
-	enter_wait(work->assignment);
+	enter_wait(work);
 	report_statistics(work);
 	if (kfdw_buffer_count(work->assignment->buffer) > 0)
-		kfdw_frame_wait(GATHER_MS);
+		kfdw_frame_wait(Min(GATHER_MS, rest_ms));
 	else
-		kfdw_consumer_wait(work->assignment->consumer, TROUBLE_CHECK_MS);
+		kfdw_consumer_wait(work->assignment->consumer, rest_ms);
+}
+
+/* What is due: a portion of what is parked, and a batch, or a wait. */
+static KafkaStep
+work_or_wait(StreamWork *work)
+{
+	KafkaStep	result = KAFKA_STEP_DONE;
+	bool		is_due = work->parking != NULL && kfdw_parking_rest_ms(work->parking, TROUBLE_CHECK_MS) == 0;
+
+	if (is_due)
+		result = run_described(work, run_portion, describe_portion);
+	if (result != KAFKA_STEP_DONE)
+		return result;
+	if (kfdw_assignment_gather(work->assignment))
+		return run_described(work, run_batch, describe_batch);
+	if (!is_due)
+		await_records(work);
+	return KAFKA_STEP_DONE;
 }
 
 /* One batch, or one wait. */
@@ -291,20 +376,14 @@ step(void *argument)
 	StreamWork *work = argument;
 	KafkaAssignment *assignment = work->assignment;
 	int			check_ms = kfdw_assignment_trouble(assignment) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
+	KafkaStep	result;
 
 	work->phase = PHASE_FETCHING;
 	if (kfdw_assignment_is_outdated(assignment))
 		return KAFKA_STEP_REOPEN;
-	if (kfdw_assignment_gather(assignment))
-	{
-		KafkaStep	result = run_described_batch(work);
-
-		if (result != KAFKA_STEP_DONE)
-			return result;
-		work->phase = PHASE_FETCHING;
-	}
-	else
-		await_records(work);
+	result = work_or_wait(work);
+	if (result != KAFKA_STEP_DONE)
+		return result;
 	if (TimestampDifferenceExceeds(assignment->topic_checked, GetCurrentTimestamp(), check_ms) &&
 		kfdw_assignment_has_more_to_read(assignment))
 		return KAFKA_STEP_REOPEN;

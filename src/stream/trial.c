@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "catalog/dead_letters.h"
+#include "catalog/parked.h"
 #include "format/guard.h"
 #include "source/batch.h"
 #include "stream/session.h"
@@ -34,7 +35,9 @@
 /* What is taken back when a piece fails. */
 typedef struct TrialCount
 {
-	int64		set_aside;		/* of the batch */
+	int64		set_aside;		/* of the batch, by failing */
+	int64		given_up;		/* of the batch: what they wait for did not come */
+	int64		parked;			/* of the batch */
 	int			next;			/* index of the record that would go on with the row */
 	int			in_a_row;		/* records that failed, up to that one, with this SQLSTATE */
 	int			sqlstate;
@@ -52,6 +55,8 @@ struct KafkaTrial
 
 	/* the batch */
 	KafkaBuffer *buffer;
+	const bool *expired;		/* of records that are parked, by index; NULL: they are not */
+	bool	   *passed_over;	/* by index: the statement does not see them; NULL: it sees all */
 	TrialCount	count;
 	uint64		rows;
 	bool		applied;		/* a piece was */
@@ -65,6 +70,7 @@ struct KafkaTrial
 	StringInfo	piece_plan;
 	int			looked_at;		/* index of the first record that no scan of it handed over */
 	KafkaStoredRecords *letters;	/* NULL: none yet */
+	KafkaStoredRecords *parked; /* the same */
 };
 
 KafkaTrial *
@@ -125,6 +131,20 @@ count_failure(KafkaTrial *trial, int index, const ErrorData *error)
 				 errhint("The limit is the stream's reject_limit.")));
 }
 
+/* Collects a dead letter of the piece. */
+static void
+add_letter(KafkaTrial *trial, int index, const char *stage, const ErrorData *error)
+{
+	if (trial->letters == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(trial->context);
+
+		trial->letters = kfdw_dead_letters_begin();
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_dead_letters_add(trial->letters, kfdw_buffer_get(trial->buffer, index), stage, error);
+}
+
 /* The scan of a piece met a record that cannot be decoded, perhaps not for the first time. */
 static void
 set_undecodable_aside(void *argument, int index, const ErrorData *error)
@@ -135,14 +155,7 @@ set_undecodable_aside(void *argument, int index, const ErrorData *error)
 		return;
 	trial->looked_at = index + 1;
 	count_failure(trial, index, error);
-	if (trial->letters == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(trial->context);
-
-		trial->letters = kfdw_dead_letters_begin();
-		MemoryContextSwitchTo(old);
-	}
-	kfdw_dead_letters_add(trial->letters, kfdw_buffer_get(trial->buffer, index), KAFKA_STAGE_DECODE, error);
+	add_letter(trial, index, KAFKA_STAGE_DECODE, error);
 }
 
 /* Ends a stream's batch at a record: its error says which one, and how to go on without it. */
@@ -164,6 +177,52 @@ stop_at(const KafkaTrial *trial, const KafkaRecord *record, ErrorData *error)
 }
 
 
+/* Records without a row ---------------------------------------------------- */
+
+/* Collects a record that is to wait. */
+static void
+park(KafkaTrial *trial, int index)
+{
+	if (trial->parked == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(trial->context);
+
+		trial->parked = kfdw_parked_begin();
+		MemoryContextSwitchTo(old);
+	}
+	kfdw_parked_add(trial->parked, kfdw_buffer_get(trial->buffer, index));
+	trial->count.parked++;
+}
+
+/* A record that waited in vain is no failure, and counts as none. */
+static void
+give_up(KafkaTrial *trial, int index)
+{
+	ErrorData	error = {.sqlerrcode = ERRCODE_NO_DATA};
+
+	error.message = psprintf("no row of %s meets %s", trial->stream->parking->table, trial->stream->parking->condition);
+	add_letter(trial, index, KAFKA_STAGE_JOIN, &error);
+	trial->count.given_up++;
+}
+
+/* Decides what becomes of a record of the piece that has no row; in a left join it goes out without one in the end. */
+static void
+meet_unmatched(void *argument, int number)
+{
+	KafkaTrial *trial = argument;
+	int			index = trial->piece.first + number;
+	bool		waits = trial->session == KAFKA_TRIAL_WORKER && (trial->expired == NULL || !trial->expired[index]);
+
+	if (!waits && trial->stream->parking->is_left)
+		return;
+	trial->passed_over[index] = true;
+	if (!waits)
+		give_up(trial, index);
+	else if (trial->expired == NULL)
+		park(trial, index);
+}
+
+
 /* Pieces ------------------------------------------------------------------- */
 
 /* Writes what the scans of a piece handed over. */
@@ -177,12 +236,37 @@ write_letters(KafkaTrial *trial)
 	trial->letters = NULL;
 }
 
+/* Writes what has no row yet. */
+static void
+write_parked(KafkaTrial *trial)
+{
+	if (trial->parked == NULL)
+		return;
+	kfdw_parked_write(trial->parked, trial->stream->name, trial->reader.server);
+	kfdw_stored_records_end(trial->parked);
+	trial->parked = NULL;
+}
+
+/* Begins a piece: nothing is known of its records. */
+static void
+begin_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
+{
+	MemoryContextReset(trial->context);
+	trial->letters = NULL;
+	trial->parked = NULL;
+	trial->looked_at = first;
+	if (trial->passed_over != NULL)
+		memset(trial->passed_over + first, false, count * sizeof(bool));
+	trial->piece = (KafkaBatch) {trial->buffer, first, count, trial->passed_over, sets_aside ? set_undecodable_aside : NULL, trial};
+}
+
 /* Runs the statement for the piece. */
 static void
 run_piece(void *argument)
 {
 	KafkaTrial *trial = argument;
 	const KafkaStream *stream = trial->stream;
+	KafkaUnmatched unmatched = {NULL, meet_unmatched, trial};
 	MemoryContext old = MemoryContextSwitchTo(trial->context);
 	int			session = kfdw_session_begin();
 
@@ -190,12 +274,16 @@ run_piece(void *argument)
 		kfdw_session_enter_again();
 	kfdw_batch_bind(stream->source, trial->piece);
 	resetStringInfo(trial->piece_plan);
+	if (stream->parking != NULL)
+		unmatched.query = stream->parking->query;
 	trial->piece_rows = kfdw_statement_run(stream->statement, stream->search_path, stream->source,
-										   trial->measures ? trial->piece_plan : NULL);
+										   trial->measures ? trial->piece_plan : NULL,
+										   stream->parking != NULL ? &unmatched : NULL);
 	kfdw_session_leave(session);
 	if (trial->session == KAFKA_TRIAL_WORKER)
 		kfdw_session_clear();
 	write_letters(trial);
+	write_parked(trial);
 	MemoryContextSwitchTo(old);
 }
 
@@ -220,10 +308,7 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 	ErrorData  *error;
 
 	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(trial->context);
-	trial->letters = NULL;
-	trial->looked_at = first;
-	trial->piece = (KafkaBatch) {trial->buffer, first, count, sets_aside ? set_undecodable_aside : NULL, trial};
+	begin_piece(trial, first, count, sets_aside);
 	error = kfdw_guard_call(KAFKA_GUARD_SUBTRANSACTION, run_piece, trial);
 	if (error == NULL)
 		note_applied(trial);
@@ -231,6 +316,8 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 		trial->count = before;
 	if (trial->letters != NULL)
 		kfdw_stored_records_end(trial->letters);
+	if (trial->parked != NULL)
+		kfdw_stored_records_end(trial->parked);
 	return error;
 }
 
@@ -238,12 +325,10 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 static void
 set_one_aside(KafkaTrial *trial, int index, const ErrorData *error)
 {
-	MemoryContextReset(trial->context);
-	trial->looked_at = index + 1;
+	begin_piece(trial, index, 1, true);
 	count_failure(trial, index, error);
 	MemoryContextSwitchTo(trial->context);
-	trial->letters = kfdw_dead_letters_begin();
-	kfdw_dead_letters_add(trial->letters, kfdw_buffer_get(trial->buffer, index), KAFKA_STAGE_STATEMENT, error);
+	add_letter(trial, index, KAFKA_STAGE_STATEMENT, error);
 	write_letters(trial);
 }
 
@@ -299,8 +384,9 @@ run_pieces(KafkaTrial *trial)
 	trial->cautious = found;
 }
 
-KafkaTrialResult
-kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
+/* Runs the statement for all records of a buffer, whose fields of the trial are set. */
+static KafkaTrialResult
+run_buffer(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 {
 	trial->buffer = buffer;
 	trial->rows = 0;
@@ -311,11 +397,38 @@ kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 
 	/* a row may go on from the batch before */
 	trial->count.next = 0;
-	trial->count.set_aside = 0;
+	trial->count.set_aside = trial->count.given_up = trial->count.parked = 0;
 	run_pieces(trial);
 	if (trial->count.next != kfdw_buffer_count(buffer))
 		trial->count.in_a_row = 0;
-	return (KafkaTrialResult) {trial->rows, trial->count.set_aside, trial->plan->data, trial->planned};
+	return (KafkaTrialResult) {
+		.rows = trial->rows,
+		.set_aside = trial->count.set_aside + trial->count.given_up,
+		.parked = trial->count.parked,
+		.plan = trial->plan->data,
+		.planned = trial->planned
+	};
+}
+
+KafkaTrialResult
+kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
+{
+	trial->expired = NULL;
+	trial->passed_over = trial->stream->parking ? palloc0(kfdw_buffer_count(buffer) * sizeof(bool)) : NULL;
+	return run_buffer(trial, buffer, measure);
+}
+
+KafkaTrialResult
+kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *buffer, const bool *expired, bool *stays)
+{
+	KafkaTrialResult result;
+
+	trial->expired = expired;
+	trial->passed_over = stays;
+	result = run_buffer(trial, buffer, false);
+	for (int i = 0; i < kfdw_buffer_count(buffer); i++)
+		stays[i] &= !expired[i];
+	return result;
 }
 
 void

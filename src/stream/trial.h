@@ -22,6 +22,7 @@ typedef struct KafkaTrialResult
 {
 	uint64		rows;			/* that the statement wrote */
 	int64		set_aside;		/* records that are dead letters */
+	int64		parked;			/* that wait now */
 	const char *plan;			/* of the last piece that was applied, until the next batch; empty: none was measured */
 	int			planned;		/* records of that piece */
 } KafkaTrialResult;
@@ -31,9 +32,17 @@ extern KafkaTrial *kfdw_trial_create(const KafkaStream *stream, const char *serv
 
 /*
  * Runs the statement for all records of a buffer, in the current transaction.  Records
- * that fail become dead letters or end it, as the stream says.  Measuring takes time.
+ * that fail become dead letters or end it, as the stream says.  Those for which a stream
+ * that parks finds no row are parked; in a user's session there is nothing to wait for.
+ * Measuring takes time.
  */
 extern KafkaTrialResult kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, bool measure);
+
+/*
+ * The same for records that are parked; expired says for which the wait is over.  Those
+ * that are to stay parked are marked.
+ */
+extern KafkaTrialResult kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *buffer, const bool *expired, bool *stays);
 
 /* What was run is committed. */
 extern void kfdw_trial_committed(KafkaTrial *trial);

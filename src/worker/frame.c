@@ -135,6 +135,24 @@ kfdw_frame_wait(long ms)
 }
 
 void
+kfdw_frame_watch(Oid relation)
+{
+	kfdw_own_slot_watch(relation);
+}
+
+bool
+kfdw_frame_is_stirred(void)
+{
+	return kfdw_own_slot_is_stirred();
+}
+
+void
+kfdw_frame_calm(void)
+{
+	kfdw_own_slot_calm();
+}
+
+void
 kfdw_frame_stall(const char *why)
 {
 	pgstat_report_activity(STATE_IDLE, activity);

@@ -32,6 +32,11 @@ extern void kfdw_frame_show_plan(const char *plan, int records, int piece, doubl
 /* Waits between two steps until the time has passed or the process is woken. */
 extern void kfdw_frame_wait(long ms);
 
+/* The relation whose changes are to wake the worker (InvalidOid: none), and whether there were some since that or calm. */
+extern void kfdw_frame_watch(Oid relation);
+extern bool kfdw_frame_is_stirred(void);
+extern void kfdw_frame_calm(void);
+
 /* Outside any transaction: something that is no error, and that passes, keeps the job from working. */
 extern void kfdw_frame_stall(const char *why);
 

@@ -25,6 +25,7 @@ detach(int code, Datum argument)
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	my_slot->pid = 0;
 	my_slot->latch = NULL;
+	my_slot->watched = InvalidOid;
 	kfdw_slot_end_process(my_slot);
 	if (my_slot->wanted)
 	{
@@ -154,18 +155,47 @@ kfdw_own_slot_record(const KafkaWorkerStats *done)
 	my_slot->faults = 0;
 	stats->partitions = done->partitions;
 	stats->lag = done->lag;
+	stats->parked = done->parked;
 	stats->newest_record = Max(stats->newest_record, done->newest_record);
+	stats->records_out += done->records_out;
+	stats->dead_letters += done->dead_letters;
 	if (done->batches > 0)
 	{
 		stats->batches += done->batches;
 		stats->records_in += done->records_in;
-		stats->records_out += done->records_out;
-		stats->dead_letters += done->dead_letters;
 		stats->bytes_in += done->bytes_in;
 		stats->last_batch_ms = done->last_batch_ms;
 	}
 	if (done->last_commit_at != 0)
 		stats->last_commit_at = done->last_commit_at;
+	LWLockRelease(kfdw_shared->lock);
+}
+
+void
+kfdw_own_slot_watch(Oid relation)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->watched = relation;
+	my_slot->stirred = false;
+	LWLockRelease(kfdw_shared->lock);
+}
+
+bool
+kfdw_own_slot_is_stirred(void)
+{
+	bool		stirred;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	stirred = my_slot->stirred;
+	LWLockRelease(kfdw_shared->lock);
+	return stirred;
+}
+
+void
+kfdw_own_slot_calm(void)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->stirred = false;
 	LWLockRelease(kfdw_shared->lock);
 }
 

@@ -48,6 +48,13 @@ extern int	kfdw_own_slot_fault(KafkaWorkerState state, const char *message, cons
 /* Adds what was done; nothing fails any more. */
 extern void kfdw_own_slot_record(const KafkaWorkerStats *done);
 
+/* The relation whose changes it wants to know of, or InvalidOid. */
+extern void kfdw_own_slot_watch(Oid relation);
+
+/* True when it has changed since it was watched, or since the worker looked, which is said by calm. */
+extern bool kfdw_own_slot_is_stirred(void);
+extern void kfdw_own_slot_calm(void);
+
 /* Where a thread of this process may tell how far behind it is; NULL before it has a slot. */
 extern volatile int64 *kfdw_own_slot_lag(void);
 

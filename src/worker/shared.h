@@ -99,6 +99,9 @@ typedef struct KafkaSlot
 	int			faults;			/* failed starts and batches since the last success */
 	TimestampTz next_start;		/* no process before */
 
+	Oid			watched;		/* a relation whose changes it wants to know of; InvalidOid: none */
+	bool		stirred;		/* that has changed since the worker looked */
+
 	KafkaWorkerState state;
 	TimestampTz running_since;	/* 0: it does not run */
 	KafkaBlame	blame;			/* of the last batch */

@@ -156,6 +156,45 @@ kfdw_slot_wake(const KafkaWorkerKey *key)
 	LWLockRelease(kfdw_shared->lock);
 }
 
+/* True for a worker that watches a relation, and does not know yet that it has changed. */
+static bool
+is_to_stir(const KafkaSlot *slot, Oid database, Oid relation)
+{
+	return slot->in_use && slot->key.database == database && slot->watched == relation && !slot->stirred;
+}
+
+/* The same for any worker; takes the lock in shared mode, as there is mostly nobody to tell. */
+static bool
+anybody_to_stir(Oid database, Oid relation)
+{
+	bool		any = false;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	for (int i = 0; i < kfdw_shared->nslots && !any; i++)
+		any = is_to_stir(&kfdw_shared->slots[i], database, relation);
+	LWLockRelease(kfdw_shared->lock);
+	return any;
+}
+
+void
+kfdw_slot_stir(Oid database, Oid relation)
+{
+	if (!anybody_to_stir(database, relation))
+		return;
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		KafkaSlot  *slot = &kfdw_shared->slots[i];
+
+		if (!is_to_stir(slot, database, relation))
+			continue;
+		slot->stirred = true;
+		if (slot->latch != NULL)
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(kfdw_shared->lock);
+}
+
 /* A slot to use: a free one, else one that only remembers a paused worker. */
 static KafkaSlot *
 take_slot(void)

@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 
+#include "worker/changes.h"
 #include "worker/shared.h"
 #include "worker/utility.h"
 #include "worker/worker.h"
@@ -34,5 +35,6 @@ kfdw_worker_init(void)
 		return;
 	kfdw_shared_init();
 	kfdw_utility_init();
+	kfdw_changes_init();
 	register_launcher();
 }

@@ -1,0 +1,150 @@
+/*
+ * wake.c
+ *	  The trigger by which changes of a table wake the streams that wait for its rows.
+ *
+ * A row can come to meet a condition when it is inserted or updated, not when it goes.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "catalog/streams.h"
+#include "compat.h"
+#include "stream/wake.h"
+
+#define TRIGGER_NAME "kafka_wake_streams"
+
+/* The name of the function. */
+static List *
+function_name(void)
+{
+	return list_make2(makeString("kafka"), makeString("wake_streams"));
+}
+
+/* Whoever asks may have no right to the schema. */
+Oid
+kfdw_wake_find_table(const char *name)
+{
+	List	   *names = kfdw_qualified_name(name);
+	Oid			schema = list_length(names) == 2 ? get_namespace_oid(strVal(linitial(names)), true) : InvalidOid;
+
+	return OidIsValid(schema) ? get_relname_relid(strVal(lsecond(names)), schema) : InvalidOid;
+}
+
+/* The trigger of a table; InvalidOid: it has none. */
+static Oid
+find_trigger(Oid table)
+{
+	Oid			function = LookupFuncName(function_name(), 0, NULL, false);
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	Oid			found = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
+	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid == function)
+			found = ((Form_pg_trigger) GETSTRUCT(tuple))->oid;
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return found;
+}
+
+bool
+kfdw_wake_has_trigger(Oid table)
+{
+	return OidIsValid(find_trigger(table));
+}
+
+/* Why a table cannot have the trigger by the current user; NULL: it can. */
+static const char *
+find_obstacle(Oid table)
+{
+	char		kind = get_rel_relkind(table);
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		return "Changes of anything but a table cannot be told of.";
+	if (pg_class_aclcheck(table, GetUserId(), ACL_TRIGGER) != ACLCHECK_OK)
+		return "To be told of changes takes the right TRIGGER on the table.";
+	return NULL;
+}
+
+/* What CREATE TRIGGER does. */
+static void
+create_trigger(Oid table)
+{
+	CreateTrigStmt *trigger = makeNode(CreateTrigStmt);
+
+	trigger->trigname = TRIGGER_NAME;
+	trigger->relation = makeRangeVar(get_namespace_name(get_rel_namespace(table)), get_rel_name(table), -1);
+	trigger->funcname = function_name();
+	trigger->timing = TRIGGER_TYPE_AFTER;
+	trigger->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE;
+	(void) CreateTrigger(trigger, NULL, table, InvalidOid, InvalidOid, InvalidOid, InvalidOid, InvalidOid, NULL, false, false);
+	CommandCounterIncrement();
+}
+
+void
+kfdw_wake_make_trigger(Oid table)
+{
+	const char *obstacle = find_obstacle(table);
+
+	/* until the commit nobody drops the one that is there */
+	if (obstacle == NULL)
+		LockRelationOid(table, ShareRowExclusiveLock);
+	if (OidIsValid(find_trigger(table)))
+		return;
+	if (obstacle == NULL)
+		create_trigger(table);
+	else
+		ereport(NOTICE,
+				(errmsg("parked records are tried by a timer only"),
+				 errdetail_internal("%s", obstacle)));
+}
+
+/* True when a stream waits for rows of a table. */
+static bool
+is_waited_for(Oid table)
+{
+	ListCell   *lc;
+
+	foreach(lc, kfdw_streams_list())
+	{
+		const KafkaStream *stream = lfirst(lc);
+
+		if (stream->parking != NULL && kfdw_wake_find_table(stream->parking->table) == table)
+			return true;
+	}
+	return false;
+}
+
+/* It was made for the stream: who drops that need not own the table. */
+void
+kfdw_wake_drop_trigger(Oid table)
+{
+	ObjectAddress trigger = {TriggerRelationId};
+
+	if (!OidIsValid(table) || !OidIsValid(find_trigger(table)))
+		return;
+	LockRelationOid(table, AccessExclusiveLock);
+	trigger.objectId = find_trigger(table);
+	if (OidIsValid(trigger.objectId) && !is_waited_for(table))
+		performDeletion(&trigger, DROP_RESTRICT, 0);
+}

@@ -1,0 +1,22 @@
+/*
+ * wake.h
+ *	  The trigger by which changes of a table wake the streams that wait for its rows.
+ *
+ * A table has one, whatever the number of streams.
+ */
+#ifndef KFDW_WAKE_H
+#define KFDW_WAKE_H
+
+/* Makes the trigger where there is none.  Where it cannot be made a notice says that only the timer is left. */
+extern void kfdw_wake_make_trigger(Oid table);
+
+/* Drops it, unless another stream waits for rows of the table. */
+extern void kfdw_wake_drop_trigger(Oid table);
+
+/* True when it has one. */
+extern bool kfdw_wake_has_trigger(Oid table);
+
+/* The table by its name, as a stream knows it; InvalidOid: there is none. */
+extern Oid	kfdw_wake_find_table(const char *name);
+
+#endif							/* KFDW_WAKE_H */
