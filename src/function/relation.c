@@ -31,7 +31,7 @@ kfdw_relation_in(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s\" does not exist", name),
 				 errdetail("A stream that reads it has no source."),
-				 errhint("Drop the stream, or create the table and set the column \"source\" of kafka.streams to it.")));
+				 errhint("Drop the stream, or create the table and give it to the stream: kafka.alter_stream(name, source => table).")));
 	PG_RETURN_OID(relid);
 }
 

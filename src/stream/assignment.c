@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -32,7 +33,7 @@ read_definition(KafkaAssignment *assignment, const char *name)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
 					 errmsg("the source of stream \"%s\" does not exist", name),
-					 errhint("Drop the stream, or create the table and set the column \"source\" of kafka.streams to it.")));
+					 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(name))));
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
 		kfdw_options_set_group(assignment->options, assignment->stream->name);
 		assignment->options->consumer.kind = KAFKA_CLIENT_STREAM;

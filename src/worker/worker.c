@@ -12,12 +12,14 @@
 #include "worker/utility.h"
 #include "worker/worker.h"
 
-/* The launcher ends with its server only. */
+/* The launcher ends with its server only.  While pg_upgrade reads and fills tables, nothing may change them. */
 static void
 register_launcher(void)
 {
 	BackgroundWorker worker = {0};
 
+	if (IsBinaryUpgrade)
+		return;
 	snprintf(worker.bgw_name, BGW_MAXLEN, "kafka_fdw launcher");
 	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw launcher");
 	snprintf(worker.bgw_library_name, BGW_MAXLEN, "kafka_fdw");

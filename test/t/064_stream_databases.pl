@@ -112,7 +112,8 @@ is_idle('store', 'its stream goes on');
 is($node->safe_psql('second', 'SELECT count(*) FROM copied'), 2, 'the copy is complete');
 $node->safe_psql('postgres', 'DROP DATABASE second');
 
-# A dump keeps streams and positions, and is quiet as well.
+# A dump keeps streams with their settings and positions, and is quiet as well.
+$node->safe_psql('store', "SELECT kafka.alter_stream('copy', max_poll_bytes => 1000, commit_interval => '90 ms', max_records_per_second => 50, on_error => 'dead_letter', reject_limit => 3)");
 command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', $node->connstr('store') ], 'a database can be dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');

@@ -101,7 +101,7 @@ foreach my $source (qw(dropped left_out))
 	becomes($node, 'restored', "SELECT state, last_error ~ 'the source of stream \"by_$source\" does not exist' FROM kafka.stat_streams WHERE stream = 'by_$source'",
 		'failed|t', 'and says so');
 	$node->safe_psql('restored', "CREATE FOREIGN TABLE $source (id int) SERVER k OPTIONS (topic '$topic');
-		UPDATE kafka.streams SET source = 'public.$source' WHERE name = 'by_$source'; SELECT kafka.resume_stream('by_$source')");
+		SELECT kafka.alter_stream('by_$source', source => '$source')");
 	becomes($node, 'restored', "SELECT state FROM kafka.stat_streams WHERE stream = 'by_$source'", 'idle', 'until it is given one');
 }
 produce($topic, "{\"id\":2}\n");

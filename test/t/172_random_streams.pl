@@ -102,6 +102,16 @@ sub create_again
 	return;
 }
 
+sub alter
+{
+	my $name = one(sort keys %streams);
+	my $workers = 1 + int(rand(4));
+	my $bound = one("max_poll_records => 3", "max_poll_bytes => 500", "commit_interval => '100 ms'", "max_records_per_second => 5000",
+		"reset => '{max_poll_records, max_poll_bytes, commit_interval, max_records_per_second}'");
+	run_sql("SELECT kafka.alter_stream('$name', workers => $workers, $bound)");
+	return;
+}
+
 sub pause_for_a_while
 {
 	my $name = one(sort keys %streams);
@@ -143,6 +153,7 @@ my %faults = (
 	'paused' => \&pause_for_a_while,
 	'refused' => \&refuse_for_a_while,
 	'created again' => \&create_again,
+	'altered' => \&alter,
 	'partition added' => \&add_partition,
 	'settings' => sub { run_sql("ALTER SERVER k OPTIONS (SET request_timeout_ms '" . (5000 + int(rand(9))) . "')") },
 	'nothing' => sub { sleep(rand(1)) });
