@@ -32,6 +32,9 @@ BEGIN;
 SELECT kafka.create_stream('stream_outbox', 'INSERT INTO stream_sync SELECT id FROM stream_orders');
 ROLLBACK;
 SELECT kafka.create_stream('stream_outbox', 'INSERT INTO stream_transactional SELECT id FROM stream_orders');
+CREATE FOREIGN TABLE stream_async (id int) SERVER stream_outbox OPTIONS (topic 'stream_outbox_enriched', delivery 'async');
+SELECT kafka.create_stream('stream_outbox', 'INSERT INTO stream_async SELECT id FROM stream_orders');
+SELECT kafka.create_stream('stream_outbox', 'WITH l AS (INSERT INTO stream_async SELECT id FROM stream_orders RETURNING id) INSERT INTO stream_enriched SELECT id FROM l');
 CREATE FOREIGN TABLE stream_back (id int) SERVER stream_outbox OPTIONS (topic 'stream_outbox_orders', delivery 'outbox');
 SELECT kafka.create_stream('stream_outbox', 'INSERT INTO stream_back SELECT id FROM stream_orders');
 

@@ -18,7 +18,7 @@ append_to_file($events, "18,paid,18\n");
 chmod(0755, dirname($events));
 
 $broker->kafka_tool('create-topic', $_, 4)
-  foreach qw(orders order_events payments audit stock word-counts clicks payment_events customer_events page_views shopper_events shopper_rows
+  foreach qw(orders order_events payments audit stock word-counts clicks payment_events customer_events page_views sales large_sales shopper_events shopper_rows
   dbserver1.public.orders);
 $broker->kafka_tool('create-topic', 'orders_eu', 8);
 sub fill { return KafkaFdw::_run(join('', map { "$_\n" } @_[ 1 .. $#_ ]), 'kafka_tool', '-b', $servers, 'produce', $_[0], '-p', 2); }
@@ -36,6 +36,8 @@ my @documents = (
 		'stream "enrich_orders" does not exist' ],
 	[ 'doc/writing.md', "$server; $customers; CREATE TABLE orders_table (id int, status text)" ],
 	[ 'doc/streams.md' ],
+	[ 'doc/stream_examples.md' ],
+	[ 'doc/stream_operation.md' ],
 	[ 'doc/change_data.md', $server ],
 	[ 'doc/administration.md', "$server; CREATE FOREIGN TABLE orders (id int) SERVER k OPTIONS (topic 'orders')" ]);
 
@@ -59,6 +61,17 @@ foreach my $document (@documents)
 my $enriched = "SELECT string_agg(order_id::text, ',' ORDER BY order_id) FROM enriched";
 becomes($node, 'README', $enriched, '1,3', 'the stream of README.md does its work');
 becomes($node, 'writing', 'SELECT sum(unsent) FROM kafka.stat_outbox', '0', 'so does the outbox');
+my %results = (
+	enriched => '(1,5,Ada) (1,6,Ada) (2,7,Blaise) (3,20,)',
+	priced => '(1,2) (1,2) (2,1) (3,)',
+	newest => '(1,6) (2,7) (3,20)',
+	hourly => '(cup,"2024-02-10 13:00:00+00",1,20) (tea,"2024-01-10 12:00:00+00",1,7) (tea,"2024-02-10 12:00:00+00",2,11)',
+	'(SELECT id, amount, _key FROM large_sales)' => '(3,20,3)',
+	'(SELECT id FROM audit)' => '(3)',
+	known => '(1,Ada) (1,Ada) (2,Blaise)',
+	unknown => '(3,999)');
+becomes($node, 'stream_examples', "SELECT string_agg(format('%s', r), ' ' ORDER BY r) FROM $_ r", $results{$_}, "what comes of the examples: $_")
+	foreach sort keys %results;
 is($node->safe_psql('README', 'SELECT sum(amount) FROM invoices'), '21.75', 'and the consumer');
 
 $node->stop;
