@@ -6,7 +6,8 @@ CREATE SERVER settings_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_se
 CREATE ROLE regress_setting_owner LOGIN;
 CREATE ROLE regress_setting_member LOGIN;
 CREATE ROLE regress_setting_other LOGIN;
-GRANT regress_setting_owner TO regress_setting_member;
+CREATE ROLE regress_setting_group;
+GRANT regress_setting_owner TO regress_setting_member, regress_setting_group;
 GRANT USAGE ON FOREIGN SERVER settings_test TO regress_setting_owner;
 CREATE SCHEMA others;
 GRANT USAGE ON SCHEMA others TO PUBLIC;
@@ -105,6 +106,11 @@ SELECT kafka.create_stream('new', 'INSERT INTO target SELECT id FROM orders', re
 SELECT name, owner FROM defined WHERE name = 'new';
 ROLLBACK;
 
+-- Who replaces a stream of a role that he may act for need not be one who can own streams.
+SET ROLE regress_setting_group;
+SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', workers => 2, replace => true);
+RESET ROLE;
+
 -- As it is now, also in an old snapshot.
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT workers FROM defined;
@@ -120,4 +126,4 @@ DROP TABLE target;
 DROP PROCEDURE take;
 DROP SCHEMA others CASCADE;
 REVOKE EXECUTE ON FUNCTION kafka.create_stream FROM PUBLIC;
-DROP ROLE regress_setting_owner, regress_setting_member, regress_setting_other;
+DROP ROLE regress_setting_owner, regress_setting_member, regress_setting_other, regress_setting_group;

@@ -177,6 +177,7 @@ check_statement_as_owner(KafkaStream *stream)
 static void
 insert_stream(KafkaStream *stream)
 {
+	kfdw_stream_check_can_log_in(stream->owner);
 	check_statement_as_owner(stream);
 	kfdw_instance_ensure();
 	kfdw_streams_lock_to_change(stream->name);
@@ -191,7 +192,6 @@ kfdw_stream_create(KafkaStream *stream, bool replace)
 	kfdw_stream_check_preloaded();
 	check_name(stream->name);
 	check_settings(stream);
-	kfdw_stream_check_can_log_in(stream->owner);
 	if (replace && kfdw_streams_get(stream->name) != NULL)
 	{
 		stream->owner = kfdw_stream_lock_own(stream->name)->owner;

@@ -28,7 +28,7 @@
 /* Positions that move past transaction markers, without records, are written this often. */
 #define MARKERS_MS 1000
 
-/* How often it is looked whether the records in hand may be run as a batch. */
+/* While a batch is gathered, records that come one by one are taken so often. */
 #define GATHER_MS 50
 
 /* Between batches PostgreSQL reports statistics now and then; what is left, so long after the last one. */
@@ -331,6 +331,18 @@ enter_wait(const StreamWork *work)
 	kfdw_frame_rest(&idle);
 }
 
+/* Waits for more records than those in hand, which may not be run yet. */
+static void
+gather_on(const KafkaAssignment *assignment, long rest_ms)
+{
+	bool		is_full = kfdw_buffer_full(assignment->buffer);
+	long		wait_ms = Min(kfdw_pace_wait_ms(&assignment->pace, is_full), rest_ms);
+
+	kfdw_frame_wait(is_full ? wait_ms : Min(wait_ms, GATHER_MS));
+	if (!is_full && wait_ms > GATHER_MS)
+		kfdw_consumer_wait(assignment->consumer, wait_ms - GATHER_MS);
+}
+
 /* Waits for records; what else there is to do comes in between. */
 static void
 await_records(StreamWork *work)
@@ -346,7 +358,7 @@ await_records(StreamWork *work)
 	enter_wait(work);
 	report_statistics(work);
 	if (kfdw_buffer_count(work->assignment->buffer) > 0)
-		kfdw_frame_wait(Min(GATHER_MS, rest_ms));
+		gather_on(work->assignment, rest_ms);
 	else
 		kfdw_consumer_wait(work->assignment->consumer, rest_ms);
 }
