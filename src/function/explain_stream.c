@@ -6,6 +6,7 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -48,7 +49,7 @@ show_plan(StringInfo text, const KafkaPlan *plan)
 	if (plan->piece < plan->records)
 		appendStringInfo(text, "Run in pieces, as records failed: this is the last one that did not  (records=%d)\n", plan->piece);
 	appendStringInfoString(text, plan->text);
-	if (strlen(plan->text) == KAFKA_PLAN_LEN - 1)
+	if (strlen(plan->text) >= KAFKA_PLAN_LEN - MAX_MULTIBYTE_CHAR_LEN)
 		appendStringInfoString(text, "...\n");
 }
 

@@ -160,7 +160,13 @@ $small->safe_psql('postgres', "SELECT kafka.drop_stream('s1')");
 ok($small->poll_query_until('postgres', "SELECT state = 'idle' FROM kafka.stat_streams WHERE stream = 's4'"), 'a slot that becomes free is used')
   or diag($small->safe_psql('postgres', 'TABLE kafka.stat_streams'));
 
-# Without the library there is no launcher
+# Without a single process there is not even the launcher
+$small->append_conf('postgresql.conf', 'max_worker_processes = 0');
+$small->restart;
+is($small->safe_psql('postgres', 'SELECT kind, state, problem, to_do FROM kafka.status LIMIT 1'),
+	'server|stalled|the launcher of workers does not run|Raise max_worker_processes and restart the server.', 'no process for the launcher is told');
+
+# Without the library there is none either
 $small->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $small->restart;
 (undef, my $out, my $err) = $small->psql('postgres', "SELECT kafka.create_stream('s5', 'INSERT INTO texts SELECT id FROM ids')");
