@@ -87,12 +87,13 @@ get_tables_owner(void)
  * Our tables are small, and the planner would read them as a whole: for what writes at
  * SERIALIZABLE that is a conflict with whoever writes any row of them, and under an old
  * snapshot elsewhere they are full of versions that nobody may remove yet.  By index, rows
- * of other groups stay out of it.
+ * of other groups stay out of it.  What can only be read as a whole seems to cost so much then
+ * that it would be compiled, which takes a tenth of a second.
  */
 static void
 plan_by_index(void)
 {
-	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "enable_indexonlyscan"};
+	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "enable_indexonlyscan", "jit"};
 
 	for (int i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
