@@ -45,6 +45,8 @@ struct KafkaParking
 	/* the look */
 	bool		looking;
 	bool		helped;			/* it was of use */
+	bool		grew;	/* records were parked meanwhile */
+	int64		staying;		/* records that it left where they are */
 	int64		spent_us;
 	KafkaRecord last;			/* of the portions so far */
 	bool		is_first;		/* there was none */
@@ -113,6 +115,7 @@ kfdw_parking_add(KafkaParking *parking, int64 count)
 	if (count == 0)
 		return;
 	parking->count += count;
+	parking->grew = true;
 	parking->timer_ms = parking->min_timer_ms;
 	parking->timer = Min(parking->timer, TimestampTzPlusMilliseconds(now, parking->timer_ms));
 	parking->expires = Min(parking->expires, now + timeout_us(parking));
@@ -127,8 +130,8 @@ kfdw_parking_begin(KafkaParking *parking)
 		return;
 	kfdw_frame_calm();
 	parking->looking = parking->is_first = true;
-	parking->helped = false;
-	parking->spent_us = 0;
+	parking->helped = parking->grew = false;
+	parking->staying = parking->spent_us = 0;
 	parking->next_expires = DT_NOEND;
 }
 
@@ -195,6 +198,10 @@ rest(KafkaParking *parking)
 	TimestampTz now = GetCurrentTimestamp();
 
 	parking->looking = false;
+
+	/* somebody may have deleted some */
+	if (!parking->grew)
+		parking->count = parking->staying;
 	parking->rested = now + Max(parking->spent_us * REST_TIMES, MIN_REST_MS * INT64CONST(1000));
 	parking->timer_ms = parking->helped ? parking->min_timer_ms : Min(parking->timer_ms * 2, MAX_TIMER_MS);
 	parking->timer = TimestampTzPlusMilliseconds(now, parking->timer_ms);
@@ -220,6 +227,7 @@ kfdw_parking_committed(KafkaParking *parking)
 	parking->spent_us += GetCurrentTimestamp() - parking->began;
 	parking->count -= parking->done;
 	parking->helped |= parking->done > 0;
+	parking->staying += parking->portion->count - parking->done;
 	parking->next_expires = Min(parking->next_expires, parking->stay_expires);
 	if (parking->portion->count > 0)
 		remember_last(parking);

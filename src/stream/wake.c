@@ -135,13 +135,16 @@ is_waited_for(Oid table)
 	return false;
 }
 
-/* It was made for the stream: who drops that need not own the table. */
+/*
+ * It was made for the stream: who drops that need not own the table.  Where the trigger
+ * stays, nobody gets a lock by it.
+ */
 void
 kfdw_wake_drop_trigger(Oid table)
 {
 	ObjectAddress trigger = {TriggerRelationId};
 
-	if (!OidIsValid(table) || !OidIsValid(find_trigger(table)))
+	if (!OidIsValid(table) || !OidIsValid(find_trigger(table)) || is_waited_for(table))
 		return;
 	LockRelationOid(table, AccessExclusiveLock);
 	trigger.objectId = find_trigger(table);
