@@ -229,7 +229,7 @@ kfdw_parking_committed(KafkaParking *parking)
 	parking->helped |= parking->done > 0;
 	parking->staying += parking->portion->count - parking->done;
 	parking->next_expires = Min(parking->next_expires, parking->stay_expires);
-	if (parking->portion->count > 0)
+	if (parking->portion->count > 0 && parking->count > 0)
 		remember_last(parking);
 	else
 		rest(parking);

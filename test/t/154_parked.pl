@@ -3,6 +3,7 @@ use strict;
 use warnings;
 
 use KafkaFdw;
+use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -163,6 +164,24 @@ query("DROP VIEW named");
 produce($topic, orders([ 3, 3 ]));
 comes("SELECT state FROM kafka.stat_streams WHERE stream = 'views'", 'failed', 'without its table the stream fails');
 query("SELECT kafka.drop_stream('views')");
+
+# Which records have a row, and what is joined, is seen at one moment, whatever is committed in between
+$topic = tables('race');
+query(q{CREATE FUNCTION passes(int) RETURNS bool STABLE LANGUAGE plpgsql AS
+		$$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END $$;
+	INSERT INTO race_customers VALUES (1, 'one')});
+my $locker = KafkaSession->new($node);
+$locker->run('SELECT pg_advisory_lock(7)');
+query("SELECT kafka.create_join('race', 'race', 'race_customers', 'race.customer_id = race_customers.customer_id AND passes(race_customers.customer_id)',
+	'race_got', unmatched => 'park')");
+produce($topic, orders([ 1, 1 ], [ 2, 2 ]));
+comes("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream race' AND wait_event = 'advisory'", 1, 'a batch looks for rows');
+query('BEGIN; DELETE FROM race_customers; INSERT INTO race_customers VALUES (2, $$two$$); COMMIT');
+$locker->run('SELECT pg_advisory_unlock(7)');
+$locker->close;
+comes(sprintf($got, 'race'), '1:one 2:two', 'one that goes meanwhile is joined, one that comes is not missed');
+is(query(sprintf($parked, 'race')), '', 'nothing is parked in the end');
+query("SELECT kafka.drop_stream('race')");
 
 # More than a portion, in several workers whose number changes
 $topic = tables('many', 4);
