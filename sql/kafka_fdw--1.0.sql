@@ -717,6 +717,10 @@ CREATE FUNCTION partitions("table" regclass, OUT topic text, OUT partition int, 
   OUT replicas int[], OUT in_sync_replicas int[]) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_partitions' LANGUAGE C VOLATILE STRICT;
 
+-- An error where records of the same key can be in partitions of different numbers.
+CREATE FUNCTION check_copartitioned(a regclass, b regclass) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_check_copartitioned' LANGUAGE C VOLATILE STRICT;
+
 -- These act at once, whatever becomes of the transaction.
 CREATE FUNCTION create_topic(server text, name text, partitions int DEFAULT NULL, replication_factor int DEFAULT NULL,
   config jsonb DEFAULT NULL) RETURNS void

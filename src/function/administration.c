@@ -1,7 +1,7 @@
 /*
  * administration.c
- *	  kafka.brokers(), kafka.topics(), kafka.partitions(), and the functions that create,
- *	  drop and enlarge topics.
+ *	  kafka.brokers(), kafka.topics(), kafka.partitions(), kafka.check_copartitioned(), and
+ *	  the functions that create, drop and enlarge topics.
  */
 #include "postgres.h"
 
@@ -21,10 +21,13 @@
 #include "function/column.h"
 #include "kafka/cluster.h"
 #include "option/options.h"
+#include "option/read.h"
+#include "option/table.h"
 
 PG_FUNCTION_INFO_V1(kfdw_brokers);
 PG_FUNCTION_INFO_V1(kfdw_topics);
 PG_FUNCTION_INFO_V1(kfdw_partitions);
+PG_FUNCTION_INFO_V1(kfdw_check_copartitioned);
 PG_FUNCTION_INFO_V1(kfdw_create_topic);
 PG_FUNCTION_INFO_V1(kfdw_drop_topic);
 PG_FUNCTION_INFO_V1(kfdw_add_partitions);
@@ -160,32 +163,112 @@ put_partitions(ReturnSetInfo *result, const KafkaClusterTopic *topic)
 	}
 }
 
-Datum
-kfdw_partitions(PG_FUNCTION_ARGS)
+/* The options of a topic table that the user may read. */
+static KafkaTableOptions *
+get_table(Oid relid)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid			relid = PG_GETARG_OID(0);
-	KafkaTableOptions *options;
 	AclResult	acl;
 
 	kfdw_options_require_topic_table(relid);
 	acl = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
-	options = kfdw_options_table(relid, GetUserId());
+	return kfdw_options_table(relid, GetUserId());
+}
+
+/* What brokers say of one of its topics, which must be there. */
+static const KafkaClusterTopic *
+ask_topic(const KafkaTableOptions *options, int index)
+{
+	const char *topic = options->selection.topics[index];
+	KafkaCluster *cluster = kfdw_cluster_ask(&options->consumer, topic);
+
+	if (cluster->ntopics != 1 || !cluster->topics[0].exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("topic \"%s\" does not exist at \"%s\"", topic, options->consumer.bootstrap_servers)));
+	return &cluster->topics[0];
+}
+
+Datum
+kfdw_partitions(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	KafkaTableOptions *options = get_table(PG_GETARG_OID(0));
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < options->selection.ntopics; i++)
-	{
-		const char *topic = options->selection.topics[i];
-		KafkaCluster *cluster = kfdw_cluster_ask(&options->consumer, topic);
+		put_partitions(result, ask_topic(options, i));
+	PG_RETURN_VOID();
+}
 
-		if (cluster->ntopics != 1 || !cluster->topics[0].exists)
+/* Refuses a topic of a table that has not as many partitions as another one. */
+static void
+check_as_many(const KafkaClusterTopic *first, const KafkaTableOptions *options)
+{
+	for (int i = 0; i < options->selection.ntopics; i++)
+	{
+		const KafkaClusterTopic *topic = ask_topic(options, i);
+
+		if (topic->npartitions != first->npartitions)
 			ereport(ERROR,
-					(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-					 errmsg("topic \"%s\" does not exist at \"%s\"", topic, options->consumer.bootstrap_servers)));
-		put_partitions(result, &cluster->topics[0]);
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("topics \"%s\" and \"%s\" are not copartitioned: they have %d and %d partitions",
+							first->name, topic->name, first->npartitions, topic->npartitions),
+					 errdetail("Records of the same key are in partitions of different numbers."),
+					 errhint("Write one of them into a topic with as many partitions as the other, by a stream.")));
 	}
+}
+
+/* The partitioner of a table as it is set, and what is the same for all that put records of a key into one partition. */
+typedef struct KeyPartitioner
+{
+	const char *name;
+	char	   *placement;		/* NULL: it ignores the key */
+} KeyPartitioner;
+
+/* Some of the client's partitioners only differ where there is no key. */
+static KeyPartitioner
+get_partitioner(Oid relid)
+{
+	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
+	const KafkaOptionSetting *setting = &settings[KAFKA_OPT_PARTITIONER];
+	KeyPartitioner partitioner = {0};
+	char	   *suffix;
+
+	kfdw_option_read_table(relid, GetUserId(), settings);
+	partitioner.name = setting->value;
+	if (setting->number == KAFKA_PARTITIONER_FUNCTION)
+		partitioner.placement = pstrdup(setting->value);
+	else if (setting->number == KAFKA_PARTITIONER_CLIENT && strcmp(setting->text, "random") != 0)
+	{
+		partitioner.placement = pstrdup(setting->text);
+		suffix = strstr(partitioner.placement, "_random");
+		if (suffix != NULL)
+			*suffix = '\0';
+	}
+	return partitioner;
+}
+
+/* Raises an error where records of the same key in the topics of two tables can be in partitions of different numbers. */
+Datum
+kfdw_check_copartitioned(PG_FUNCTION_ARGS)
+{
+	KafkaTableOptions *tables[] = {get_table(PG_GETARG_OID(0)), get_table(PG_GETARG_OID(1))};
+	KeyPartitioner left = get_partitioner(tables[0]->relid);
+	KeyPartitioner right = get_partitioner(tables[1]->relid);
+	const KafkaClusterTopic *first = ask_topic(tables[0], 0);
+
+	check_as_many(first, tables[0]);
+	check_as_many(first, tables[1]);
+	if (left.placement == NULL || right.placement == NULL || strcmp(left.placement, right.placement) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("tables \"%s\" and \"%s\" are not copartitioned: their partitioners are \"%s\" and \"%s\"",
+						get_rel_name(tables[0]->relid), get_rel_name(tables[1]->relid), left.name, right.name),
+				 left.placement == NULL || right.placement == NULL ?
+				 errdetail("Partitioner \"%s\" ignores the key.", left.placement == NULL ? left.name : right.name) :
+				 errdetail("They put records of the same key into partitions of different numbers.")));
 	PG_RETURN_VOID();
 }
 
