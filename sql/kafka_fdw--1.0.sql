@@ -194,6 +194,10 @@ END $$;
 CREATE FUNCTION connect_decimal(value text, scale int) RETURNS numeric
 AS 'MODULE_PATHNAME', 'kfdw_connect_decimal' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
+-- Does a change event of Debezium delete its row?  What is none of its operations is an error.
+CREATE FUNCTION change_deletes(op text, tombstone bool) RETURNS bool
+AS 'MODULE_PATHNAME', 'kfdw_change_deletes' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
 -- Positions -----------------------------------------------------------------
 
 -- next_offset is the offset of the next record to read.  Rows are written by the
@@ -485,7 +489,8 @@ GRANT SELECT ON streams TO PUBLIC;
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
   max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432, source regclass DEFAULT NULL,
   commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
-  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, replace bool DEFAULT false) RETURNS void
+  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, wait_for text[] DEFAULT NULL,
+  max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
 
 -- Such a stream, by its parts: "columns" has expressions by the names of the target's columns,
@@ -495,7 +500,8 @@ CREATE FUNCTION create_join(name text, source regclass, join_table regclass, joi
   columns jsonb DEFAULT NULL, workers int DEFAULT 1,
   max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432,
   commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
-  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, replace bool DEFAULT false) RETURNS void
+  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, wait_for text[] DEFAULT NULL,
+  max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_join' LANGUAGE C VOLATILE;
 
 -- Records of such streams that have no row yet, with everything that it takes to run them.  A
@@ -526,12 +532,20 @@ GRANT SELECT, DELETE ON parked TO PUBLIC;
 CREATE FUNCTION wake_streams() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_wake_streams' LANGUAGE C;
 
+-- A stream that keeps a table of the newest record of each key, and makes it where it is missing.
+CREATE FUNCTION materialize(name text, source regclass, into_table text, key_columns text[] DEFAULT NULL,
+  workers int DEFAULT 1, max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432,
+  commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
+  on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, wait_for text[] DEFAULT NULL,
+  max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME', 'kfdw_materialize' LANGUAGE C VOLATILE;
+
 -- What is NULL stays; "reset" names settings that are to be what they are by default.
 CREATE FUNCTION alter_stream(name text, statement text DEFAULT NULL, workers int DEFAULT NULL,
   max_poll_records int DEFAULT NULL, max_poll_bytes int DEFAULT NULL, source regclass DEFAULT NULL,
   commit_interval interval DEFAULT NULL, max_records_per_second int DEFAULT NULL,
   on_error text DEFAULT NULL, reject_limit int DEFAULT NULL, park_timeout interval DEFAULT NULL,
-  reset text[] DEFAULT NULL) RETURNS void
+  wait_for text[] DEFAULT NULL, max_task_idle interval DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream' LANGUAGE C VOLATILE;
 
 -- What a record holds is for the owner of its stream, group or outbox only.
@@ -550,7 +564,7 @@ ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, DELETE ON dead_letters TO PUBLIC;
 
 -- A stream is a process that never ends: who may start one is granted.
-REVOKE EXECUTE ON FUNCTION create_stream, create_join FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION create_stream, create_join, materialize FROM PUBLIC;
 
 CREATE FUNCTION drop_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_drop_stream' LANGUAGE C VOLATILE STRICT;

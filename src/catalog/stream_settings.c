@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "nodes/value.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -50,6 +51,13 @@ const KafkaStreamSetting kfdw_stream_settings[] = {
 		.name = "park_timeout", .type = KAFKA_SETTING_MS, .offset = offsetof(KafkaStreamSettings, park_timeout),
 		.standard = HOUR_MS, .min = 1, .max = YEAR_MS
 	},
+	{
+		.name = "wait_for", .type = KAFKA_SETTING_NAMES, .offset = offsetof(KafkaStreamSettings, wait_for)
+	},
+	{
+		.name = "max_task_idle", .type = KAFKA_SETTING_MS, .offset = offsetof(KafkaStreamSettings, max_task_idle),
+		.standard = 1000, .min = 0, .max = DAY_MS
+	},
 };
 
 const int	kfdw_stream_settings_count = lengthof(kfdw_stream_settings);
@@ -58,6 +66,21 @@ int64 *
 kfdw_stream_setting_field(const KafkaStreamSetting *setting, KafkaStreamSettings *settings)
 {
 	return (int64 *) ((char *) settings + setting->offset);
+}
+
+List **
+kfdw_stream_setting_names(const KafkaStreamSetting *setting, KafkaStreamSettings *settings)
+{
+	return (List **) ((char *) settings + setting->offset);
+}
+
+void
+kfdw_stream_setting_reset(const KafkaStreamSetting *setting, KafkaStreamSettings *settings)
+{
+	if (setting->type == KAFKA_SETTING_NAMES)
+		*kfdw_stream_setting_names(setting, settings) = NIL;
+	else
+		*kfdw_stream_setting_field(setting, settings) = setting->standard;
 }
 
 int64
@@ -79,7 +102,7 @@ void
 kfdw_stream_settings_reset(KafkaStreamSettings *settings)
 {
 	for (int i = 0; i < kfdw_stream_settings_count; i++)
-		*kfdw_stream_setting_field(&kfdw_stream_settings[i], settings) = kfdw_stream_settings[i].standard;
+		kfdw_stream_setting_reset(&kfdw_stream_settings[i], settings);
 }
 
 /* A stored text as a setting. */
@@ -92,7 +115,35 @@ read_text(const KafkaStreamSetting *setting, const char *text)
 																  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
 }
 
-/* A stored value as a setting; only who owns our tables can have stored one of another type. */
+/* Only who owns our tables can have stored a value of another type. */
+static void
+refuse_value(const KafkaStreamSetting *setting)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("setting \"%s\" of a stream has a value of the wrong type in kafka.streams", setting->name)));
+}
+
+/* A stored array of strings as a list. */
+static List *
+read_names(const KafkaStreamSetting *setting, JsonbValue *value)
+{
+	List	   *names = NIL;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+		refuse_value(setting);
+	for (uint32 i = 0; i < JsonContainerSize(value->val.binary.data); i++)
+	{
+		const JsonbValue *name = getIthJsonbValueFromContainer(value->val.binary.data, i);
+
+		if (name->type != jbvString)
+			refuse_value(setting);
+		names = lappend(names, makeString(pnstrdup(name->val.string.val, name->val.string.len)));
+	}
+	return names;
+}
+
+/* A stored value as a setting. */
 static int64
 read_value(const KafkaStreamSetting *setting, const JsonbValue *value)
 {
@@ -100,9 +151,8 @@ read_value(const KafkaStreamSetting *setting, const JsonbValue *value)
 		return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
 	if (setting->type != KAFKA_SETTING_INT && value->type == jbvString)
 		return read_text(setting, pnstrdup(value->val.string.val, value->val.string.len));
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("setting \"%s\" of a stream has a value of the wrong type in kafka.streams", setting->name)));
+	refuse_value(setting);
+	return 0;					/* keep the compiler quiet */
 }
 
 void
@@ -114,15 +164,37 @@ kfdw_stream_settings_read(Jsonb *stored, KafkaStreamSettings *settings)
 		const KafkaStreamSetting *setting = &kfdw_stream_settings[i];
 		JsonbValue *value = getKeyJsonValueFromContainer(&stored->root, setting->name, strlen(setting->name), NULL);
 
-		if (value != NULL)
+		if (value == NULL)
+			continue;
+		if (setting->type == KAFKA_SETTING_NAMES)
+			*kfdw_stream_setting_names(setting, settings) = read_names(setting, value);
+		else
 			*kfdw_stream_setting_field(setting, settings) = read_value(setting, value);
 	}
 }
 
+/* Appends names as an array of JSON. */
+static void
+append_names(StringInfo json, const List *names)
+{
+	ListCell   *lc;
+
+	appendStringInfoChar(json, '[');
+	foreach(lc, names)
+	{
+		if (lfirst(lc) != linitial(names))
+			appendStringInfoString(json, ", ");
+		escape_json(json, strVal(lfirst(lc)));
+	}
+	appendStringInfoChar(json, ']');
+}
+
 /* Appends a setting as JSON has it. */
 static void
-append_value(StringInfo json, const KafkaStreamSetting *setting, int64 value)
+append_value(StringInfo json, const KafkaStreamSetting *setting, KafkaStreamSettings *settings)
 {
+	int64		value = *kfdw_stream_setting_field(setting, settings);
+
 	if (setting->type == KAFKA_SETTING_WORD)
 		escape_json(json, setting->words[value]);
 	else if (setting->type == KAFKA_SETTING_MS)
@@ -131,9 +203,19 @@ append_value(StringInfo json, const KafkaStreamSetting *setting, int64 value)
 		appendStringInfo(json, INT64_FORMAT, value);
 }
 
-Jsonb *
-kfdw_stream_settings_make(const KafkaStreamSettings *settings)
+/* True for what need not be stored. */
+static bool
+is_standard(const KafkaStreamSetting *setting, KafkaStreamSettings *settings)
 {
+	if (setting->type == KAFKA_SETTING_NAMES)
+		return *kfdw_stream_setting_names(setting, settings) == NIL;
+	return *kfdw_stream_setting_field(setting, settings) == setting->standard;
+}
+
+Jsonb *
+kfdw_stream_settings_make(const KafkaStreamSettings *given)
+{
+	KafkaStreamSettings settings = *given;
 	StringInfoData json;
 
 	initStringInfo(&json);
@@ -141,15 +223,17 @@ kfdw_stream_settings_make(const KafkaStreamSettings *settings)
 	for (int i = 0; i < kfdw_stream_settings_count; i++)
 	{
 		const KafkaStreamSetting *setting = &kfdw_stream_settings[i];
-		int64		value = *kfdw_stream_setting_field(setting, unconstify(KafkaStreamSettings *, settings));
 
-		if (value == setting->standard)
+		if (is_standard(setting, &settings))
 			continue;
 		if (json.len > 1)
 			appendStringInfoString(&json, ", ");
 		escape_json(&json, setting->name);
 		appendStringInfoString(&json, ": ");
-		append_value(&json, setting, value);
+		if (setting->type == KAFKA_SETTING_NAMES)
+			append_names(&json, *kfdw_stream_setting_names(setting, &settings));
+		else
+			append_value(&json, setting, &settings);
 	}
 	appendStringInfoChar(&json, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));

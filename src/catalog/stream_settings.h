@@ -7,6 +7,7 @@
 #define KFDW_STREAM_SETTINGS_H
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
 /* What becomes of records that fail: the words of on_error. */
@@ -26,20 +27,23 @@ typedef struct KafkaStreamSettings
 	int64		on_error;
 	int64		reject_limit;	/* so many of a batch may be set aside; 0: no limit */
 	int64		park_timeout;	/* ms; how long records wait that are parked */
+	List	   *wait_for;		/* names of streams that a batch waits for */
+	int64		max_task_idle;	/* ms; no longer than this */
 } KafkaStreamSettings;
 
 typedef enum KafkaStreamSettingType
 {
 	KAFKA_SETTING_INT,			/* int */
 	KAFKA_SETTING_MS,			/* interval; milliseconds in the struct */
-	KAFKA_SETTING_WORD			/* text; an index of words in the struct */
+	KAFKA_SETTING_WORD,			/* text; an index of words in the struct */
+	KAFKA_SETTING_NAMES			/* text[]; a list of strings in the struct, NIL by default */
 } KafkaStreamSettingType;
 
 typedef struct KafkaStreamSetting
 {
 	const char *name;			/* of the argument, and the key in kafka.streams.settings */
 	KafkaStreamSettingType type;
-	size_t		offset;			/* of its field, an int64 */
+	size_t		offset;			/* of its field, an int64 unless it is a list */
 	int64		standard;		/* what holds when none is stored */
 	int64		min;			/* what may be given */
 	int64		max;
@@ -50,7 +54,12 @@ typedef struct KafkaStreamSetting
 extern const KafkaStreamSetting kfdw_stream_settings[];
 extern const int kfdw_stream_settings_count;
 
+/* The field of a setting: of one that is no list, and of one that is. */
 extern int64 *kfdw_stream_setting_field(const KafkaStreamSetting *setting, KafkaStreamSettings *settings);
+extern List **kfdw_stream_setting_names(const KafkaStreamSetting *setting, KafkaStreamSettings *settings);
+
+/* Sets one to what holds when none is stored. */
+extern void kfdw_stream_setting_reset(const KafkaStreamSetting *setting, KafkaStreamSettings *settings);
 
 /* The index of a word, -1 when there is no such word. */
 extern int64 kfdw_stream_setting_find_word(const KafkaStreamSetting *setting, const char *word);

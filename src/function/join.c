@@ -72,7 +72,7 @@ kfdw_create_join(PG_FUNCTION_ARGS)
 	stream.statement = text.statement;
 	if (join.parks)
 		stream.parking = make_parking(&join, &text);
-	kfdw_stream_create(&stream, kfdw_argument_bool(&arguments, "replace"));
+	kfdw_stream_create(&stream, kfdw_argument_bool(&arguments, "replace"), KAFKA_STATEMENT_GIVEN);
 	if (join.parks)
 		kfdw_wake_make_trigger(join.table);
 	ereport(NOTICE,

@@ -100,6 +100,15 @@ lag_seconds(const KafkaWorkerStats *stats)
 	return Max(now_ms - stats->newest_record, 0) / 1000.0;
 }
 
+/* What a batch waits for: what its process does, or streams. */
+static const char *
+describe_wait(const KafkaSlot *slot)
+{
+	if (slot->awaits[0] != '\0')
+		return psprintf("Stream: %s", slot->awaits);
+	return kfdw_wait_describe(slot->pid, KAFKA_WAIT_NONE);
+}
+
 /* Sets all columns of a worker's row. */
 static void
 fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *values, bool *nulls)
@@ -107,7 +116,7 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 	const KafkaWorkerStats *stats = &slot->stats;
 	double		seconds = lag_seconds(stats);
 	bool		runs = slot->state == KAFKA_STATE_RUNNING && slot->running_since != 0;
-	const char *waits_for = runs ? kfdw_wait_describe(slot->pid, KAFKA_WAIT_NONE) : NULL;
+	const char *waits_for = runs ? describe_wait(slot) : NULL;
 	bool		may_read = has_privs_of_role(GetUserId(), stream->owner) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 

@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -180,6 +181,28 @@ read_setting(const KafkaStreamSetting *setting, Datum argument)
 	return value;
 }
 
+List *
+kfdw_argument_names(const KafkaArguments *arguments, const char *name)
+{
+	Datum		value;
+	Datum	   *names;
+	bool	   *nulls;
+	int			count = 0;
+	List	   *list = NIL;
+
+	if (kfdw_argument_get(arguments, name, &value))
+		deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("\"%s\" cannot contain null values", name)));
+		list = lappend(list, makeString(TextDatumGetCString(names[i])));
+	}
+	return list;
+}
+
 void
 kfdw_arguments_take_settings(const KafkaArguments *arguments, KafkaStreamSettings *settings)
 {
@@ -188,7 +211,11 @@ kfdw_arguments_take_settings(const KafkaArguments *arguments, KafkaStreamSetting
 		const KafkaStreamSetting *setting = &kfdw_stream_settings[i];
 		Datum		value;
 
-		if (kfdw_argument_get(arguments, setting->name, &value))
+		if (!kfdw_argument_get(arguments, setting->name, &value))
+			continue;
+		if (setting->type == KAFKA_SETTING_NAMES)
+			*kfdw_stream_setting_names(setting, settings) = kfdw_argument_names(arguments, setting->name);
+		else
 			*kfdw_stream_setting_field(setting, settings) = read_setting(setting, value);
 	}
 }
@@ -216,7 +243,7 @@ reset_setting(const char *name, KafkaStreamSettings *settings)
 
 		if (strcmp(setting->name, name) != 0)
 			continue;
-		*kfdw_stream_setting_field(setting, settings) = setting->standard;
+		kfdw_stream_setting_reset(setting, settings);
 		return;
 	}
 	ereport(ERROR,
@@ -228,17 +255,12 @@ reset_setting(const char *name, KafkaStreamSettings *settings)
 bool
 kfdw_arguments_reset_settings(const KafkaArguments *arguments, KafkaStreamSettings *settings)
 {
-	Datum		value;
-	Datum	   *names;
-	bool	   *nulls;
-	int			count = 0;
 	bool		resets_workers = false;
+	ListCell   *lc;
 
-	if (kfdw_argument_get(arguments, "reset", &value))
-		deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
-	for (int i = 0; i < count; i++)
+	foreach(lc, kfdw_argument_names(arguments, "reset"))
 	{
-		char	   *name = nulls[i] ? pstrdup("") : TextDatumGetCString(names[i]);
+		const char *name = strVal(lfirst(lc));
 
 		if (strcmp(name, "workers") == 0)
 			resets_workers = true;

@@ -28,6 +28,9 @@ extern Oid	kfdw_argument_oid(const KafkaArguments *arguments, const char *name);
 extern bool kfdw_argument_bool(const KafkaArguments *arguments, const char *name);
 extern int	kfdw_argument_int(const KafkaArguments *arguments, const char *name, int absent);
 
+/* The strings of an array of text, none of which may be NULL. */
+extern List *kfdw_argument_names(const KafkaArguments *arguments, const char *name);
+
 /* A text, and a relation, that must be there. */
 extern char *kfdw_argument_required(const KafkaArguments *arguments, const char *name);
 extern Oid	kfdw_argument_relation(const KafkaArguments *arguments, const char *name);

@@ -15,6 +15,7 @@
 #include "catalog/parked.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
+#include "function/stream_waits.h"
 #include "option/options.h"
 #include "stream/statement.h"
 #include "stream/wake.h"
@@ -42,9 +43,9 @@ check_group_is_new(const char *name)
 				 errhint("Use another name, or delete the group's rows of kafka.offsets.")));
 }
 
-/* Checks what can be checked of numbers and words. */
+/* Checks the settings by themselves, and what streams they name. */
 static void
-check_settings(const KafkaStream *stream)
+check_settings(KafkaStream *stream)
 {
 	KafkaStreamSettings defaults;
 
@@ -63,6 +64,7 @@ check_settings(const KafkaStream *stream)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"park_timeout\" has no use for a stream that does not park records"),
 				 errhint("kafka.create_join() makes streams that do, with unmatched \"park\".")));
+	kfdw_stream_resolve_waits(stream);
 }
 
 /* A number can be given as a regclass, whether there is such a relation or not. */
@@ -92,6 +94,13 @@ check_source_options(Oid source)
 				 errmsg("\"%s\" is a consuming table, which cannot be the source of a stream",
 						get_rel_name(source)),
 				 errhint("Use a table of the same topic without \"group_id\": the stream's name is its group.")));
+}
+
+void
+kfdw_stream_check_source(Oid source)
+{
+	check_source_exists(source);
+	check_source_options(source);
 }
 
 /* The schemas that names are looked up in now, as a value of search_path. */
@@ -133,7 +142,7 @@ give_notices(const KafkaStatementInfo *info)
  * where it has one, and fills in what it says of the stream.
  */
 static void
-check_statement(KafkaStream *stream)
+check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 {
 	KafkaStatementInfo info;
 	int			guc_level = NewGUCNestLevel();
@@ -148,7 +157,8 @@ check_statement(KafkaStream *stream)
 		kfdw_statement_check_query(stream->parking->query, info.source);
 	check_source_options(info.source);
 	stream->source = info.source;
-	give_notices(&info);
+	if (author == KAFKA_STATEMENT_GIVEN)
+		give_notices(&info);
 	AtEOXact_GUC(false, guc_level);
 }
 
@@ -157,28 +167,28 @@ check_statement(KafkaStream *stream)
  * his own: what is planned may run functions.
  */
 static void
-check_statement_as_owner(KafkaStream *stream)
+check_statement_as_owner(KafkaStream *stream, KafkaStatementAuthor author)
 {
 	Oid			user;
 	int			sec_context;
 
 	if (stream->owner == GetUserId())
 	{
-		check_statement(stream);
+		check_statement(stream, author);
 		return;
 	}
 	GetUserIdAndSecContext(&user, &sec_context);
 	SetUserIdAndSecContext(stream->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	check_statement(stream);
+	check_statement(stream, author);
 	SetUserIdAndSecContext(user, sec_context);
 }
 
 /* Stores a stream that there is none of yet. */
 static void
-insert_stream(KafkaStream *stream)
+insert_stream(KafkaStream *stream, KafkaStatementAuthor author)
 {
 	kfdw_stream_check_can_log_in(stream->owner);
-	check_statement_as_owner(stream);
+	check_statement_as_owner(stream, author);
 	kfdw_instance_ensure();
 	kfdw_streams_lock_to_change(stream->name);
 	kfdw_streams_insert(stream);
@@ -187,7 +197,7 @@ insert_stream(KafkaStream *stream)
 }
 
 void
-kfdw_stream_create(KafkaStream *stream, bool replace)
+kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor author)
 {
 	kfdw_stream_check_preloaded();
 	check_name(stream->name);
@@ -195,10 +205,10 @@ kfdw_stream_create(KafkaStream *stream, bool replace)
 	if (replace && kfdw_streams_get(stream->name) != NULL)
 	{
 		stream->owner = kfdw_stream_lock_own(stream->name)->owner;
-		kfdw_stream_redefine(stream, true);
+		kfdw_stream_redefine(stream, true, author);
 	}
 	else
-		insert_stream(stream);
+		insert_stream(stream, author);
 }
 
 /* What is parked would wait for nothing. */
@@ -223,7 +233,7 @@ stop_watching(const KafkaStream *stream)
 }
 
 void
-kfdw_stream_redefine(KafkaStream *stream, bool restated)
+kfdw_stream_redefine(KafkaStream *stream, bool restated, KafkaStatementAuthor author)
 {
 	const KafkaStream *before = kfdw_streams_get(stream->name);
 
@@ -236,7 +246,7 @@ kfdw_stream_redefine(KafkaStream *stream, bool restated)
 				 errmsg("the owner of stream \"%s\" does not exist", stream->name),
 				 errhint("Give it to another role: kafka.alter_stream_owner().")));
 	if (restated)
-		check_statement_as_owner(stream);
+		check_statement_as_owner(stream, author);
 	kfdw_streams_redefine(stream);
 	stop_watching(before);
 	kfdw_shared_ping_at_end();

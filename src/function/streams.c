@@ -44,7 +44,7 @@ kfdw_create_stream(PG_FUNCTION_ARGS)
 	KafkaArguments arguments = kfdw_arguments_of(fcinfo);
 	KafkaStream *stream = read_new_stream(&arguments);
 
-	kfdw_stream_create(stream, kfdw_argument_bool(&arguments, "replace"));
+	kfdw_stream_create(stream, kfdw_argument_bool(&arguments, "replace"), KAFKA_STATEMENT_GIVEN);
 	PG_RETURN_VOID();
 }
 
@@ -81,7 +81,7 @@ kfdw_alter_stream(PG_FUNCTION_ARGS)
 	}
 	if (statement != NULL || OidIsValid(source))
 		stream->source = source;
-	kfdw_stream_redefine(stream, statement != NULL || OidIsValid(source));
+	kfdw_stream_redefine(stream, statement != NULL || OidIsValid(source), KAFKA_STATEMENT_GIVEN);
 	PG_RETURN_VOID();
 }
 

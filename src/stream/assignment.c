@@ -186,6 +186,8 @@ void
 kfdw_assignment_close(KafkaAssignment *assignment)
 {
 	kfdw_consumer_close(assignment->consumer);
+	if (assignment->asker != NULL)
+		kfdw_consumer_close(assignment->asker);
 }
 
 /* Notes up to where records are in hand. */
@@ -241,6 +243,57 @@ kfdw_assignment_has_more_to_read(KafkaAssignment *assignment)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN && now->partitions[p].end >= 0)
 			return true;
 	return false;
+}
+
+/* Makes the client that asks for ends. */
+static void
+open_asker(KafkaAssignment *assignment)
+{
+	MemoryContext old = MemoryContextSwitchTo(assignment->context);
+
+	assignment->asking = kfdw_config_copy(&assignment->options->consumer);
+	assignment->asking.kind = KAFKA_CLIENT_SCAN;
+	assignment->asker = kfdw_consumer_open(&assignment->asking, &assignment->options->selection);
+	assignment->ends = palloc0(Max(assignment->positions->outlook->npartitions, 1) * sizeof(int64));
+	MemoryContextSwitchTo(old);
+}
+
+bool
+kfdw_assignment_ask_ends(KafkaAssignment *assignment)
+{
+	const KafkaOutlook *now;
+	bool		complete;
+
+	if (assignment->asker == NULL)
+		open_asker(assignment);
+	now = kfdw_consumer_outlook(assignment->asker);
+	complete = now->npartitions == assignment->positions->outlook->npartitions;
+	for (int p = 0; p < now->npartitions && complete; p++)
+	{
+		assignment->ends[p] = now->partitions[p].end;
+		complete = assignment->ends[p] >= 0;
+	}
+	if (!complete)
+		assignment->topic_checked = 0;	/* there may be more to read */
+	return complete;
+}
+
+bool
+kfdw_assignment_has_caught_up(const KafkaAssignment *assignment)
+{
+	const KafkaPositions *positions = assignment->positions;
+
+	if (kfdw_buffer_count(assignment->buffer) > 0)
+		return false;
+	for (int p = 0; p < positions->outlook->npartitions; p++)
+	{
+		const KafkaPartitionPosition *partition = &positions->partitions[p];
+
+		if (partition->claim == KAFKA_CLAIM_TAKEN ||
+			(partition->claim == KAFKA_CLAIM_HELD && partition->next < assignment->ends[p]))
+			return false;
+	}
+	return true;
 }
 
 const char *

@@ -26,6 +26,12 @@ typedef struct KafkaAssignment
 	KafkaPositions *positions;	/* with the topics as they were when the assignment was opened */
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
+
+	/* where the partitions end, asked for by another client: behind a fetch that waits a broker does not answer */
+	KafkaConfig asking;
+	KafkaConsumer *asker;		/* NULL: nobody wanted to know */
+	int64	   *ends;			/* as they were the last time */
+
 	KafkaBuffer *buffer;
 	bool		gathered;		/* the buffer has all records of the batch */
 	KafkaPace	pace;
@@ -50,6 +56,12 @@ extern bool kfdw_assignment_gather(KafkaAssignment *assignment);
 
 /* The batch in hand is committed. */
 extern void kfdw_assignment_finish_batch(KafkaAssignment *assignment);
+
+/* Asks where all partitions end; false when they are others than when it was opened, or one does not answer. */
+extern bool kfdw_assignment_ask_ends(KafkaAssignment *assignment);
+
+/* True when everything that stood before those ends is done. */
+extern bool kfdw_assignment_has_caught_up(const KafkaAssignment *assignment);
 
 /*
  * True when there is another number of partitions than when the assignment was opened, or

@@ -15,6 +15,7 @@
 
 #include "source/claim.h"
 #include "stream/assignment.h"
+#include "stream/await.h"
 #include "stream/parking.h"
 #include "stream/session.h"
 #include "stream/stream.h"
@@ -63,6 +64,10 @@ typedef struct StreamWork
 	TimestampTz markers_written;
 	TimestampTz measure_at;		/* the next batch that begins then is measured */
 	TimestampTz statistics_due; /* what was counted is to be reported then; 0: it is */
+	uint64		question;		/* the one for which it was last asked where the topic ends */
+	bool		has_begun;		/* the batch in hand, as others see it */
+	bool		has_waited;		/* it did, for the streams that it waits for */
+	KafkaAwait	await;
 } StreamWork;
 
 /* The streams of this database. */
@@ -221,6 +226,25 @@ show_plan(StreamWork *work, const KafkaTrialResult *result, const KafkaWorkerSta
 		kfdw_frame_show_plan(result->plan, (int) batch->records_in, result->planned, batch->last_batch_ms);
 }
 
+/* True when the batch that was gathered may be run; else it has waited for a while. */
+static bool
+begin_batch(StreamWork *work)
+{
+	KafkaAssignment *assignment = work->assignment;
+
+	if (!work->has_begun)
+	{
+		kfdw_frame_run(kfdw_assignment_describe_batch(assignment), assignment->npartitions,
+					   kfdw_assignment_lag(assignment), kfdw_buffer_get(assignment->buffer, 0)->timestamp);
+		kfdw_consumer_is_busy(assignment->consumer, kfdw_assignment_done(assignment));
+		if (!work->has_waited)
+			work->await = kfdw_await_begin(assignment->stream);
+	}
+	work->has_begun = true;
+	work->has_waited = work->has_waited || kfdw_await_step(&work->await);
+	return work->has_waited;
+}
+
 /* Runs the statement for the records in the buffer; false when the stream was changed. */
 static bool
 run_batch(StreamWork *work)
@@ -236,9 +260,6 @@ run_batch(StreamWork *work)
 	bool		measure = began >= work->measure_at;
 	KafkaTrialResult result;
 
-	kfdw_frame_run(kfdw_assignment_describe_batch(assignment), assignment->npartitions,
-				   kfdw_assignment_lag(assignment), kfdw_buffer_get(assignment->buffer, 0)->timestamp);
-	kfdw_consumer_is_busy(assignment->consumer, kfdw_assignment_done(assignment));
 	work->phase = PHASE_STATEMENT;
 	if (!begin_transaction(assignment))
 		return false;
@@ -255,6 +276,7 @@ run_batch(StreamWork *work)
 	/* also in a long backlog, so that autovacuum sees what is done */
 	report_statistics(work);
 	kfdw_assignment_finish_batch(assignment);
+	work->has_begun = work->has_waited = false;
 	return true;
 }
 
@@ -363,6 +385,20 @@ await_records(StreamWork *work)
 		kfdw_consumer_wait(work->assignment->consumer, rest_ms);
 }
 
+/* Tells who waits for this worker when it has done what was there when he asked. */
+static void
+answer(StreamWork *work)
+{
+	uint64		question = kfdw_frame_question();
+
+	if (question == 0 || kfdw_assignment_trouble(work->assignment) != NULL)
+		return;
+	if (question != work->question && kfdw_assignment_ask_ends(work->assignment))
+		work->question = question;
+	if (question == work->question && kfdw_assignment_has_caught_up(work->assignment))
+		kfdw_frame_answer(question);
+}
+
 /* What is due: a portion of what is parked, and a batch, or a wait. */
 static KafkaStep
 work_or_wait(StreamWork *work)
@@ -375,7 +411,13 @@ work_or_wait(StreamWork *work)
 	if (result != KAFKA_STEP_DONE)
 		return result;
 	if (kfdw_assignment_gather(work->assignment))
-		return run_described(work, run_batch, describe_batch);
+	{
+		if (begin_batch(work))
+			result = run_described(work, run_batch, describe_batch);
+		answer(work);
+		return result;
+	}
+	answer(work);
 	if (!is_due)
 		await_records(work);
 	return KAFKA_STEP_DONE;
@@ -417,6 +459,7 @@ judge(void *argument, const ErrorData *error)
 	StreamWork *work = argument;
 
 	kfdw_session_forget();
+	work->has_begun = false;
 	if (work->phase == PHASE_FETCHING && error->sqlerrcode == ERRCODE_NO_DATA_FOUND)
 		return KAFKA_REMEDY_REOPEN;
 	if (!kfdw_frame_passes(error))

@@ -356,6 +356,20 @@ deal_with_poison(KafkaTrial *trial, int index, ErrorData *error)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Runs the statement for one record.  A row that another transaction has just committed
+ * was not there for it, and is the next time.
+ */
+static ErrorData *
+try_record(KafkaTrial *trial, int index)
+{
+	ErrorData  *error = try_piece(trial, index, 1, trial->sets_aside);
+
+	if (error != NULL && error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION)
+		error = try_piece(trial, index, 1, trial->sets_aside);
+	return error;
+}
+
 /* Runs the statement for all records, in pieces as large as may be. */
 static void
 run_pieces(KafkaTrial *trial)
@@ -368,7 +382,7 @@ run_pieces(KafkaTrial *trial)
 	while (first < count)
 	{
 		int			n = Min(size, count - first);
-		ErrorData  *error = try_piece(trial, first, n, trial->sets_aside);
+		ErrorData  *error = n == 1 ? try_record(trial, first) : try_piece(trial, first, n, trial->sets_aside);
 
 		if (error == NULL)
 		{

@@ -32,6 +32,9 @@
 
 #define FAILED_WAIT_MS 1000
 
+/* A worker that has begun since it was asked, or begins to do something else, is asked again. */
+#define ASK_AGAIN_MS 100
+
 /* PostgreSQL's own faults that pass by themselves, by class; of Kafka's, kafka/fault.c knows. */
 static const char *const passing_faults[] = {
 	"08",						/* connection */
@@ -64,6 +67,7 @@ static KafkaWaitEvent retry_wait = {"KafkaWorkerRetry"};
 static KafkaWaitEvent failed_wait = {"KafkaWorkerFailed"};
 static KafkaWaitEvent pace_wait = {"KafkaWorkerPace"};
 static KafkaWaitEvent change_wait = {"KafkaWorkerChange"};
+static KafkaWaitEvent stream_wait = {"KafkaWorkerStream"};
 
 
 /* Waits until the timeout has passed or somebody sets the latch. */
@@ -73,6 +77,15 @@ wait_ms(long ms, KafkaWaitEvent *event)
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, kfdw_wait_event(event));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
+}
+
+/* True while this process does what is wanted of it. */
+static bool
+is_current(void)
+{
+	TransactionId revision;
+
+	return kfdw_own_slot_follow(&revision) && TransactionIdEquals(revision, opened_revision);
 }
 
 
@@ -128,10 +141,52 @@ kfdw_frame_record(const KafkaWorkerStats *done)
 		kfdw_news_good();
 }
 
+uint64
+kfdw_frame_question(void)
+{
+	return kfdw_own_slot_question();
+}
+
+void
+kfdw_frame_answer(uint64 question)
+{
+	kfdw_own_slot_answer(question);
+}
+
+uint64
+kfdw_frame_new_question(void)
+{
+	return kfdw_slot_new_question();
+}
+
+KafkaAnswer
+kfdw_frame_ask(const char *name, uint64 question)
+{
+	return kfdw_slot_ask(key->database, key->kind, name, question);
+}
+
 void
 kfdw_frame_wait(long ms)
 {
 	wait_ms(ms, &pace_wait);
+}
+
+bool
+kfdw_frame_await(const char *name, uint64 question, long ms)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	long		left = ms;
+	bool		answered;
+
+	/* first, so that who answers finds it */
+	kfdw_own_slot_await(name);
+	while (!(answered = kfdw_frame_ask(name, question) == KAFKA_ANSWER_YES) && left > 0 && is_current())
+	{
+		wait_ms(Min(left, ASK_AGAIN_MS), &stream_wait);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+	}
+	kfdw_own_slot_await("");
+	return answered;
 }
 
 void
@@ -333,10 +388,9 @@ static void
 pause_before_retry(int ms)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
-	TransactionId revision;
 	long		left = ms;
 
-	while (left > 0 && kfdw_own_slot_follow(&revision) && TransactionIdEquals(revision, opened_revision))
+	while (left > 0 && is_current())
 	{
 		wait_ms(left, &retry_wait);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
@@ -429,9 +483,7 @@ try_job(void)
 static void
 watch_failed_work(void)
 {
-	TransactionId revision;
-
-	while (work != NULL && kfdw_own_slot_follow(&revision) && TransactionIdEquals(revision, opened_revision))
+	while (work != NULL && is_current())
 		wait_ms(FAILED_WAIT_MS, &failed_wait);
 	drop_work();
 }

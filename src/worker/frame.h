@@ -7,6 +7,7 @@
 
 #include "kafka/record.h"
 #include "worker/shared.h"
+#include "worker/slots.h"
 
 /* Outside any transaction: shows that the worker has nothing to do, and adds what was done. */
 extern void kfdw_frame_rest(const KafkaWorkerStats *done);
@@ -22,6 +23,17 @@ extern void kfdw_frame_blame(const KafkaRecord *record);
 
 /* Where the lag is shown, for a job that has it measured while a step runs. */
 extern volatile int64 *kfdw_frame_lag(void);
+
+/* A question whether this worker has caught up, see slots.h, and the answer that it has. */
+extern uint64 kfdw_frame_question(void);
+extern void kfdw_frame_answer(uint64 question);
+
+/* Asks the workers of the same kind and another name, with a question that is new or not. */
+extern uint64 kfdw_frame_new_question(void);
+extern KafkaAnswer kfdw_frame_ask(const char *name, uint64 question);
+
+/* Waits for their answer for so long, and shows whom it waits for; false when it has not come. */
+extern bool kfdw_frame_await(const char *name, uint64 question, long ms);
 
 /* Outside any transaction: adds what was done; whatever trouble there was is over. */
 extern void kfdw_frame_record(const KafkaWorkerStats *done);

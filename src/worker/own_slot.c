@@ -199,6 +199,42 @@ kfdw_own_slot_calm(void)
 	LWLockRelease(kfdw_shared->lock);
 }
 
+uint64
+kfdw_own_slot_question(void)
+{
+	uint64		question;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	question = my_slot->question > my_slot->answer ? my_slot->question : 0;
+	LWLockRelease(kfdw_shared->lock);
+	return question;
+}
+
+void
+kfdw_own_slot_answer(uint64 question)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	if (TransactionIdEquals(my_slot->revision, my_revision))
+		my_slot->answer = question;
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		const KafkaSlot *slot = &kfdw_shared->slots[i];
+
+		if (slot->in_use && slot->key.database == my_key.database && slot->latch != NULL &&
+			strcmp(slot->awaits, my_key.name) == 0)
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(kfdw_shared->lock);
+}
+
+void
+kfdw_own_slot_await(const char *name)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	strlcpy(my_slot->awaits, name, NAMEDATALEN);
+	LWLockRelease(kfdw_shared->lock);
+}
+
 volatile int64 *
 kfdw_own_slot_lag(void)
 {

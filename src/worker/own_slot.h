@@ -55,6 +55,15 @@ extern void kfdw_own_slot_watch(Oid relation);
 extern bool kfdw_own_slot_is_stirred(void);
 extern void kfdw_own_slot_calm(void);
 
+/* The newest question whether it has caught up, see slots.h; 0: all are answered. */
+extern uint64 kfdw_own_slot_question(void);
+
+/* It has: wakes those who wait for that. */
+extern void kfdw_own_slot_answer(uint64 question);
+
+/* Shows which worker's stream this one waits for; "": for none. */
+extern void kfdw_own_slot_await(const char *name);
+
 /* Where a thread of this process may tell how far behind it is; NULL before it has a slot. */
 extern volatile int64 *kfdw_own_slot_lag(void);
 

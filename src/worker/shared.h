@@ -87,6 +87,7 @@ typedef struct KafkaSlot
 	bool		wanted;
 	bool		kept;			/* not wanted, but shown: it is paused */
 	Oid			owner;			/* the role that the worker runs as */
+	int			workers;		/* among how many the work is shared */
 	TimestampTz created;		/* of what is wanted, and its revision */
 	TransactionId revision;
 
@@ -105,6 +106,12 @@ typedef struct KafkaSlot
 	KafkaWorkerState state;
 	TimestampTz running_since;	/* 0: it does not run */
 	KafkaBlame	blame;			/* of the last batch */
+
+	/* who waits until the worker has caught up asks it, and shows whom he waits for */
+	uint64		question;		/* the newest one it was asked, and answered; 0: none */
+	uint64		answer;
+	char		awaits[NAMEDATALEN];	/* the worker itself waits for those of this stream; empty: it does not */
+
 	KafkaWorkerStats stats;
 	KafkaPlan	plan;
 } KafkaSlot;
@@ -136,6 +143,8 @@ typedef struct KafkaShared
 	bool		processes_missing;	/* the last scout could not be started */
 
 	KafkaHold	holds[KAFKA_MAX_HOLDS];
+
+	uint64		questions;		/* that were asked so far */
 
 	int			nslots;
 	KafkaSlot	slots[FLEXIBLE_ARRAY_MEMBER];

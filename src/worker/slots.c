@@ -60,6 +60,7 @@ kfdw_slot_set_state(KafkaSlot *slot, KafkaWorkerState state)
 {
 	Assert(state == slot->state || may_follow(slot->state, state));
 	slot->state = state;
+	slot->awaits[0] = '\0';
 	slot->running_since = state == KAFKA_STATE_RUNNING ? GetCurrentTimestamp() : 0;
 }
 
@@ -112,6 +113,7 @@ void
 kfdw_slot_end_process(KafkaSlot *slot)
 {
 	slot->launched = false;
+	slot->awaits[0] = '\0';
 	if (!slot->wanted && !slot->kept)
 		slot->in_use = false;
 }
@@ -193,6 +195,56 @@ kfdw_slot_stir(Oid database, Oid relation)
 			SetLatch(slot->latch);
 	}
 	LWLockRelease(kfdw_shared->lock);
+}
+
+uint64
+kfdw_slot_new_question(void)
+{
+	uint64		question;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	question = ++kfdw_shared->questions;
+	LWLockRelease(kfdw_shared->lock);
+	return question;
+}
+
+/* Puts a question to a worker that has not answered it yet. */
+static void
+ask(KafkaSlot *slot, uint64 question)
+{
+	if (slot->question >= question)
+		return;
+	slot->question = question;
+	if (slot->latch != NULL)
+		SetLatch(slot->latch);
+}
+
+KafkaAnswer
+kfdw_slot_ask(Oid database, KafkaJobKind kind, const char *name, uint64 question)
+{
+	int			asked = 0;
+	int			answered = 0;
+	int			workers = 1;
+
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		KafkaSlot  *slot = &kfdw_shared->slots[i];
+
+		if (!slot->in_use || slot->key.database != database || slot->key.kind != kind ||
+			strcmp(slot->key.name, name) != 0)
+			continue;
+		asked++;
+		workers = Max(slot->workers, 1);
+		if (slot->answer >= question)
+			answered++;
+		else
+			ask(slot, question);
+	}
+	LWLockRelease(kfdw_shared->lock);
+	if (asked == 0)
+		return KAFKA_ANSWER_NOBODY;
+	return answered >= workers ? KAFKA_ANSWER_YES : KAFKA_ANSWER_NOT_YET;
 }
 
 /* A slot to use: a free one, else one that only remembers a paused worker. */
@@ -281,6 +333,8 @@ start_wanting(const KafkaWorkerKey *key, const KafkaWant *want)
 		return;
 	slot->wanted = true;
 	slot->owner = want->owner;
+	slot->workers = want->workers;
+	slot->answer = 0;			/* it may have another share now */
 	slot->revision = want->revision;
 	slot->faults = 0;
 	slot->next_start = 0;

@@ -43,6 +43,21 @@ extern void kfdw_slot_wake(const KafkaWorkerKey *key);
 /* Wakes the workers that watch a relation, and do not know yet that it has changed.  Cannot fail. */
 extern void kfdw_slot_stir(Oid database, Oid relation);
 
+/*
+ * Who waits until workers have caught up with what there was when he began takes the
+ * number of a new question, and asks with it again and again: a worker is woken by the
+ * first time, and wakes those who wait when it has answered.
+ */
+typedef enum KafkaAnswer
+{
+	KAFKA_ANSWER_YES,			/* all workers of that name have */
+	KAFKA_ANSWER_NOT_YET,
+	KAFKA_ANSWER_NOBODY			/* there are no workers of that name */
+} KafkaAnswer;
+
+extern uint64 kfdw_slot_new_question(void);
+extern KafkaAnswer kfdw_slot_ask(Oid database, KafkaJobKind kind, const char *name, uint64 question);
+
 /* Makes the slots of a database what its wants ask for. */
 extern void kfdw_slot_set_wants(Oid database, List *wants);
 

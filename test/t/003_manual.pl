@@ -18,7 +18,7 @@ append_to_file($events, "18,paid,18\n");
 chmod(0755, dirname($events));
 
 $broker->kafka_tool('create-topic', $_, 4)
-  foreach qw(orders order_events payments audit stock word-counts clicks payment_events customer_events page_views sales large_sales shopper_events shopper_rows
+  foreach qw(orders order_events payments audit stock word-counts clicks payment_events customer_events page_views sales large_sales shopper_events shopper_rows customer_rows
   dbserver1.public.orders);
 $broker->kafka_tool('create-topic', 'orders_eu', 8);
 sub fill { return KafkaFdw::_run(join('', map { "$_\n" } @_[ 1 .. $#_ ]), 'kafka_tool', '-b', $servers, 'produce', $_[0], '-p', 2); }
@@ -73,6 +73,10 @@ my %results = (
 becomes($node, 'stream_examples', "SELECT string_agg(format('%s', r), ' ' ORDER BY r) FROM $_ r", $results{$_}, "what comes of the examples: $_")
 	foreach sort keys %results;
 is($node->safe_psql('README', 'SELECT sum(amount) FROM invoices'), '21.75', 'and the consumer');
+
+# What the manual shows of a statement that is written for the user is what is written
+my ($shown) = slurp_file("$root/doc/streams.md") =~ /^(MERGE INTO known_customers .*?);\n```/ms;
+is($node->safe_psql('streams', "SELECT statement FROM kafka.streams WHERE name = 'known_customers'"), $shown, 'materialize writes the statement of the manual');
 
 $node->stop;
 $broker->stop;
