@@ -268,6 +268,8 @@ open_work(TransactionId revision)
 {
 	MemoryContext old = MemoryContextSwitchTo(work_context);
 
+	if (!TransactionIdEquals(revision, opened_revision))
+		kfdw_news_renew();
 	opened_revision = revision;
 	work = job->open(key);
 	MemoryContextSwitchTo(old);

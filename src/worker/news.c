@@ -37,6 +37,12 @@ kfdw_news_begin(const KafkaJob *whose, const KafkaWorkerKey *which)
 	key = which;
 }
 
+void
+kfdw_news_renew(void)
+{
+	told = KAFKA_STATE_STARTING;
+}
+
 bool
 kfdw_news_is_new(int sqlerrcode)
 {

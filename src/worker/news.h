@@ -17,6 +17,9 @@ extern void kfdw_news_begin(const KafkaJob *job, const KafkaWorkerKey *key);
  */
 extern bool kfdw_news_is_new(int sqlerrcode);
 
+/* Something else is wanted of the worker: whoever changed that is told its state anew. */
+extern void kfdw_news_renew(void);
+
 /* True from the first trouble on until that is over. */
 extern bool kfdw_news_of_trouble(void);
 

@@ -80,6 +80,10 @@ is($node->safe_psql('postgres', 'SELECT lag, lag_seconds > 0 FROM kafka.stat_str
 $session->run('COMMIT');
 produced_arrive('records arrive');
 is(heard(), '', 'nothing is told of batches');
+$node->safe_psql('postgres', "BEGIN; SELECT kafka.pause_stream('copy'); SELECT kafka.resume_stream('copy'); COMMIT");
+my $told = '';
+ok(poll_until(sub { ($told .= ' ' . heard()) =~ /running/ }), 'a stream that was resumed at once tells that it runs');
+like($told, qr/^ *null paused null *0 running null$/, 'after it was paused');
 my $pid = backend_pid($node, "backend_type = 'kafka_fdw stream'");
 $broker->restart;
 produced_arrive('records arrive after a restart of the broker');
