@@ -27,12 +27,7 @@
 /* How long the end of the process waits for the last report. */
 #define EXIT_WAIT_MS 1000
 
-struct KafkaReporter
-{
-	KafkaClient *client;		/* one client has one group */
-};
-
-/* What is to be reported of a group. */
+/* What is to be reported of a group; one client has one group. */
 typedef struct KafkaReport
 {
 	KafkaClient *client;
@@ -202,32 +197,29 @@ finish_at_exit(int code, Datum argument)
 }
 
 KafkaReporter *
-kfdw_reporter_create(KafkaConsumer *consumer)
+kfdw_reporter_get(KafkaConsumer *consumer)
 {
 	static bool exit_callback_registered = false;
-	KafkaReporter *reporter = malloc(sizeof(KafkaReporter));
+	KafkaReporter *reporter = kfdw_consumer_client(consumer);
 
 	if (!exit_callback_registered)
 		on_proc_exit(finish_at_exit, 0);
 	exit_callback_registered = true;
-	if (reporter == NULL)
-		return NULL;
-	reporter->client = kfdw_consumer_client(consumer);
-	kfdw_client_hold(reporter->client);
+	kfdw_client_hold(reporter);
 	return reporter;
 }
 
 void
-kfdw_reporter_send(const KafkaReporter *reporter, const KafkaGroupPosition *positions, int count)
+kfdw_reporter_send(KafkaReporter *reporter, const KafkaGroupPosition *positions, int count)
 {
 	KafkaReport *report;
 
-	if (reporter == NULL || count == 0)
+	if (count == 0)
 		return;
 	pthread_mutex_lock(&mutex);
-	report = find_report(reporter->client);
+	report = find_report(reporter);
 	if (report == NULL)
-		report = add_report(reporter->client);
+		report = add_report(reporter);
 	for (int i = 0; report != NULL && i < count; i++)
 	{
 		rd_kafka_topic_partition_list_del(report->positions, positions[i].topic, positions[i].partition);
@@ -241,10 +233,8 @@ kfdw_reporter_send(const KafkaReporter *reporter, const KafkaGroupPosition *posi
 }
 
 void
-kfdw_reporter_free(KafkaReporter *reporter)
+kfdw_reporter_let_go(KafkaReporter *reporter)
 {
-	if (reporter == NULL)
-		return;
-	kfdw_client_let_go_soon(reporter->client);
-	free(reporter);
+	if (reporter != NULL)
+		kfdw_client_let_go_soon(reporter);
 }

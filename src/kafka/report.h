@@ -12,18 +12,18 @@
 #include "kafka/group.h"
 
 /* What reports are sent by: a client that has a group, which is kept until it is let go of. */
-typedef struct KafkaReporter KafkaReporter;
+typedef struct KafkaClient KafkaReporter;
 
-/* By the client of a consumer, for its group.  NULL without memory: then nothing is reported. */
-extern KafkaReporter *kfdw_reporter_create(KafkaConsumer *consumer);
+/* The client of a consumer, for its group. */
+extern KafkaReporter *kfdw_reporter_get(KafkaConsumer *consumer);
 
 /*
  * Reports positions, now or a moment later; of the same partition only the last one counts.
  * Never waits, never fails.
  */
-extern void kfdw_reporter_send(const KafkaReporter *reporter, const KafkaGroupPosition *positions, int count);
+extern void kfdw_reporter_send(KafkaReporter *reporter, const KafkaGroupPosition *positions, int count);
 
-/* Never fails. */
-extern void kfdw_reporter_free(KafkaReporter *reporter);
+/* Lets go of it, if there is one; never fails. */
+extern void kfdw_reporter_let_go(KafkaReporter *reporter);
 
 #endif							/* KFDW_REPORT_H */

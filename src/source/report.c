@@ -42,7 +42,7 @@ kfdw_report_at_commit(const KafkaTableOptions *options, KafkaConsumer *consumer)
 	report = MemoryContextAllocZero(TopTransactionContext, sizeof(GroupReport));
 	report->serverid = options->serverid;
 	report->group_id = MemoryContextStrdup(TopTransactionContext, options->group_id);
-	report->reporter = kfdw_reporter_create(consumer);
+	report->reporter = kfdw_reporter_get(consumer);
 	report->next = reports;
 	reports = report;
 }
@@ -82,7 +82,7 @@ send_all(bool committed)
 	{
 		if (committed)
 			kfdw_reporter_send(report->reporter, report->positions, report->count);
-		kfdw_reporter_free(report->reporter);
+		kfdw_reporter_let_go(report->reporter);
 	}
 	reports = NULL;
 }

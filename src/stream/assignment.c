@@ -46,7 +46,7 @@ read_definition(KafkaAssignment *assignment, const char *name)
 static void
 free_reporter(void *argument)
 {
-	kfdw_reporter_free(((KafkaAssignment *) argument)->reporter);
+	kfdw_reporter_let_go(((KafkaAssignment *) argument)->reporter);
 }
 
 bool
@@ -177,7 +177,7 @@ kfdw_assignment_open(const char *name, int worker)
 	assignment->callback.arg = assignment;
 	MemoryContextRegisterResetCallback(assignment->context, &assignment->callback);
 	if (assignment->options->report_offsets)
-		assignment->reporter = kfdw_reporter_create(assignment->consumer);
+		assignment->reporter = kfdw_reporter_get(assignment->consumer);
 	kfdw_assignment_report(assignment);
 	return assignment;
 }
