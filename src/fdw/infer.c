@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "fdw/infer.h"
+#include "format/guard.h"
 
 /* The kinds of values, ored together. */
 #define SEEN_NULL		0x01
@@ -233,19 +234,31 @@ is_parseable(const char *value, size_t len)
 	return value[strspn(value, " \t\r\n")] == '{';
 }
 
-/* Parses an object; false when it is none, or broken. */
-static bool
-parse(KafkaInference *inference, const char *value, size_t len)
+/* A value that is to be looked at. */
+typedef struct LookedAt
+{
+	KafkaInference *inference;
+	char	   *value;
+	size_t		len;
+} LookedAt;
+
+/* Parses an object, unless it is broken, in the database's encoding, which escapes become, too. */
+static void
+parse(void *argument)
 {
 	static JsonSemAction nothing = {0};
+	const LookedAt *looked_at = argument;
+	KafkaInference *inference = looked_at->inference;
 	JsonSemAction actions = {.semstate = inference,.object_field_start = see_field};
+	char	   *value = pg_any_to_server(looked_at->value, (int) looked_at->len, PG_UTF8);
+	size_t		len = value == looked_at->value ? looked_at->len : strlen(value);
 
 	/* a broken one must leave nothing behind */
-	if (pg_parse_json(kfdw_make_json_lexer(value, len, PG_UTF8, true), &nothing) != JSON_SUCCESS)
-		return false;
-	inference->lexer = kfdw_make_json_lexer(value, len, PG_UTF8, true);
+	if (pg_parse_json(kfdw_make_json_lexer(value, len, GetDatabaseEncoding(), true), &nothing) != JSON_SUCCESS)
+		return;
+	inference->lexer = kfdw_make_json_lexer(value, len, GetDatabaseEncoding(), true);
 	inference->objects++;
-	return pg_parse_json(inference->lexer, &actions) == JSON_SUCCESS;
+	(void) pg_parse_json(inference->lexer, &actions);
 }
 
 void
@@ -255,10 +268,11 @@ kfdw_infer_look(KafkaInference *inference, const char *value, size_t len)
 
 	if (value != NULL)
 	{
-		char	   *text = pnstrdup(value, len);
+		LookedAt	looked_at = {inference, pnstrdup(value, len), len};
 
-		if (is_parseable(text, len))
-			(void) parse(inference, text, len);
+		/* characters that the database cannot have: none of its columns would, either */
+		if (is_parseable(looked_at.value, len))
+			(void) kfdw_guard_call(KAFKA_GUARD_PLAIN, parse, &looked_at);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(inference->object_context);
@@ -303,7 +317,7 @@ kfdw_infer_end(KafkaInference *inference, int *objects)
 		const SeenField *seen = lfirst(lc);
 		KafkaInferredField *field = palloc(sizeof(KafkaInferredField));
 
-		field->name = pg_any_to_server(seen->name, (int) strlen(seen->name), PG_UTF8);
+		field->name = seen->name;
 		field->type = choose_type(seen->kinds);
 		field->values = seen->values;
 		result = lappend(result, field);

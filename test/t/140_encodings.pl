@@ -63,6 +63,14 @@ is($node->safe_psql($latin1, "SELECT id, encode(t::bytea, 'hex'), encode(k::byte
 	"1|636166e92c20227822|636166e9\n2|e9|e9", 'lines of csv and keys are converted');
 is(kafka_tool('consume', $lines, '-o', '1', '-f', 'kv'), "\\xc3\\xa9\t2,\\xc3\\xa9", 'and back');
 
+# names of columns: what the encoding lacks is passed over
+my $names = new_topic(1);
+produce($names, json(qq({"id": 1, "$pair": 2}\n{"id": 1, "emoji": "$pair"}\n{"id": 1, "$latin": 3}\n)) . qq({"id": 2, "caf\\xc3\\xa9": 3, "\\xe2\\x82\\xac": 1}\n{"id": 2, "caf\\xc3\\xa9": 3}\n));
+$node->safe_psql($latin1, qq{CREATE SCHEMA imported; IMPORT FOREIGN SCHEMA topics LIMIT TO ("$names") FROM SERVER k INTO imported OPTIONS (columns 'inferred')});
+is($node->safe_psql($latin1, "SELECT string_agg(encode(coalesce(substring(attfdwoptions[1] FROM 'field=(.*)'), attname)::bytea, 'hex'), ' ' ORDER BY attnum)
+	FROM pg_attribute WHERE attrelid = 'imported.\"$names\"'::regclass AND attnum > 0 AND attname !~ '^_'"),
+	'6964 636166e9', 'names of inferred columns are converted, and what the encoding lacks is passed over');
+
 my $utf8 = table_in('UTF8');
 is($node->safe_psql($utf8, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'also in UTF8');
 is($node->safe_psql($utf8, "SELECT $columns FROM t WHERE o = 2"), '3|f09f9880||', 'a pair is one character');
