@@ -7,15 +7,11 @@ use strict;
 use warnings;
 
 use KafkaFdw;
-use KafkaSession;
 use PostgreSQL::Test::Utils;
+use RandomWriters;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
-my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
-my $seconds = $ENV{KAFKA_FDW_SECONDS} // 20;
-srand($seed);
-note("KAFKA_FDW_SEED=$seed KAFKA_FDW_SECONDS=$seconds");
+my $seconds = begin_random(20);
 
 my $broker = KafkaFdw::Broker->new;
 my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap, conf => "restart_after_crash = on\nfsync = off");
@@ -28,9 +24,8 @@ $node->safe_psql('postgres', <<~'EOF');
 	EOF
 
 my $transactions = 0;
-my (%kept, %may_be_there, %acknowledged, %outcomes);
-
-sub one { return $_[ int(rand(@_)) ]; }
+my (%kept, %may_be_there, %acknowledged);
+my $random = RandomWriters->new(node => $node, broker => $broker, writers => 3);
 
 # An INSERT of a transaction's next numbers: its text, and the numbers
 sub insert
@@ -95,12 +90,6 @@ sub transaction
 	return (join('; ', @statements), @kept);
 }
 
-sub await_server
-{
-	poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }, 60) or die "no server\n";
-	return;
-}
-
 # Starts the next step of a writer: a transaction, then its end
 sub go_on
 {
@@ -126,73 +115,41 @@ sub go_on
 sub take_answer
 {
 	my ($writer) = @_;
-	$writer->{session}->finish;
 	my $error = $writer->{session}->error;
 	my $t = delete $writer->{committing};
 
-	if ($error =~ /FATAL|server closed|connection to server/)
+	if ($random->is_lost($writer))
 	{
-		$outcomes{died}++;
 		delete $writer->{ends};
-		await_server();
-		$writer->{session} = KafkaSession->new($node);
 		return;
 	}
-	$outcomes{ $error ? 'failed' : 'committed' }++ if defined $t;
+	$random->{outcomes}{ $error ? 'failed' : 'committed' }++ if defined $t;
 	$acknowledged{$t} = 1 if defined $t && !$error;
 	$writer->{ends} = 'ROLLBACK' if !defined $t && $error && $writer->{ends};
 	note("a COMMIT: $error") if defined $t && $error;
 	return;
 }
 
-my @writers = map { { session => KafkaSession->new($node) } } 1 .. 3;
-sub a_pid { return one(@writers)->{session}->pid; }
-sub signal { my ($function) = @_; $node->safe_psql('postgres', "SELECT $function(" . a_pid() . ')'); return; }
-
-# How the broker is mended, and when
-my ($mend, $mend_at);
-sub broken
+$random->run(
+	seconds => $seconds,
+	least => { committed => 11 },
+	pause => 0.7,
+	start => \&go_on,
+	take => \&take_answer,
+	faults => {
+		cancel => sub { $random->signal('pg_cancel_backend') },
+		terminate => sub { $random->signal('pg_terminate_backend') },
+		'kill -9' => sub { $random->kill9_session if rand() < 0.3 },
+		'broker killed' => sub { $random->broken('kill9', 'restart', 3) },
+		'broker stopped' => sub { $random->broken('stop', 'restart', 1) },
+		'broker silent' => sub { $random->broken('pause', 'resume', 6) } });
+foreach my $writer ($random->writers)
 {
-	my ($how, $heal, $longest) = @_;
-	return if $mend;
-	$how->();
-	($mend, $mend_at) = ($heal, time() + rand($longest));
-	return;
+	$writer->{session}->finish;
+	take_answer($writer);
+	$writer->{session}->close;
 }
-sub mend { $mend->() if $mend; $mend = undef; return; }
-
-my %faults = (
-	cancel => sub { signal('pg_cancel_backend') },
-	terminate => sub { signal('pg_terminate_backend') },
-	'kill -9' => sub { return if rand() < 0.7; kill('KILL', a_pid()); await_server() },
-	'broker killed' => sub { broken(sub { $broker->kill9 }, sub { $broker->restart }, 3) },
-	'broker stopped' => sub { broken(sub { $broker->stop }, sub { $broker->restart }, 1) },
-	'broker silent' => sub { broken(sub { $broker->pause }, sub { $broker->resume }, 6) });
-
-my $end = time() + $seconds;
-my $next_fault = time() + 1;
-go_on($_) foreach @writers;
-while (time() < $end)
-{
-	foreach my $writer (grep { $_->{session}->is_done } @writers)
-	{
-		take_answer($writer);
-		go_on($writer);
-	}
-	mend() if $mend && time() > $mend_at;
-	if (time() > $next_fault)
-	{
-		my $fault = one(sort keys %faults);
-		$outcomes{$fault}++;
-		$faults{$fault}->();
-		$next_fault = time() + rand(0.7);
-	}
-	sleep(0.002);
-}
-mend();
-take_answer($_) foreach @writers;
-$_->{session}->close foreach @writers;
-note(join(', ', map { "$_: $outcomes{$_}" } sort keys %outcomes), "; $transactions transactions");
+note($random->summary, "; $transactions transactions");
 
 # What is in the topic: for each transaction its numbers by partition, in order
 my (%there, %places, @wrong);
@@ -222,7 +179,7 @@ foreach my $t (1 .. $transactions)
 }
 push @wrong, map { "$_ is in partitions " . join(' ', sort keys %{ $places{$_} }) } grep { keys %{ $places{$_} } > 1 } keys %places;
 is(join("\n", splice(@wrong, 0, 10)), '', 'what committed is in the topic, once and in order, and what was rolled back is not');
-cmp_ok($outcomes{committed} // 0, '>', 10, 'transactions committed');
+cmp_ok($random->{outcomes}{committed} // 0, '>', 10, 'transactions committed');
 my $partly = grep { $there{$_} && !$committed{$_} } 1 .. $transactions;
 note("$partly transactions are there in part");
 

@@ -6,15 +6,11 @@ use strict;
 use warnings;
 
 use KafkaFdw;
-use KafkaSession;
 use PostgreSQL::Test::Utils;
+use RandomWriters;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
-my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
-my $seconds = $ENV{KAFKA_FDW_SECONDS} // 15;
-srand($seed);
-note("KAFKA_FDW_SEED=$seed KAFKA_FDW_SECONDS=$seconds");
+my $seconds = begin_random(15);
 
 my $broker = KafkaFdw::Broker->new;
 my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap, conf => "restart_after_crash = on\nfsync = off");
@@ -28,16 +24,10 @@ $node->safe_psql('postgres', <<~'EOF');
 	EOF
 
 # What became of each record: "writer number" => pending, delivered, failed or unknown
-my (%fate, %outcomes);
+my %fate;
 my $next = 0;
-
-sub one { return $_[ int(rand(@_)) ]; }
-
-sub await_server
-{
-	poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }, 60) or die "no server\n";
-	return;
-}
+my $random = RandomWriters->new(node => $node, broker => $broker, writers => 3);
+my $outcomes = $random->{outcomes};
 
 # Starts a writer's next statement.
 sub go_on
@@ -68,17 +58,14 @@ sub take_answer
 	my $error = $writer->{session}->error =~ s/^.*WARNING:.*\n(?:(?:DETAIL|HINT):.*\n)*//mgr;
 	my $flushed = delete $writer->{flushes};
 
-	if ($error =~ /FATAL|server closed|connection to server/)
+	if ($random->is_lost($writer))
 	{
-		$outcomes{died}++;
 		$fate{$_} = 'unknown' foreach keys %{ $writer->{pending} }, @{ $writer->{inserts} };
 		$writer->{pending} = {};
-		await_server();
-		$writer->{session} = KafkaSession->new($node);
-		$writer->{name} = "w" . ++$outcomes{sessions};
+		$writer->{name} = 'w' . ++$outcomes->{sessions};
 		return;
 	}
-	$outcomes{ $error ? 'errors' : $flushed ? 'flushes' : 'inserts' }++;
+	$outcomes->{ $error ? 'errors' : $flushed ? 'flushes' : 'inserts' }++;
 	note($error) if $error && $error !~ /canceling|current transaction is aborted/;
 	# of a statement that failed, a part has been sent
 	$fate{$_} = $error ? 'unknown' : 'pending' foreach @{ $writer->{inserts} };
@@ -95,53 +82,22 @@ sub take_answer
 	return;
 }
 
-my @writers = map { { session => KafkaSession->new($node), pending => {}, name => "w$_" } } 1 .. 3;
-$outcomes{sessions} = @writers;
-sub a_pid { return one(@writers)->{session}->pid; }
-sub signal { my ($function) = @_; $node->safe_psql('postgres', "SELECT $function(" . a_pid() . ')'); return; }
-
-# How the broker is mended, and when
-my ($mend, $mend_at);
-sub broken
-{
-	my ($how, $heal, $longest) = @_;
-	return if $mend;
-	$how->();
-	($mend, $mend_at) = ($heal, time() + rand($longest));
-	return;
-}
-sub mend { $mend->() if $mend; $mend = undef; return; }
-
-my %faults = (
-	cancel => sub { signal('pg_cancel_backend') },
-	terminate => sub { signal('pg_terminate_backend') if rand() < 0.4 },
-	'kill -9' => sub { return if rand() < 0.9; kill('KILL', a_pid()); await_server() },
-	settings => sub { $node->safe_psql('postgres', "ALTER FOREIGN TABLE sent OPTIONS (SET max_request_size '" . (90000 + int(rand(9999))) . "')") },
-	'broker killed' => sub { broken(sub { $broker->kill9 }, sub { $broker->restart }, 2) },
-	'broker silent' => sub { broken(sub { $broker->pause }, sub { $broker->resume }, 3) });
-
-my $end = time() + $seconds;
-my $next_fault = time() + 1;
-go_on($_) foreach @writers;
-while (time() < $end)
-{
-	foreach my $writer (grep { $_->{session}->is_done } @writers)
-	{
-		take_answer($writer);
-		go_on($writer);
-	}
-	mend() if $mend && time() > $mend_at;
-	if (time() > $next_fault)
-	{
-		my $fault = one(sort keys %faults);
-		$outcomes{$fault}++;
-		$faults{$fault}->();
-		$next_fault = time() + rand(0.7);
-	}
-	sleep(0.002);
-}
-mend();
-foreach my $writer (@writers)
+@$_{qw(name pending)} = ("w$_->{number}", {}) foreach $random->writers;
+$outcomes->{sessions} = $random->writers;
+$random->run(
+	seconds => $seconds,
+	least => { inserts => 200, flushes => 5 },
+	pause => 0.7,
+	start => \&go_on,
+	take => \&take_answer,
+	faults => {
+		cancel => sub { $random->signal('pg_cancel_backend') },
+		terminate => sub { $random->signal('pg_terminate_backend') if rand() < 0.4 },
+		'kill -9' => sub { if (rand() < 0.1) { $random->kill9_session; $outcomes->{crashes}++ } },
+		settings => sub { $node->safe_psql('postgres', "ALTER FOREIGN TABLE sent OPTIONS (SET max_request_size '" . (90000 + int(rand(9999))) . "')") },
+		'broker killed' => sub { $random->broken('kill9', 'restart', 2) },
+		'broker silent' => sub { $random->broken('pause', 'resume', 3) } });
+foreach my $writer ($random->writers)
 {
 	take_answer($writer);
 	$writer->{inserts} = [];
@@ -152,7 +108,7 @@ foreach my $writer (@writers)
 }
 my %fates;
 $fates{$_}++ foreach values %fate;
-note(join(', ', map { "$_: $outcomes{$_}" } sort keys %outcomes), '; ', join(', ', map { "$fates{$_} $_" } sort keys %fates));
+note($random->summary, '; ', join(', ', map { "$fates{$_} $_" } sort keys %fates));
 
 my (%there, %last, @wrong);
 foreach my $row (split /\n/, $node->safe_psql('postgres', 'SELECT p, key FROM sent ORDER BY p, o'))
@@ -170,7 +126,7 @@ push @wrong, map { "what became of $_ is not known" } grep { $fate{$_} eq 'pendi
 is(join("\n", splice(@wrong, 0, 10)), '', 'what flush() did not return is in the topic, once and in order');
 cmp_ok($fates{delivered} // 0, '>', 100, 'records were delivered');
 note('there although it failed: ' . grep { $fate{$_} eq 'failed' && $there{$_} } keys %fate);
-is($node->safe_psql('postgres', 'SELECT sum(in_flight) FROM kafka.stat_producers'), 0, 'nothing counts as in flight') unless $outcomes{'kill -9'};
+is($node->safe_psql('postgres', 'SELECT sum(in_flight) FROM kafka.stat_producers'), 0, 'nothing counts as in flight') unless $outcomes->{crashes};
 
 $node->stop;
 $broker->stop;

@@ -8,15 +8,11 @@ use strict;
 use warnings;
 
 use KafkaFdw;
-use KafkaSession;
 use PostgreSQL::Test::Utils;
+use RandomWriters;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
-my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
-my $seconds = $ENV{KAFKA_FDW_SECONDS} // 15;
-srand($seed);
-note("KAFKA_FDW_SEED=$seed KAFKA_FDW_SECONDS=$seconds");
+my $seconds = begin_random(15);
 
 my $broker = KafkaFdw::Broker->new;
 my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap,
@@ -45,9 +41,8 @@ $node->safe_psql('postgres', <<~'EOF');
 $node->safe_psql('postgres', "BEGIN; INSERT INTO committed VALUES (0); SELECT put('outbox', 1, 0, 1, 10); COMMIT");
 
 my $transactions = 0;
-my (%may_be_there, %outcomes);
-
-sub one { return $_[ int(rand(@_)) ]; }
+my %may_be_there;
+my $random = RandomWriters->new(node => $node, broker => $broker, writers => 4);
 
 # The statements of a transaction before its end
 sub transaction
@@ -72,12 +67,6 @@ sub transaction
 	return join('; ', @statements);
 }
 
-sub await_server
-{
-	poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }, 60) or die "no server\n";
-	return;
-}
-
 # Starts the next step of a writer: a transaction, then its end
 sub go_on
 {
@@ -100,45 +89,25 @@ sub go_on
 sub take_answer
 {
 	my ($writer) = @_;
-	$writer->{session}->finish;
 	my $error = $writer->{session}->error;
 	my $committing = delete $writer->{committing};
 
-	if ($error =~ /FATAL|server closed|connection to server/)
+	if ($random->is_lost($writer))
 	{
-		$outcomes{died}++;
 		delete $writer->{ends};
-		await_server();
-		$writer->{session} = KafkaSession->new($node);
 		return;
 	}
-	$outcomes{ $error ? 'failed' : 'committed' }++ if $committing;
+	$random->{outcomes}{ $error ? 'failed' : 'committed' }++ if $committing;
 	note("a COMMIT: $error") if $committing && $error;
 	$writer->{ends} = 'ROLLBACK' if !$committing && $error && $writer->{ends};
 	return;
 }
-
-my @writers = map { { session => KafkaSession->new($node) } } 1 .. 4;
-sub a_pid { return one(@writers)->{session}->pid; }
-sub signal { my ($function) = @_; $node->psql('postgres', "SELECT $function(" . a_pid() . ')'); return; }
 
 sub relay_pid
 {
 	my ($status, $pid) = $node->psql('postgres', "SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw relay'");
 	return $pid;
 }
-
-# How the broker is mended, and when
-my ($mend, $mend_at);
-sub broken
-{
-	my ($how, $heal, $longest) = @_;
-	return if $mend;
-	$how->();
-	($mend, $mend_at) = ($heal, time() + rand($longest));
-	return;
-}
-sub mend { $mend->() if $mend; $mend = undef; return; }
 
 sub stop_relay
 {
@@ -148,58 +117,38 @@ sub stop_relay
 	return;
 }
 
-my %faults = (
-	cancel => sub { signal('pg_cancel_backend') },
-	terminate => sub { signal('pg_terminate_backend') },
-	'kill -9' => sub { return if rand() < 0.5; kill('KILL', a_pid()); await_server() },
-	'relay killed' => sub { stop_relay(sub { kill('KILL', $_[0]); await_server() }) },
-	'relay cancelled' => sub { stop_relay(sub { $node->psql('postgres', "SELECT pg_cancel_backend($_[0])") }) },
-	'relay terminated' => sub { stop_relay(sub { $node->psql('postgres', "SELECT pg_terminate_backend($_[0])") }) },
-	'server stopped' => sub { return if rand() < 0.7; $node->stop(one('immediate', 'fast')); $node->start },
-	'broker killed' => sub { return if rand() < 0.5; broken(sub { $broker->kill9 }, sub { $broker->restart }, 3) },
-	'broker stopped' => sub { return if rand() < 0.5; broken(sub { $broker->stop }, sub { $broker->restart }, 1) },
-	'broker silent' => sub { broken(sub { $broker->pause }, sub { $broker->resume }, 6) });
-
-my $end = time() + $seconds;
-my $next_fault = time() + 1;
-go_on($_) foreach @writers;
-while (time() < $end)
-{
-	foreach my $writer (grep { $_->{session}->is_done } @writers)
-	{
-		take_answer($writer);
-		go_on($writer);
-	}
-	mend() if $mend && time() > $mend_at;
-	if (time() > $next_fault)
-	{
-		my $fault = one(sort keys %faults);
-		$outcomes{$fault}++;
-		$faults{$fault}->();
-		$next_fault = time() + rand(1.2);
-	}
-	sleep(0.002);
-}
-mend();
+$random->run(
+	seconds => $seconds,
+	least => { committed => 11 },
+	pause => 1.2,
+	start => \&go_on,
+	take => \&take_answer,
+	faults => {
+		cancel => sub { $random->signal('pg_cancel_backend') },
+		terminate => sub { $random->signal('pg_terminate_backend') },
+		'kill -9' => sub { $random->kill9_session if rand() < 0.5 },
+		'relay killed' => sub { stop_relay(sub { kill('KILL', $_[0]); $random->await_server }) },
+		'relay cancelled' => sub { stop_relay(sub { $node->psql('postgres', "SELECT pg_cancel_backend($_[0])") }) },
+		'relay terminated' => sub { stop_relay(sub { $node->psql('postgres', "SELECT pg_terminate_backend($_[0])") }) },
+		'server stopped' => sub { return if rand() < 0.7; $node->stop(one('immediate', 'fast')); $node->start },
+		'broker killed' => sub { $random->broken('kill9', 'restart', 3) if rand() < 0.5 },
+		'broker stopped' => sub { $random->broken('stop', 'restart', 1) if rand() < 0.5 },
+		'broker silent' => sub { $random->broken('pause', 'resume', 6) } });
 
 # What one of them waits for is another's until its transaction ends, so all go on to there.
 my $longest = time() + 120;
-my @busy = @writers;
+my @busy = $random->writers;
 while (@busy)
 {
-	my @over;
-	foreach my $writer (grep { $_->{session}->is_done } @busy)
+	foreach my $writer ($random->take_answers(\&take_answer, @busy))
 	{
-		take_answer($writer);
 		if ($writer->{ends}) { go_on($writer); }
-		else { push @over, $writer; }
+		else { @busy = grep { $_ != $writer } @busy; }
 	}
-	foreach my $writer (@over) { @busy = grep { $_ != $writer } @busy; }
 	die "transactions do not end\n" if time() > $longest;
-	sleep(0.002);
 }
-$_->{session}->close foreach @writers;
-note(join(', ', map { "$_: $outcomes{$_}" } sort keys %outcomes), "; $transactions transactions");
+$_->{session}->close foreach $random->writers;
+note($random->summary, "; $transactions transactions");
 
 ok($node->poll_query_until('postgres', 'SELECT sum(unsent) FROM kafka.stat_outbox', '0'), 'the outbox is empty in the end')
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
@@ -241,7 +190,7 @@ foreach my $kind (qw(outbox transactional))
 	is(join("\n", splice(@wrong, 0, 10)), '', "$kind: what committed is in the topic, once and in the order of each key, and nothing else");
 	note("$kind: " . $node->safe_psql('postgres', "SELECT sum(n) FROM keys WHERE kind = '$kind'") . " records, $in_window in the window");
 }
-cmp_ok($outcomes{committed} // 0, '>', 10, 'transactions committed');
+cmp_ok($random->{outcomes}{committed} // 0, '>', 10, 'transactions committed');
 
 $node->stop;
 $broker->stop;
