@@ -1,18 +1,20 @@
 # One of three brokers hangs: its connections stay open, and nobody answers. What it led is written and read again
-# soon after the others have noticed (broker.session.timeout.ms, 3 s here), by the default settings.
+# soon after the others have noticed (broker.session.timeout.ms, 3 s here, and longer where the machine is busy), by the
+# default settings. One replica in sync is enough, as a busy machine may have the others miss a heartbeat, too.
 use strict;
 use warnings;
 
 use KafkaFdw;
 use KafkaSession;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $brokers = KafkaFdw::Broker->new(brokers => 3);
 my $node = new_cluster('main', bootstrap_servers => $brokers->bootstrap);
 my ($writer, $reader) = map { KafkaSession->new($node) } 1 .. 2;
-my $soon = 3 + 5 + 4;    # noticed, one answer waited for in vain, and the machine may be busy
+my $soon = 5 + 4;    # one answer waited for in vain, and the machine may be busy
 
-$brokers->kafka_tool('create-topic', 'hung', 6, 3);
+$brokers->kafka_tool('create-topic', 'hung', 6, 3, 'min.insync.replicas=1');
 $node->safe_psql('postgres', <<~'EOF');
 	CREATE FOREIGN TABLE t (id int) SERVER k OPTIONS (topic 'hung');
 	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic 'hung', group_id 'g');
@@ -31,17 +33,27 @@ $writer->finish;
 is($writer->error, '', 'three brokers are written to');
 is($reader->run('SELECT count(*) FROM t'), $records, 'and read');
 
+# The time until others lead what a broker led
+sub seconds_to_notice
+{
+	my ($hung) = @_;
+	my $began = time();
+	poll_until(sub { !grep { (split /\t/)[1] == $hung } split /\n/, $brokers->kafka_tool('replicas', 'hung') }) or die "it still leads\n";
+	return time() - $began;
+}
+
 foreach my $hung (1 .. 3)
 {
 	$brokers->pause($hung);
 	my $before = $records;
 	insert($writer);
 	$reader->start("SELECT count(*) >= $before FROM t");
+	my $noticed = seconds_to_notice($hung);
 	is($reader->finish(60), 't', "broker $hung hangs: all records are read");
-	cmp_ok($reader->seconds, '<', $soon, 'soon');
+	cmp_ok($reader->seconds, '<', $noticed + $soon, 'soon');
 	$writer->finish(60);
 	is($writer->error, '', "broker $hung hangs: a COMMIT in flight succeeds");
-	cmp_ok($writer->seconds, '<', $soon, 'soon');
+	cmp_ok($writer->seconds, '<', $noticed + $soon, 'soon');
 	is(KafkaSession->new($node)->run('SELECT count(*) FROM t'), $records, 'a new session reads, too');
 	$brokers->resume($hung);
 	ok(poll_until(sub { $brokers->in_sync('hung') }), "broker $hung has caught up");
