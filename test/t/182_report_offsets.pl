@@ -60,6 +60,17 @@ IPC::Run::run([ @java, 'org.apache.kafka.tools.consumer.group.ConsumerGroupComma
 		'--describe', '--group', "$topic-told" ], '>', \$out, '2>', \$err) or diag($err);
 like($out, qr/\Q$topic\E\s+0\s+0\s+3\s+3\s/, q{Kafka's own tool shows the lag});
 
+# A crash leaves a seek as its transaction did, and what was not reported is with the next commit.
+$session->run("SELECT kafka.seek('told', partition => 0, next_offset => 2)");
+$session->run("BEGIN; SELECT kafka.seek('told', 'latest')");
+$node->stop('immediate');
+$node->start;
+$session = KafkaSession->new($node);
+is($session->run("SELECT string_agg(next_offset::text, ',' ORDER BY partition) FROM kafka.lag('told')"), '2,0',
+	'a seek that committed survives a crash, one that did not never was');
+is($session->run('SELECT count(*) FROM told'), '3', 'reading goes on from there');
+is_reported('told', "0\t3\n1\t2", 'and is reported');
+
 # An application that is active in the group goes on as before.
 my %application = (out => '', err => '');
 $application{run} = IPC::Run::start([ @java, 'org.apache.kafka.tools.consumer.ConsoleConsumer', '--bootstrap-server', bootstrap(),

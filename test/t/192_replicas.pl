@@ -1,4 +1,4 @@
-# What three brokers do to records: a leader that dies, followers that are slow, and too few of them.
+# What three brokers do to records: a leader that dies, also with a relay, followers that are slow, and too few of them.
 use strict;
 use warnings;
 
@@ -7,7 +7,7 @@ use KafkaSession;
 use Test::More;
 
 my $broker = KafkaFdw::Broker->new(brokers => 3, 'broker.session.timeout.ms' => 6000);
-my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap);
+my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap, conf => 'restart_after_crash = on');
 my $session = KafkaSession->new($node);
 my $other = KafkaSession->new($node);
 $broker->kafka_tool('create-topic', 't', 1, 3, 'min.insync.replicas=2');
@@ -73,8 +73,29 @@ $session->run('INSERT INTO strict VALUES (7)', 60);
 is($session->error, '', 'with all replicas back it goes on');
 like($session->run('SELECT string_agg(id::text, \' \' ORDER BY o) FROM strict', 60), qr/^1 2 3 (?:4 )?(?:5 )?6 7$/, 'nothing is lost that was reported as written');
 
+ok(!crashed($node), 'no process crashed');
+
+# A relay that is killed, each time with another broker: the leader, or who keeps its transactions, or its position
+$broker->kafka_tool('create-topic', 'published', 3, 3);
+$session->run("CREATE FOREIGN TABLE published (id int, k int OPTIONS (metadata 'key'), p int OPTIONS (metadata 'partition'), o bigint OPTIONS (metadata 'offset'))
+	SERVER k OPTIONS (topic 'published', delivery 'outbox')");
+foreach my $killed (1 .. 3)
+{
+	$session->run("DO \$\$ BEGIN FOR i IN 1 .. 50 LOOP INSERT INTO published SELECT g, g % 7 FROM generate_series(($killed - 1) * 10000 + i * 200 - 199, ($killed - 1) * 10000 + i * 200) g; COMMIT; END LOOP; END \$\$");
+	is($session->error, '', 'records are stored');
+	$broker->kill9($killed);
+	kill9($node->safe_psql('postgres', 'SELECT pid FROM kafka.stat_outbox'));
+	poll_until(sub { ($node->psql('postgres', 'SELECT'))[0] == 0 }) or die "no server\n";
+	$session = KafkaSession->new($node);
+	ok($node->poll_query_until('postgres', 'SELECT unsent, state FROM kafka.stat_outbox', '0|idle'), "relay and broker $killed killed: all is published")
+	  or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
+	$broker->restart($killed);
+	poll_until(sub { $broker->in_sync('published') && $broker->in_sync('__consumer_offsets') && $broker->in_sync('__transaction_state') }) or die "replicas are not in sync\n";
+}
+is($session->run('SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE back) FROM (SELECT id, id < lag(id) OVER (PARTITION BY k ORDER BY o) AS back FROM published) x'),
+	'30000|30000|0', 'once, and in the order of each key');
+
 $session->close;
 $other->close;
 $node->stop;
-ok(!crashed($node), 'no process crashed');
 done_testing();
