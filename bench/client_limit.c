@@ -3,6 +3,7 @@
  *   cc -O2 client_limit.c -lrdkafka -o client_limit
  *   ./client_limit consume BOOTSTRAP TOPIC PARTITIONS RECORDS [property=value ...]
  *   ./client_limit produce BOOTSTRAP TOPIC FILE [property=value ...]     (a record for each line, acks=all, idempotent)
+ *   ./client_limit acknowledge BOOTSTRAP TOPIC RECORDS [property=value ...]  (one after the other; the seconds of each)
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -94,24 +95,58 @@ delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 		delivered++;
 }
 
+static rd_kafka_topic_t *
+producer(rd_kafka_t **rk, int argc, char **argv)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+	set(conf, "acks", "all");
+	set(conf, "enable.idempotence", "true");
+	set(conf, "queue.buffering.max.messages", "1000000");
+	rd_kafka_conf_set_dr_msg_cb(conf, delivery);
+	*rk = client(RD_KAFKA_PRODUCER, conf, argv, 5, argc);
+	return rd_kafka_topic_new(*rk, argv[3], NULL);
+}
+
+static void
+check_delivered(rd_kafka_t *rk)
+{
+	if (failed == 0 && rd_kafka_outq_len(rk) == 0)
+		return;
+	fprintf(stderr, "%ld records failed\n", failed);
+	exit(1);
+}
+
+static void
+acknowledge(int argc, char **argv)
+{
+	rd_kafka_t *rk;
+	rd_kafka_topic_t *topic = producer(&rk, argc, argv);
+
+	/* the first one, which connects, is not counted */
+	for (long i = 0; i <= atol(argv[4]); i++)
+	{
+		double		start = now();
+
+		rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, "{\"id\":1}", 8, NULL, 0, NULL);
+		rd_kafka_flush(rk, 60000);
+		check_delivered(rk);
+		if (i > 0)
+			printf("%.6f\n", now() - start);
+	}
+}
+
 static void
 produce(int argc, char **argv)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	FILE	   *file = fopen(argv[4], "r");
 	char	   *line = NULL;
 	size_t		size = 0;
 	ssize_t		length;
 	double		start;
 	rd_kafka_t *rk;
-	rd_kafka_topic_t *topic;
+	rd_kafka_topic_t *topic = producer(&rk, argc, argv);
 
-	set(conf, "acks", "all");
-	set(conf, "enable.idempotence", "true");
-	set(conf, "queue.buffering.max.messages", "1000000");
-	rd_kafka_conf_set_dr_msg_cb(conf, delivery);
-	rk = client(RD_KAFKA_PRODUCER, conf, argv, 5, argc);
-	topic = rd_kafka_topic_new(rk, argv[3], NULL);
 	start = now();
 	while ((length = getline(&line, &size, file)) > 0)
 	{
@@ -120,11 +155,7 @@ produce(int argc, char **argv)
 		rd_kafka_poll(rk, 0);
 	}
 	rd_kafka_flush(rk, 60000);
-	if (failed > 0 || rd_kafka_outq_len(rk) > 0)
-	{
-		fprintf(stderr, "%ld records failed\n", failed);
-		exit(1);
-	}
+	check_delivered(rk);
 	printf("%.4f\n", now() - start);
 }
 
@@ -135,6 +166,8 @@ main(int argc, char **argv)
 		consume(argc, argv);
 	else if (argc > 4 && strcmp(argv[1], "produce") == 0)
 		produce(argc, argv);
+	else if (argc > 4 && strcmp(argv[1], "acknowledge") == 0)
+		acknowledge(argc, argv);
 	else
 		return 2;
 	return 0;

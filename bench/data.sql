@@ -20,19 +20,27 @@ SELECT format('COPY (SELECT * FROM orders_rows ORDER BY id) TO %L (FORMAT csv)',
 SELECT format('COPY (SELECT id || ''|'' || name FROM customers ORDER BY id) TO %L', :'dir' || '/customers.txt') \gexec
 
 CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
-CREATE FOREIGN TABLE orders (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
-  SERVER k OPTIONS (topic 'orders');
-CREATE FOREIGN TABLE orders_lines (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
-  SERVER k OPTIONS (topic 'orders_lines', format 'csv');
-CREATE FOREIGN TABLE orders_at (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp,
-  _partition int OPTIONS (metadata 'partition'), _offset bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS (topic 'orders');
-CREATE FOREIGN TABLE join_orders (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
-  SERVER k OPTIONS (topic 'join_orders');
-CREATE FOREIGN TABLE orders_csv (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
-  SERVER files OPTIONS (filename :'csv', format 'csv');
-CREATE FOREIGN TABLE written (id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp)
-  SERVER k OPTIONS (topic 'written');
+\set order 'id bigint, customer_id int, amount numeric(12, 2), sku text, note text, created_at timestamp'
+\set offset '_partition int OPTIONS (metadata ''partition''), _offset bigint OPTIONS (metadata ''offset'')'
+CREATE FOREIGN TABLE orders (:order) SERVER k OPTIONS (topic 'orders');
+CREATE FOREIGN TABLE orders_4 (:order) SERVER k OPTIONS (topic 'orders_4');
+CREATE FOREIGN TABLE orders_lines (:order) SERVER k OPTIONS (topic 'orders_lines', format 'csv');
+CREATE FOREIGN TABLE orders_at (:order, :offset) SERVER k OPTIONS (topic 'orders');
+CREATE FOREIGN TABLE long (:order, :offset) SERVER k OPTIONS (topic 'long');
+CREATE FOREIGN TABLE join_orders (:order) SERVER k OPTIONS (topic 'join_orders');
+CREATE FOREIGN TABLE orders_csv (:order) SERVER files OPTIONS (filename :'csv', format 'csv');
+CREATE FOREIGN TABLE written (:order) SERVER k OPTIONS (topic 'written');
+CREATE FOREIGN TABLE written_async (:order) SERVER k OPTIONS (topic 'written', delivery 'async');
+CREATE FOREIGN TABLE written_transactional (:order) SERVER k OPTIONS (topic 'written', delivery 'transactional');
+CREATE FOREIGN TABLE written_outbox (:order) SERVER k OPTIONS (topic 'written', delivery 'outbox');
+CREATE TABLE enriched (id bigint, amount numeric(12, 2), created_at timestamp, name text);
+CREATE FOREIGN TABLE enriched_outbox (id bigint, amount numeric(12, 2), created_at timestamp, name text)
+  SERVER k OPTIONS (topic 'enriched', delivery 'outbox');
 CREATE FOREIGN TABLE live (id bigint, _appended timestamptz OPTIONS (metadata 'timestamp')) SERVER k OPTIONS (topic 'live');
+CREATE TABLE seen (id bigint, appended timestamptz);
+CREATE FOREIGN TABLE nothing (id bigint) SERVER k OPTIONS (topic 'nothing');
+CREATE TABLE idle (id bigint);
+CREATE TABLE plain (id bigint);
 ALTER TABLE orders_rows SET (autovacuum_enabled = off);
 VACUUM ANALYZE orders_rows;
 VACUUM ANALYZE customers;
