@@ -63,6 +63,7 @@ becomes($node, 'README', $enriched, '1,3', 'the stream of README.md does its wor
 becomes($node, 'writing', 'SELECT sum(unsent) FROM kafka.stat_outbox', '0', 'so does the outbox');
 my %results = (
 	enriched => '(1,5,Ada) (1,6,Ada) (2,7,Blaise) (3,20,)',
+	made => '(1,tea,Kew) (1,tea,Kew) (2,tea,Kew) (3,cup,Delft)',
 	priced => '(1,2) (1,2) (2,1) (3,)',
 	newest => '(1,6) (2,7) (3,20)',
 	hourly => '(cup,"2024-02-10 13:00:00+00",1,20) (tea,"2024-01-10 12:00:00+00",1,7) (tea,"2024-02-10 12:00:00+00",2,11)',
@@ -75,7 +76,9 @@ becomes($node, 'stream_examples', "SELECT string_agg(format('%s', r), ' ' ORDER 
 is($node->safe_psql('README', 'SELECT sum(amount) FROM invoices'), '21.75', 'and the consumer');
 
 # What the manual shows of a statement that is written for the user is what is written
-my ($shown) = slurp_file("$root/doc/streams.md") =~ /^(MERGE INTO known_customers .*?);\n```/ms;
+my ($shown) = slurp_file("$root/doc/streams.md") =~ /^NOTICE:  stream "ship" runs this statement:\n(.*?)\n```/ms;
+is($node->safe_psql('streams', "SELECT statement FROM kafka.streams WHERE name = 'ship'"), $shown, 'create_join writes the statement of the manual');
+($shown) = slurp_file("$root/doc/streams.md") =~ /^(MERGE INTO known_customers .*?);\n```/ms;
 is($node->safe_psql('streams', "SELECT statement FROM kafka.streams WHERE name = 'known_customers'"), $shown, 'materialize writes the statement of the manual');
 
 $node->stop;
