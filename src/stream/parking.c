@@ -215,7 +215,7 @@ remember_last(KafkaParking *parking)
 	const KafkaRecord *last = parking->portion->records[parking->portion->count - 1];
 	char	   *topic = MemoryContextStrdup(parking->context, last->topic);
 
-	if (!parking->is_first)
+	if (parking->last.topic != NULL)
 		pfree(unconstify(char *, parking->last.topic));
 	parking->last = (KafkaRecord) {.topic = topic,.partition = last->partition,.offset = last->offset};
 	parking->is_first = false;
