@@ -204,15 +204,13 @@ report_statistics(StreamWork *work)
 static void
 describe_batch(void *argument)
 {
-	const KafkaAssignment *assignment = ((StreamWork *) argument)->assignment;
-
-	errcontext("stream \"%s\", %s", assignment->stream->name, kfdw_assignment_describe_batch(assignment));
+	errcontext("%s", kfdw_assignment_describe_batch(((StreamWork *) argument)->assignment));
 }
 
 static void
 describe_portion(void *argument)
 {
-	errcontext("stream \"%s\", %s", ((StreamWork *) argument)->assignment->stream->name, portion_name);
+	errcontext("%s", portion_name);
 }
 
 /* Shows how a batch was run, unless all of its records failed; says when the next one is to be measured. */

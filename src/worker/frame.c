@@ -460,14 +460,24 @@ recover(void)
 	return remedy != KAFKA_REMEDY_NONE;
 }
 
+/* Tells in errors whose they are. */
+static void
+describe_worker(void *argument)
+{
+	if (geterrcode() != ERRCODE_SUCCESSFUL_COMPLETION)
+		errcontext("%s \"%s\", worker %d", job->noun, key->name, key->worker);
+}
+
 /* Does the job until it is not wanted any more (false) or an error came that one can get over. */
 static bool
 try_job(void)
 {
 	volatile bool again = false;
+	ErrorContextCallback context = {error_context_stack, describe_worker, NULL};
 
 	PG_TRY();
 	{
+		error_context_stack = &context;
 		do_job();
 	}
 	PG_CATCH();
@@ -475,6 +485,7 @@ try_job(void)
 		again = recover();
 	}
 	PG_END_TRY();
+	error_context_stack = context.previous;
 	return again;
 }
 

@@ -117,6 +117,7 @@ $node->safe_psql('postgres', <<~"EOF");
 	EOF
 becomes($node, 'postgres', "SELECT state, last_error ~ 'topic \"$later\" does not exist' FROM kafka.stat_streams WHERE stream = 'later'", 'stalled|t',
 	'a stream waits for its topic');
+like(slurp_file($node->logfile), qr/ERROR:  topic "\Q$later\E" does not exist at .*?CONTEXT:  stream "later", worker 0$/ms, 'the log says whose an error is');
 kafka_tool('create-topic', $later, 1);
 produce($later, "{\"id\":1}\n");
 becomes($node, 'postgres', 'SELECT count(*) FROM latest', '1', 'and starts when it is there');
