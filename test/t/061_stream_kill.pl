@@ -1,5 +1,5 @@
 # A stream's worker is killed with -9, again and again, and its server stopped in every way: each record's result
-# is there exactly once.
+# is there exactly once, also in a topic.
 use strict;
 use warnings;
 
@@ -10,6 +10,7 @@ use Time::HiRes qw(sleep);
 
 my $node = new_cluster('main', conf => "restart_after_crash = on\nfsync = off\nkafka_fdw.max_workers = 4");
 my $topic = new_topic(4);
+my $results = new_topic(2);
 my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
 srand($seed);
 note("KAFKA_FDW_SEED=$seed");
@@ -20,6 +21,10 @@ $node->safe_psql('postgres', <<~"EOF");
 	CREATE TABLE enriched (id int, name text);
 	SELECT kafka.create_stream('enrich', 'INSERT INTO enriched SELECT id, name FROM orders JOIN customers USING (customer_id)',
 		workers => 2, max_poll_records => 500);
+	CREATE FOREIGN TABLE forwarded (id int) SERVER k OPTIONS (topic '$results', delivery 'outbox');
+	CREATE TABLE logged (id int);
+	SELECT kafka.create_stream('forward', 'WITH o AS MATERIALIZED (SELECT id FROM orders WHERE id % 3 = 0), l AS (INSERT INTO logged SELECT id FROM o)
+		INSERT INTO forwarded SELECT id FROM o', max_poll_records => 500);
 	EOF
 
 sub worker_pid
@@ -74,11 +79,15 @@ foreach my $round (1 .. 5)
 is($moved, 0, 'a paused stream writes nothing');
 my $produced = stop_generator($generator);
 
-ok($node->poll_query_until('postgres', 'SELECT sum(next_offset) FROM kafka.offsets', $produced), 'all records are read')
+ok($node->poll_query_until('postgres', 'SELECT min(n), max(n) FROM (SELECT sum(next_offset) AS n FROM kafka.offsets GROUP BY group_id) g', "$produced|$produced"), 'all records are read')
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_streams'));
 my $expected = $node->safe_psql('postgres', 'SELECT count(*), sum(id) FROM orders JOIN customers USING (customer_id)');
 is($node->safe_psql('postgres', 'SELECT count(*), sum(id) FROM enriched'), $expected, 'every result is there');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM (SELECT id FROM enriched GROUP BY id HAVING count(*) > 1) twice'), '0', 'none is there twice');
+$expected = $node->safe_psql('postgres', 'SELECT count(*), sum(id), count(*) FROM orders WHERE id % 3 = 0');
+is($node->safe_psql('postgres', 'SELECT count(*), sum(id), count(DISTINCT id) FROM logged'), $expected, 'a statement that writes a table and a topic has each result in the one');
+becomes($node, 'postgres', 'SELECT sum(unsent) FROM kafka.stat_outbox', '0', 'all is published');
+is($node->safe_psql('postgres', 'SELECT count(*), sum(id), count(DISTINCT id) FROM forwarded'), $expected, 'and in the other');
 note("$produced records, results: $expected");
 
 done_testing();
