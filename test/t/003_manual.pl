@@ -37,7 +37,9 @@ my @documents = (
 	[ 'doc/writing.md', "$server; $customers; CREATE TABLE orders_table (id int, status text)" ],
 	[ 'doc/streams.md' ],
 	[ 'doc/stream_examples.md' ],
-	[ 'doc/stream_operation.md' ],
+	[ 'doc/stream_operation.md', "$server; $customers; CREATE FOREIGN TABLE orders (id bigint, customer_id int) SERVER k OPTIONS (topic 'orders');
+		CREATE TABLE enriched (id bigint, name text); SELECT kafka.create_stream('enrich_orders',
+		'INSERT INTO enriched SELECT o.id, c.name FROM orders o JOIN customers c ON c.id = o.customer_id')" ],
 	[ 'doc/change_data.md', $server ],
 	[ 'doc/administration.md', "$server; CREATE FOREIGN TABLE orders (id int) SERVER k OPTIONS (topic 'orders')" ]);
 
