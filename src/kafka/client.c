@@ -41,8 +41,9 @@
 
 #define SCANS		(1 << KAFKA_CLIENT_SCAN)
 #define STREAMS		(1 << KAFKA_CLIENT_STREAM)
+#define PROMPT		(1 << KAFKA_CLIENT_PROMPT_STREAM)
 #define PRODUCERS	(1 << KAFKA_CLIENT_PRODUCER)
-#define CONSUMERS	(SCANS | STREAMS)
+#define CONSUMERS	(SCANS | STREAMS | PROMPT)
 
 /* A property that no option changes, for clients of these kinds, ored together. */
 typedef struct KafkaFixedProperty
@@ -56,7 +57,7 @@ typedef struct KafkaFixedProperty
  * message.max.bytes is for producers, but the library refuses a consumer whose
  * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
  * is ours.  An idle fetch of a scan is short, as it delays what comes next; a
- * stream only waits.
+ * stream only waits.  That it is past a transaction's marker it learns when one ends.
  */
 static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS | PRODUCERS, "allow.auto.create.topics", "false"},
@@ -71,6 +72,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "queued.min.messages", "100000"},
 	{SCANS, "fetch.wait.max.ms", "10"},
 	{STREAMS, "fetch.wait.max.ms", "500"},
+	{PROMPT, "fetch.wait.max.ms", "50"},
 	{PRODUCERS, "queue.buffering.max.messages", "1000000"},
 	{PRODUCERS, "retry.backoff.ms", "10"},
 };

@@ -16,6 +16,7 @@
 #include "kafka/config.h"
 #include "source/claim.h"
 #include "stream/assignment.h"
+#include "worker/frame.h"
 
 /* A message names the offsets of this many partitions. */
 #define MAX_DESCRIBED 4
@@ -36,7 +37,8 @@ read_definition(KafkaAssignment *assignment, const char *name)
 					 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(name))));
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
 		kfdw_options_set_group(assignment->options, assignment->stream->name);
-		assignment->options->consumer.kind = KAFKA_CLIENT_STREAM;
+		assignment->is_prompt = kfdw_frame_was_asked();
+		assignment->options->consumer.kind = assignment->is_prompt ? KAFKA_CLIENT_PROMPT_STREAM : KAFKA_CLIENT_STREAM;
 	}
 	MemoryContextSwitchTo(old);
 	return assignment->stream != NULL && assignment->stream->enabled;

@@ -23,6 +23,7 @@ typedef struct KafkaAssignment
 	KafkaTableOptions *options;
 
 	KafkaConsumer *consumer;
+	bool		is_prompt;		/* it soon says where nothing more is to be read, as somebody has asked for that */
 	KafkaPositions *positions;	/* with the topics as they were when the assignment was opened */
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;

@@ -384,17 +384,20 @@ await_records(StreamWork *work)
 }
 
 /* Tells who waits for this worker when it has done what was there when he asked. */
-static void
+static KafkaStep
 answer(StreamWork *work)
 {
 	uint64		question = kfdw_frame_question();
 
 	if (question == 0 || kfdw_assignment_trouble(work->assignment) != NULL)
-		return;
+		return KAFKA_STEP_DONE;
+	if (!work->assignment->is_prompt)
+		return KAFKA_STEP_REOPEN;
 	if (question != work->question && kfdw_assignment_ask_ends(work->assignment))
 		work->question = question;
 	if (question == work->question && kfdw_assignment_has_caught_up(work->assignment))
 		kfdw_frame_answer(question);
+	return KAFKA_STEP_DONE;
 }
 
 /* What is due: a portion of what is parked, and a batch, or a wait. */
@@ -412,13 +415,12 @@ work_or_wait(StreamWork *work)
 	{
 		if (begin_batch(work))
 			result = run_described(work, run_batch, describe_batch);
-		answer(work);
-		return result;
+		return result == KAFKA_STEP_DONE ? answer(work) : result;
 	}
-	answer(work);
-	if (!is_due)
+	result = answer(work);
+	if (result == KAFKA_STEP_DONE && !is_due)
 		await_records(work);
-	return KAFKA_STEP_DONE;
+	return result;
 }
 
 /* One batch, or one wait. */
