@@ -402,7 +402,7 @@ publish(RelayWork *work, List *rows)
 	refusals = 0;
 	work->stored_at = done.last_commit_at = GetCurrentTimestamp();
 	done.last_batch_ms = (done.last_commit_at - began) / 1000.0;
-	kfdw_frame_record(&done);
+	kfdw_frame_record(&done, false);
 	(void) pgstat_report_stat(false);
 }
 

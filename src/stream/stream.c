@@ -181,7 +181,7 @@ commit(StreamWork *work, KafkaWorkerStats *done, int64 parked)
 	kfdw_parking_add(work->parking, parked);
 	done->last_commit_at = GetCurrentTimestamp();
 	fill_in(work, done);
-	kfdw_frame_record(done);
+	kfdw_frame_record(done, kfdw_assignment_trouble(assignment) != NULL);
 }
 
 /*
@@ -302,7 +302,7 @@ run_portion(StreamWork *work)
 	kfdw_session_forget();
 	portion.last_commit_at = GetCurrentTimestamp();
 	fill_in(work, &portion);
-	kfdw_frame_record(&portion);
+	kfdw_frame_record(&portion, kfdw_assignment_trouble(work->assignment) != NULL);
 	report_statistics(work);
 	return true;
 }

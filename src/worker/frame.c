@@ -57,7 +57,6 @@ static void *work = NULL;		/* NULL: to be opened */
 static TransactionId opened_revision;	/* of what was wanted when it was opened */
 static MemoryContext work_context;	/* holds the work */
 static MemoryContext step_context;	/* is reset after each step */
-static bool hindered;			/* there is trouble that is no error, and batches go on beside it */
 static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the slot already */
 static char activity[NAMEDATALEN + 32];
 static bool fresh = true;		/* the session remembers nothing: no step has done anything yet */
@@ -96,8 +95,7 @@ kfdw_frame_rest(const KafkaWorkerStats *done)
 {
 	kfdw_own_slot_enter(KAFKA_STATE_IDLE);
 	pgstat_report_activity(STATE_IDLE, activity);
-	hindered = false;
-	kfdw_frame_record(done);
+	kfdw_frame_record(done, false);
 	kfdw_news_good();
 }
 
@@ -130,14 +128,14 @@ kfdw_frame_lag(void)
 }
 
 void
-kfdw_frame_record(const KafkaWorkerStats *done)
+kfdw_frame_record(const KafkaWorkerStats *done, bool in_trouble)
 {
 	kfdw_own_slot_record(done);
 	reported[0] = '\0';
 	if (done->batches == 0)
 		return;
 	fresh = false;
-	if (!hindered)
+	if (!in_trouble)
 		kfdw_news_good();
 }
 
@@ -217,7 +215,6 @@ void
 kfdw_frame_stall(const char *why)
 {
 	pgstat_report_activity(STATE_IDLE, activity);
-	hindered = true;
 	if (strcmp(reported, why) == 0)
 		return;
 	strlcpy(reported, why, sizeof(reported));

@@ -36,8 +36,11 @@ extern KafkaAnswer kfdw_frame_ask(const char *name, uint64 question);
 /* Waits for their answer for so long, and shows whom it waits for; false when it has not come. */
 extern bool kfdw_frame_await(const char *name, uint64 question, long ms);
 
-/* Outside any transaction: adds what was done; whatever trouble there was is over. */
-extern void kfdw_frame_record(const KafkaWorkerStats *done);
+/*
+ * Outside any transaction: adds what was done.  Whatever trouble there was is over, unless
+ * there is some that is no error, beside which the work goes on.
+ */
+extern void kfdw_frame_record(const KafkaWorkerStats *done, bool in_trouble);
 
 /* Shows the plan of a batch, or of a piece of it, with its rows and times; the milliseconds are those of the batch. */
 extern void kfdw_frame_show_plan(const char *plan, int records, int piece, double ms);
