@@ -3,6 +3,7 @@ use strict;
 use warnings;
 
 use KafkaFdw;
+use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -69,10 +70,15 @@ my $second = topic('second');
 produce($topic, records(1 .. 3));
 produce($second, records(11 .. 13));
 query('ALTER TABLE first_got ADD CHECK (id <> 3)');
+my $listener = KafkaSession->new($node);
+$listener->run('LISTEN kafka_fdw');
 query("SELECT kafka.create_stream('moves', 'INSERT INTO first_got (id) SELECT id FROM first', max_poll_records => 2)");
 query_becomes("SELECT state FROM kafka.stat_streams", 'failed', 'a stream fails');
 query("SELECT kafka.alter_stream('moves', statement => 'INSERT INTO first_got (id) SELECT id FROM first WHERE id <> 3')");
 query_becomes('SELECT state, last_error IS NOT NULL FROM kafka.stat_streams', 'idle|t', 'and runs when its statement is altered');
+like(join(' ', $listener->run('SELECT 1') =~ /payload "\{"stream": "moves", "worker": 0, "state": (.*?)\}"/g),
+	qr/^("running", "error": null )+"failed", "error": "23514" "running", "error": null$/, 'both are notified');
+$listener->close;
 query("SELECT kafka.alter_stream('moves', statement => 'INSERT INTO first_got (id) SELECT id FROM second')");
 produce($topic, records(4));
 query_becomes('SELECT array_agg(id ORDER BY id) FROM first_got', '{1,2,11,12,13}', 'it goes on with another topic, from its beginning');
