@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "miscadmin.h"
 #include "nodes/value.h"
 #include "utils/varlena.h"
 
@@ -57,25 +56,57 @@ find_writers(const List *streams, const char *table)
 	return names;
 }
 
-/* Refuses a stream that waits, perhaps by way of others, for one that is being defined. */
-static void
-check_circle(const List *streams, const List *waits, const char *name)
+/* All that streams wait for, also by way of others. */
+static List *
+follow(const List *streams, const List *waits)
 {
-	ListCell   *lc;
+	List	   *reached = list_copy(waits);
 
-	check_stack_depth();
-	foreach(lc, waits)
+	/* the list grows */
+	for (int i = 0; i < list_length(reached); i++)
 	{
-		const KafkaStream *other = find_stream(streams, strVal(lfirst(lc)));
+		const KafkaStream *stream = find_stream(streams, strVal(list_nth(reached, i)));
 
-		if (strcmp(strVal(lfirst(lc)), name) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-					 errmsg("stream \"%s\" would wait for itself", name),
-					 errdetail("What its \"wait_for\" names waits for it in turn, or is the stream itself.")));
-		if (other != NULL)
-			check_circle(streams, other->settings.wait_for, name);
+		if (stream != NULL)
+			reached = list_concat_unique(reached, stream->settings.wait_for);
 	}
+	return reached;
+}
+
+/* Refuses a stream that would wait for itself. */
+static void
+check_circle(const List *streams, const List *waits, char *name)
+{
+	if (list_member(follow(streams, waits), makeString(name)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("stream \"%s\" would wait for itself", name),
+				 errdetail("What its \"wait_for\" names waits for it in turn, or is the stream itself.")));
+}
+
+/* True for a name that was resolved before: its stream may have been dropped since. */
+static bool
+is_known(const List *streams, const KafkaStream *stream, char *name)
+{
+	const KafkaStream *before = find_stream(streams, stream->name);
+
+	return before != NULL && list_member(before->settings.wait_for, makeString(name));
+}
+
+/* The streams that a name stands for. */
+static List *
+resolve(const List *streams, const KafkaStream *stream, char *name)
+{
+	List	   *writers;
+
+	if (find_stream(streams, name) != NULL || strcmp(name, stream->name) == 0 || is_known(streams, stream, name))
+		return list_make1(makeString(name));
+	writers = find_writers(streams, name);
+	if (writers == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no stream \"%s\" to wait for, and none that writes a table of that name", name)));
+	return writers;
 }
 
 void
@@ -89,17 +120,7 @@ kfdw_stream_resolve_waits(KafkaStream *stream)
 		return;
 	streams = kfdw_streams_list();
 	foreach(lc, stream->settings.wait_for)
-	{
-		const char *name = strVal(lfirst(lc));
-		bool		is_stream = find_stream(streams, name) != NULL || strcmp(name, stream->name) == 0;
-		List	   *found = is_stream ? list_make1(lfirst(lc)) : find_writers(streams, name);
-
-		if (found == NIL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("there is no stream \"%s\" to wait for, and none that writes a table of that name", name)));
-		waits = list_concat(waits, found);
-	}
+		waits = list_union(waits, resolve(streams, stream, strVal(lfirst(lc))));
 	check_circle(streams, waits, stream->name);
 	stream->settings.wait_for = waits;
 }
