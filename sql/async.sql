@@ -63,7 +63,7 @@ SELECT count(*) FROM kafka.flush();
 -- What only the broker refuses does not concern other records; a warning of it may come before.
 SET client_min_messages = error;
 \! kafka_tool create-topic --replace async_small 1 max.message.bytes=2000
-CREATE FOREIGN TABLE async_small (id int, filler text, _key text OPTIONS (metadata 'key')) SERVER async_test OPTIONS (topic 'async_small', delivery 'async', batch_size '1000');
+CREATE FOREIGN TABLE async_small (id int, filler text, _key text OPTIONS (metadata 'key')) SERVER async_test OPTIONS (topic 'async_small', delivery 'async');
 INSERT INTO async_small VALUES (1, '', 'a');
 SELECT * FROM kafka.flush();
 INSERT INTO async_small VALUES (2, repeat('x', 3000), 'b');

@@ -15,6 +15,7 @@
 
 #include "kafka/background.h"
 #include "kafka/fault.h"
+#include "kafka/limit.h"
 #include "kafka/sender.h"
 #include "stat/counts.h"
 
@@ -102,6 +103,8 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 		sender->silent = false;
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
+	if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+		kfdw_limit_forget();
 	keep_failure(message, error);
 	if (burst.count++ > 0)
 		return;
@@ -225,9 +228,9 @@ KafkaOutlet *
 kfdw_background_begin(const KafkaConfig *config, const char *topic, Oid relid)
 {
 	static bool exit_callback_registered = false;
-	KafkaSender *sender;
+	KafkaConfig fitting = kfdw_limit_batches(config, topic);
+	KafkaSender *sender = get_producer(&fitting);
 
-	sender = get_producer(config);
 	if (!exit_callback_registered)
 		before_shmem_exit(finish_at_exit, 0);
 	exit_callback_registered = true;

@@ -1,0 +1,134 @@
+/*
+ * limit.c
+ *	  How large a batch the brokers take for a topic.
+ *
+ * That is a setting of the topic, which clients may not be allowed to see: then batches are
+ * as large as they were to be.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "kafka/admin.h"
+#include "kafka/limit.h"
+
+/* The property of topics. */
+#define LIMIT_NAME "max.message.bytes"
+
+/* The library's, where none is set. */
+#define DEFAULT_BATCH_SIZE 1000000
+
+/* What a topic's brokers have said. */
+typedef struct KnownLimit
+{
+	char	   *servers;
+	char	   *topic;
+	int			bytes;
+	struct KnownLimit *next;
+} KnownLimit;
+
+static KnownLimit *known = NULL;
+static bool forgotten = false;
+
+/* The setting in an answer; PG_INT32_MAX where it is not told. */
+static int
+read_answer(rd_kafka_event_t *answer)
+{
+	const rd_kafka_ConfigResource_t **resources;
+	const rd_kafka_ConfigEntry_t **entries;
+	size_t		count;
+
+	if (rd_kafka_event_error(answer))
+		return PG_INT32_MAX;
+	resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer), &count);
+	if (count != 1 || rd_kafka_ConfigResource_error(resources[0]))
+		return PG_INT32_MAX;
+	entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), LIMIT_NAME) == 0 && rd_kafka_ConfigEntry_value(entries[i]) != NULL)
+			return Max(atoi(rd_kafka_ConfigEntry_value(entries[i])), 1);
+	return PG_INT32_MAX;
+}
+
+/* Asks the brokers; the client that does is left in the pool, for whoever sends next. */
+static int
+ask(const KafkaConfig *config, const char *topic)
+{
+	KafkaAdmin *admin = kfdw_admin_begin(config, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+	rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+	int			bytes;
+
+	rd_kafka_DescribeConfigs(admin->client->rk, &resource, 1, admin->options, admin->queue);
+	rd_kafka_ConfigResource_destroy(resource);
+	bytes = read_answer(kfdw_admin_await(admin, topic));
+	kfdw_admin_end(admin);
+	return bytes;
+}
+
+/* Nothing that was said counts any more. */
+static void
+clear_known(void)
+{
+	while (known != NULL)
+	{
+		KnownLimit *next = known->next;
+
+		pfree(known->servers);
+		pfree(known->topic);
+		pfree(known);
+		known = next;
+	}
+	forgotten = false;
+}
+
+/* What the brokers say, or have said. */
+static int
+get_limit(const KafkaConfig *config, const char *topic)
+{
+	KnownLimit *limit;
+	int			bytes;
+
+	if (forgotten)
+		clear_known();
+	for (limit = known; limit != NULL; limit = limit->next)
+		if (strcmp(limit->topic, topic) == 0 && strcmp(limit->servers, config->bootstrap_servers) == 0)
+			return limit->bytes;
+	bytes = ask(config, topic);
+	limit = MemoryContextAlloc(TopMemoryContext, sizeof(KnownLimit));
+	limit->bytes = bytes;
+	limit->servers = MemoryContextStrdup(TopMemoryContext, config->bootstrap_servers);
+	limit->topic = MemoryContextStrdup(TopMemoryContext, topic);
+	limit->next = known;
+	known = limit;
+	return limit->bytes;
+}
+
+/* The size of batches that a configuration has set. */
+static int
+batch_size(const KafkaConfig *config)
+{
+	for (int i = 0; i < config->nproperties; i++)
+		if (config->properties[i].id == KAFKA_PROPERTY_BATCH_SIZE)
+			return atoi(config->properties[i].value);
+	return DEFAULT_BATCH_SIZE;
+}
+
+KafkaConfig
+kfdw_limit_batches(const KafkaConfig *config, const char *topic)
+{
+	KafkaConfig result = *config;
+	int			bytes = get_limit(config, topic);
+
+	if (bytes < batch_size(config))
+	{
+		result = kfdw_config_copy(config);
+		kfdw_config_set(&result, KAFKA_PROPERTY_BATCH_SIZE, psprintf("%d", bytes));
+	}
+	return result;
+}
+
+void
+kfdw_limit_forget(void)
+{
+	forgotten = true;
+}

@@ -1,0 +1,19 @@
+/*
+ * limit.h
+ *	  How large a batch the brokers take for a topic.
+ *
+ * They refuse a batch as a whole, with all of its records.  A batch that is no larger than a
+ * record may be is refused for a single record only.
+ */
+#ifndef KFDW_LIMIT_H
+#define KFDW_LIMIT_H
+
+#include "kafka/config.h"
+
+/* The configuration with batches that are no larger than that; brokers are asked once in a session. */
+extern KafkaConfig kfdw_limit_batches(const KafkaConfig *config, const char *topic);
+
+/* A batch was refused: what was asked is to be asked again.  Never fails. */
+extern void kfdw_limit_forget(void);
+
+#endif							/* KFDW_LIMIT_H */
