@@ -5,7 +5,8 @@
  * The table has parts.  Two of them are written to in turns; the other one is emptied
  * meanwhile, by TRUNCATE, which no old snapshot is in the way of: so its size depends on
  * what is not published only.  What a relay has not published by then, as its cluster is
- * down, goes to the third part.
+ * down, goes to the third part, which is emptied in the same way when much of it may be
+ * published.
  */
 #include "postgres.h"
 
@@ -26,6 +27,9 @@
 
 /* The part that is not written to. */
 #define LEFT_OVER_PART 2
+
+/* So large the part of what is left over may be without being looked at. */
+#define LEFT_OVER_SLACK	(1024 * 1024)
 
 /* What is published at once. */
 #define TICK_BYTES		(4 * 1024 * 1024)
@@ -401,48 +405,79 @@ kfdw_outbox_discard_rows(int relay)
 	(void) kfdw_catalog_change(&discard_statement, values);
 }
 
-/* Locks a part alone, if nobody uses it; false when there is nothing to do in it. */
-static bool
-take_part(Oid relid)
+/* Bytes of a part with all that belongs to it. */
+static int64
+part_size(int part)
 {
-	Relation	table;
-	BlockNumber blocks;
-
-	table = table_open(relid, AccessShareLock);
-	blocks = RelationGetNumberOfBlocks(table);
-	table_close(table, AccessShareLock);
-	return blocks > 0 && ConditionalLockRelationOid(relid, AccessExclusiveLock);
+	return DatumGetInt64(DirectFunctionCall1(pg_total_relation_size, ObjectIdGetDatum(part_table(part))));
 }
 
-/* Empties a part that is this transaction's alone; the last one only when all of it is published. */
-static void
-empty_part(int part)
+/* True for a part that has, or had, rows. */
+static bool
+is_used(int part)
 {
-	Datum		values[] = {Int32GetDatum(part), Int32GetDatum(LEFT_OVER_PART)};
+	Relation	table = table_open(part_table(part), AccessShareLock);
+	BlockNumber blocks = RelationGetNumberOfBlocks(table);
+
+	table_close(table, AccessShareLock);
+	return blocks > 0;
+}
+
+/* Locks a part alone, if nobody uses it. */
+static bool
+take_part(int part)
+{
+	return ConditionalLockRelationOid(part_table(part), AccessExclusiveLock);
+}
+
+/* Moves what is not published from a part that is this transaction's alone to another one. */
+static void
+empty_part(int part, int to)
+{
+	Datum		values[] = {Int32GetDatum(part), Int32GetDatum(to)};
 	KafkaCatalogScope scope;
 
-	if (part == LEFT_OVER_PART && kfdw_catalog_has_row(&unsent_in_part_statement, values))
-		return;
-	if (part != LEFT_OVER_PART)
-		(void) kfdw_catalog_change(&move_statement, values);
+	(void) kfdw_catalog_change(&move_statement, values);
 	kfdw_catalog_begin(&scope);
 	(void) kfdw_catalog_write(&empty_statements[part], NULL, NULL);
 	kfdw_catalog_end(&scope);
 }
 
+/*
+ * What is left over may be published by and by, or soon but for what is for brokers that are
+ * gone.  When that is so much that it may be the larger half, the rest makes a detour by a
+ * part that is not written to.
+ */
+static void
+clean_left_over(int idle)
+{
+	static int64 size_after = 0;	/* the last time */
+	Datum		values[] = {Int32GetDatum(LEFT_OVER_PART)};
+
+	if (!kfdw_catalog_has_row(&unsent_in_part_statement, values))
+		size_after = 0;
+	else if (idle < 0 || part_size(LEFT_OVER_PART) < 2 * size_after + LEFT_OVER_SLACK || !take_part(idle))
+		return;
+	empty_part(LEFT_OVER_PART, Max(idle, 0));
+	if (idle >= 0)
+		size_after = part_size(idle);
+}
+
 void
 kfdw_outbox_clean(void)
 {
+	int			idle = -1;		/* the part that is neither written to nor about to be */
+
 	/* two at a time would wait for each other's parts */
 	if (!kfdw_catalog_try_alone("outbox"))
 		return;
-	for (int part = 0; part <= LEFT_OVER_PART; part++)
-	{
-		bool		in_use = part == part_in(TURN_SLACK_SECONDS) || part == part_in(-TURN_SLACK_SECONDS);
-
-		if (!in_use && take_part(part_table(part)))
-			empty_part(part);
-	}
+	for (int part = 0; part < LEFT_OVER_PART; part++)
+		if (part != part_in(TURN_SLACK_SECONDS) && part != part_in(-TURN_SLACK_SECONDS))
+			idle = part;
+	if (idle >= 0 && is_used(idle) && take_part(idle))
+		empty_part(idle, LEFT_OVER_PART);
+	if (is_used(LEFT_OVER_PART) && take_part(LEFT_OVER_PART))
+		clean_left_over(idle);
 }
 
 void

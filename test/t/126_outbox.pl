@@ -189,11 +189,14 @@ ok($node->poll_query_until('postgres', "SELECT unsent, state FROM kafka.stat_out
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
 $writer->close;
 
-# The table is emptied, also while an old snapshot is held, and one cluster is down
+# The table is emptied, also while an old snapshot is held, one cluster is down, and another one is for a while
 my $snapshot = KafkaSession->new($node);
 $snapshot->run('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class');
 my $size = 'SELECT sum(pg_total_relation_size(c)) FROM unnest(ARRAY[\'kafka.outbox_0\', \'kafka.outbox_1\', \'kafka.outbox_2\']::regclass[]) c';
+$broker->pause;
 cmp_ok($node->safe_psql('postgres', "INSERT INTO other SELECT md5(i::text) FROM generate_series(1, 200000) i; $size"), '>', 5_000_000, 'the outbox has grown');
+ok($node->poll_query_until('postgres', "SELECT pg_total_relation_size('kafka.outbox_2') > 5000000"), 'what is not published soon goes to a part of its own');
+$broker->resume;
 ok($node->poll_query_until('postgres', "SELECT ($size) < 200000"), 'and is small again') or diag($node->safe_psql('postgres', $size));
 is(kafka_tool('consume', $other, '-c'), '200002', 'everything was published');
 is($node->safe_psql('postgres', "SELECT unsent FROM kafka.stat_outbox WHERE server = 'down'"), '1', 'what cannot be published is kept');
