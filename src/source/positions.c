@@ -115,12 +115,8 @@ kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 		give_up_moved(positions, &positions->outlook->topics[t], &positions->topics[t].key, snapshot);
 }
 
-/*
- * Another consumer may have moved a position past the ends, which were taken before
- * the claim.  Then newer ends hold for what is claimed now.
- */
-static void
-renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
+void
+kfdw_positions_renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 {
 	KafkaOutlook *outlook = positions->outlook;
 	KafkaOutlook *newer = NULL;
@@ -242,7 +238,7 @@ kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPa
 	KafkaPartitionFilter filter = {patience == KAFKA_NEED_ALL ? is_to_start : is_to_place, positions};
 	KafkaOutlook *outlook = positions->outlook;
 
-	renew_ends(positions, consumer);
+	kfdw_positions_renew_ends(positions, consumer);
 	kfdw_consumer_require(consumer, outlook, &filter);
 	for (int p = 0; p < outlook->npartitions; p++)
 	{

@@ -80,9 +80,15 @@ typedef enum KafkaPatience
 } KafkaPatience;
 
 /*
- * Decides where reading begins in these partitions.  Asks the broker for newer ends
- * where a position is past those known.  A position of another cluster or out of
- * range is an error, unless on_offset_out_of_range says otherwise.
+ * Another consumer may have moved a position past the ends, which were taken before the
+ * claim.  Then newer ends are asked for, which hold for what is claimed now.
+ */
+extern void kfdw_positions_renew_ends(KafkaPositions *positions, KafkaConsumer *consumer);
+
+/*
+ * Decides where reading begins in these partitions, after renewing the ends.  A position
+ * of another cluster or out of range is an error, unless on_offset_out_of_range says
+ * otherwise.
  */
 extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPatience patience);
 

@@ -244,6 +244,7 @@ choose_offsets(KafkaSeeker *seeker)
 	KafkaPartitionFilter to_place = {is_to_place, seeker->positions};
 	int			moved = 0;
 
+	kfdw_positions_renew_ends(seeker->positions, seeker->consumer);
 	kfdw_consumer_require(seeker->consumer, seeker->outlook, &to_place);
 	for (int p = 0; p < seeker->outlook->npartitions; p++)
 	{
