@@ -297,6 +297,18 @@ sub in_sync
 	return 1;
 }
 
+# Is no transaction open in a topic?
+sub is_settled
+{
+	my ($self, $topic) = @_;
+	foreach my $line (split /\n/, $self->kafka_tool('watermark', $topic))
+	{
+		my ($partition, $low, $high, $stable) = split /\t/, $line;
+		return 0 if $stable < $high;
+	}
+	return 1;
+}
+
 sub kafka_tool
 {
 	my ($self, @arguments) = @_;

@@ -13,7 +13,7 @@ RandomWriters - sessions that write beside each other, and faults at random mome
       seconds => $seconds, pause => 0.7,              # the longest time between two faults
       least => { committed => 11 },                   # goes on until these outcomes are as many, for two minutes at most
       start => sub { my ($writer) = @_; $writer->{session}->start(...) },
-      take => sub { my ($writer) = @_; ... if $random->is_lost($writer); ... },
+      take => sub { my ($writer, $output) = @_; ... if $random->is_lost($writer); ... },
       faults => { cancel => sub { $random->signal('pg_cancel_backend') },
           'broker killed' => sub { $random->broken('kill9', 'restart', 3) } });
   note($random->summary);                             # what happened how often, from $random->{outcomes}
@@ -27,6 +27,7 @@ use warnings;
 use Exporter 'import';
 use KafkaFdw;
 use KafkaSession;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -84,26 +85,38 @@ sub signal
 sub kill9_session
 {
 	my ($self) = @_;
-	kill('KILL', one($self->writers)->{session}->pid);
+	my $pid = one($self->writers)->{session}->pid or return;
+	kill('KILL', $pid);
 	$self->await_server;
 	return;
 }
 
-# A fault of the broker, which is over when as many seconds at most have passed
+# A fault of the server: nobody is left to stop its processes, which have to notice
+sub kill9_postmaster
+{
+	my ($self) = @_;
+	my ($pid) = slurp_file($self->{node}->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	$self->{node}->kill9;
+	poll_until(sub { !-d "/proc/$pid" }, 10) or die "process $pid is still there\n";
+	poll_until(sub { $self->{node}->start(fail_ok => 1) }, 60) or die "the server does not start\n";
+	return;
+}
+
+# A fault of the broker, or of one of its nodes, which is over when as many seconds at most have passed
 sub broken
 {
-	my ($self, $how, $mended, $longest) = @_;
+	my ($self, $how, $mended, $longest, @node) = @_;
 	return if $self->{mended};
-	$self->{broker}->$how;
-	@$self{qw(mended mended_at)} = ($mended, time() + rand($longest));
+	$self->{broker}->$how(@node);
+	@$self{qw(mended mended_at)} = ([ $mended, @node ], time() + rand($longest));
 	return;
 }
 
 sub mend
 {
 	my ($self) = @_;
-	my $mended = delete $self->{mended} or return;
-	$self->{broker}->$mended;
+	my ($mended, @node) = @{ delete $self->{mended} // return };
+	$self->{broker}->$mended(@node);
 	return;
 }
 
@@ -112,6 +125,7 @@ sub _fault
 	my ($self, $faults) = @_;
 	my $fault = one(sort keys %$faults);
 	$self->{outcomes}{$fault}++;
+	note(join(' ', time(), $fault));
 	$faults->{$fault}->();
 	return;
 }
@@ -123,8 +137,7 @@ sub take_answers
 	my @done = grep { $_->{session}->is_done } @writers;
 	foreach my $writer (@done)
 	{
-		$writer->{session}->finish;
-		$take->($writer);
+		$take->($writer, $writer->{session}->finish);
 	}
 	sleep(0.002);
 	return @done;

@@ -154,17 +154,7 @@ ok($node->poll_query_until('postgres', 'SELECT sum(unsent) FROM kafka.stat_outbo
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
 
 # What a session left open ends by its timeout
-sub is_settled
-{
-	my ($topic) = @_;
-	foreach my $line (split /\n/, $broker->kafka_tool('watermark', $topic))
-	{
-		my ($partition, $low, $high, $stable) = split /\t/, $line;
-		return 0 if $stable < $high;
-	}
-	return 1;
-}
-ok(poll_until(sub { is_settled('outbox') && is_settled('transactional') }, 60), 'no Kafka transaction is open in the end');
+ok(poll_until(sub { $broker->is_settled('outbox') && $broker->is_settled('transactional') }, 60), 'no Kafka transaction is open in the end');
 
 my %committed = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'TABLE committed');
 foreach my $kind (qw(outbox transactional))
