@@ -41,7 +41,7 @@ static KafkaStatement insert_statement = {
 #define TAKE(condition) \
 	"WITH l AS (DELETE FROM kafka.dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(" \
 	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.row_number() OVER w AS number, " \
-	"pg_catalog.sum(pg_catalog.octet_length(l.value)) OVER w AS bytes FROM kafka.dead_letters l " \
+	"pg_catalog.sum(" KAFKA_STORED_BYTES("l") ") OVER w AS bytes FROM kafka.dead_letters l " \
 	"WHERE l.failed_at OPERATOR(pg_catalog.<) $1 AND " condition " " \
 	"WINDOW w AS (ORDER BY l._topic, l._partition, l._offset, l.failed_at) " \
 	"ORDER BY l._topic, l._partition, l._offset, l.failed_at LIMIT 10000) o " \

@@ -42,7 +42,7 @@ static KafkaStatement count_statement = {
 static KafkaStatement read_statement = {
 	"SELECT o.ctid, o.parked_at, o._topic, o._partition, o._offset, o._timestamp, o.key, o.value, o.headers FROM ("
 	"SELECT p.ctid, p.*, "
-	"pg_catalog.rank() OVER w AS number, pg_catalog.sum(pg_catalog.octet_length(p.value)) OVER w AS bytes "
+	"pg_catalog.rank() OVER w AS number, pg_catalog.sum(" KAFKA_STORED_BYTES("p") ") OVER w AS bytes "
 	"FROM kafka.parked p WHERE " OF_SHARE " "
 	"AND (p._topic, p._partition, p._offset) OPERATOR(pg_catalog.>) ($4, $5, $6) "
 	"WINDOW w AS (ORDER BY p._topic, p._partition, p._offset) "

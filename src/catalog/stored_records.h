@@ -15,6 +15,12 @@
 
 #define KAFKA_STORED_COLUMNS 7
 
+/* In SQL, how large the record of a row is; what is NULL takes nothing. */
+#define KAFKA_STORED_BYTES(row) \
+	"(COALESCE(pg_catalog.octet_length(" row ".key), 0) OPERATOR(pg_catalog.+) " \
+	"COALESCE(pg_catalog.octet_length(" row ".value), 0) OPERATOR(pg_catalog.+) " \
+	"COALESCE(pg_catalog.pg_column_size(" row ".headers), 0))"
+
 typedef struct KafkaStoredRecords
 {
 	Oid			relid;			/* the table */

@@ -92,6 +92,24 @@ is(query("SELECT kafka.retry_dead_letters('wakes')"), 1, 'but for those that hav
 is(query(sprintf($got, 'wakes')), '1:one 2:two 3:one 6:six', 'which are joined');
 query("SELECT kafka.drop_stream('wakes')");
 
+# Records without a value, which have no size, wait like others, and are dead letters in their order
+$topic = new_topic(1);
+query("CREATE FOREIGN TABLE graves (_key text OPTIONS (metadata 'key'), o bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE graves_names (name text);
+	CREATE TABLE graves_got (n serial, o bigint)");
+query("SELECT kafka.create_join('graves', 'graves', 'graves_names', 'graves._key = graves_names.name', 'graves_got', unmatched => 'park')");
+produce($topic, "a|\\N\nb|\\N\nc|\\N\nd|{}\n", '-K', '|');
+comes(sprintf($parked, 'graves'), '0 1 2 3', 'tombstones are parked');
+query("INSERT INTO graves_names VALUES ('a'), ('b'), ('c'), ('d')");
+comes("SELECT string_agg(o::text, ' ' ORDER BY n) FROM graves_got", '0 1 2 3', 'and all of them find their row');
+query("TRUNCATE graves_names, graves_got; SELECT kafka.alter_stream('graves', park_timeout => '10 ms')");
+produce($topic, "a|\\N\nb|\\N\nc|\\N\nb|{}\n", '-K', '|');
+comes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'graves'", 4, 'or become dead letters');
+query("INSERT INTO graves_names VALUES ('a'), ('b'), ('c')");
+is(query("SELECT kafka.retry_dead_letters('graves')"), 4, 'which are run again');
+is(query("SELECT string_agg(o::text, ' ' ORDER BY n) FROM graves_got"), '4 5 6 7', 'in the order of the topic');
+query("SELECT kafka.drop_stream('graves')");
+
 # A left join goes on without a row, in the end
 $topic = tables('lefts');
 join_tables('lefts', "kind => 'left', on_error => 'dead_letter', park_timeout => '10 min'");
