@@ -28,7 +28,7 @@ CREATE TABLE target (id int NOT NULL, note text, total numeric NOT NULL, made in
   number int GENERATED ALWAYS AS IDENTITY, name text, taken timestamptz NOT NULL DEFAULT now(), nothing int);
 BEGIN;
 SELECT kafka.create_join('j', source => 'orders', join_table => 'customers', join_on => 'orders.customer_id = customers.customer_id', into_table => 'target',
-  columns => '{"total": "orders.price * 1.2", "note": "coalesce(customers.note, orders.note, '','')", "name": null}');
+  columns => '{"total": "orders.price * 1.2", "note": "coalesce(customers.note, orders.note, '','') -- if any", "name": null}');
 ROLLBACK;
 SELECT kafka.create_join('j', source => 'orders', join_table => 'customers', join_on => 'orders.customer_id = customers.customer_id', into_table => 'target',
   columns => '{"total": "1"}');

@@ -179,14 +179,14 @@ has_column(Oid relid, const char *name)
 	return get_attnum(relid, name) > 0;
 }
 
-/* Assigns an expression to a column of the target. */
+/* Assigns an expression to a column of the target; if it ends with a comment, that ends with it. */
 static void
 assign(JoinWriter *writer, const char *name, const char *value)
 {
 	const char *separator = writer->names.len > 0 ? ", " : "";
 
 	appendStringInfo(&writer->names, "%s%s", separator, quote_identifier(name));
-	appendStringInfo(&writer->values, "%s%s", separator, value);
+	appendStringInfo(&writer->values, "%s%s%s", separator, value, strstr(value, "--") != NULL ? "\n" : "");
 }
 
 /* What is given for a column; false when nothing is, NULL when it is to be left out. */
