@@ -289,6 +289,13 @@ kfdw_streams_lock_to_change(const char *name)
 	lock_stream(name, ExclusiveLock);
 }
 
+/* No stream has this name. */
+void
+kfdw_streams_lock_waits(void)
+{
+	lock_stream("", ExclusiveLock);
+}
+
 bool
 kfdw_streams_is_current(const char *name, TransactionId revision)
 {

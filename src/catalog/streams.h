@@ -66,6 +66,9 @@ extern void kfdw_streams_delete(const char *name);
 extern void kfdw_streams_lock_to_consume(const char *name);
 extern void kfdw_streams_lock_to_change(const char *name);
 
+/* Locks what streams wait for, until the end of the transaction: two changes that are no circle alone may be one together. */
+extern void kfdw_streams_lock_waits(void);
+
 /* True when the stream is still enabled in this revision. */
 extern bool kfdw_streams_is_current(const char *name, TransactionId revision);
 

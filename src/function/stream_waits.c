@@ -118,6 +118,7 @@ kfdw_stream_resolve_waits(KafkaStream *stream)
 
 	if (stream->settings.wait_for == NIL)
 		return;
+	kfdw_streams_lock_waits();
 	streams = kfdw_streams_list();
 	foreach(lc, stream->settings.wait_for)
 		waits = list_union(waits, resolve(streams, stream, strVal(lfirst(lc))));
