@@ -121,8 +121,10 @@ open_stream(const KafkaWorkerKey *key)
 	kfdw_consumer_show_lag(work->assignment->consumer, kfdw_frame_lag());
 	if (!kfdw_frame_in_trouble())
 		ereport(LOG,
-				(errmsg("stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
-						key->name, key->worker, work->assignment->npartitions, work->assignment->options->topic)));
+				(errmsg_plural("stream \"%s\", worker %d, reads %d partition of topic \"%s\"",
+							   "stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
+							   work->assignment->npartitions, key->name, key->worker,
+							   work->assignment->npartitions, work->assignment->options->topic)));
 	return work;
 }
 

@@ -69,7 +69,7 @@ undisturbed('a reset of the caches', <<~'EOF');
 		END LOOP;
 	END $$
 	EOF
-unlike(slurp_file($node->logfile), qr/reads 1 partitions.*reads 1 partitions/s, 'the stream was opened once');
+unlike(slurp_file($node->logfile), qr/reads 1 partition of.*reads 1 partition of/s, 'the stream was opened once');
 
 # what is ours is followed at once
 my $clients = clients($session->pid);
@@ -79,7 +79,7 @@ isnt(clients($session->pid), $clients, 'with a new client');
 my $records = $session->run('SELECT count(*) FROM t') + 1;
 produce($topic, "{\"id\":$records}\n");
 becomes($node, 'postgres', 'SELECT count(*) FROM copied', $records, 'and so does the stream');
-like(slurp_file($node->logfile), qr/reads 1 partitions.*reads 1 partitions/s, 'which was opened anew');
+like(slurp_file($node->logfile), qr/reads 1 partition of.*reads 1 partition of/s, 'which was opened anew');
 is($node->safe_psql('postgres', 'SELECT count(DISTINCT id) FROM copied'), $records, 'nothing is lost or there twice');
 $node->stop;
 done_testing();
