@@ -128,6 +128,17 @@ SELECT count(*) FROM kafka.streams;
 RESET ROLE;
 SELECT kafka.adopt_instance('maybe');
 
+-- Nothing changes in a read-only transaction.
+BEGIN READ ONLY;
+SELECT kafka.create_stream('new', 'INSERT INTO target SELECT id FROM orders');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT kafka.drop_stream('s');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT kafka.skip_record('s');
+ROLLBACK;
+
 -- The group of other consumers is not taken over.
 INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset) VALUES ('streams_test', 'app', 'streams', 0, 7);
 SET ROLE regress_stream_owner;

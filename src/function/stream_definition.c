@@ -200,6 +200,7 @@ void
 kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor author)
 {
 	kfdw_stream_check_preloaded();
+	kfdw_stream_check_writable();
 	check_name(stream->name);
 	check_settings(stream);
 	if (replace && kfdw_streams_get(stream->name) != NULL)

@@ -46,9 +46,17 @@ kfdw_stream_lock_to_change(const char *name)
 	kfdw_streams_lock_to_change(name);
 }
 
+void
+kfdw_stream_check_writable(void)
+{
+	PreventCommandIfReadOnly("a change of a stream");
+}
+
 KafkaStream *
 kfdw_stream_lock_own(const char *name)
 {
+	kfdw_stream_check_writable();
+
 	/* only who owns it may lock it; until it is locked it may change */
 	(void) kfdw_stream_get_own(name);
 	kfdw_stream_lock_to_change(name);

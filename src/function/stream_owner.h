@@ -17,6 +17,9 @@ extern void kfdw_stream_lock_to_change(const char *name);
 extern KafkaStream *kfdw_stream_get_own(const char *name);
 extern KafkaStream *kfdw_stream_lock_own(const char *name);
 
+/* An error in a read-only transaction, as all are on a standby. */
+extern void kfdw_stream_check_writable(void);
+
 /* An error where the library is not preloaded, and where workers could not log in as a role. */
 extern void kfdw_stream_check_preloaded(void);
 extern void kfdw_stream_check_can_log_in(Oid role);
