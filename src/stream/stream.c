@@ -138,21 +138,24 @@ close_stream(void *argument)
 
 /*
  * Begins a transaction in which neither stream nor source nor the server's name can be
- * changed; false when one has been.
+ * changed; false when one has been.  What is made in it is the step's, and outlives it.
  */
 static bool
 begin_transaction(const KafkaAssignment *assignment)
 {
 	const KafkaStream *stream = assignment->stream;
+	MemoryContext context = CurrentMemoryContext;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	MemoryContextSwitchTo(context);
 	kfdw_streams_lock_to_consume(stream->name);
 	LockRelationOid(stream->source, AccessShareLock);
 	kfdw_options_keep_server(assignment->options->serverid);
 	if (kfdw_streams_is_current(stream->name, stream->revision) && !kfdw_assignment_is_outdated(assignment))
 		return true;
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	return false;
 }
 
@@ -293,7 +296,6 @@ run_portion(StreamWork *work)
 	kfdw_parking_begin(work->parking);
 	if (!begin_transaction(work->assignment))
 		return false;
-	MemoryContextSwitchTo(context);
 	result = kfdw_parking_run(work->parking, work->parking_trial);
 	portion.records_out = result.rows;
 	portion.dead_letters = result.set_aside;
