@@ -654,7 +654,7 @@ CREATE VIEW status AS
     UNION ALL
     SELECT 'outbox', format('%s of %s', o.server, o.role), o.state, o.unsent,
       CASE WHEN o.unsent > 0 THEN extract(epoch FROM clock_timestamp() - o.oldest)::float8 ELSE 0 END, o.last_commit_at,
-      CASE WHEN o.state IN ('failed', 'stalled') THEN split_part(o.last_error, E'\n', 1) END,
+      CASE WHEN o.state IN ('failed', 'stalled') THEN coalesce(split_part(o.last_error, E'\n', 1), 'its role, and pg_read_all_stats, may see why') END,
       CASE WHEN o.state IN ('failed', 'stalled') THEN o.hint END
     FROM stat_outbox o
     UNION ALL

@@ -156,6 +156,10 @@ BEGIN
   END LOOP;
 END $$;
 SELECT split_part(last_error, E'\n', 1) FROM kafka.stat_outbox WHERE server = 'outbox';
+SET ROLE regress_kafka_no_login;
+SELECT last_error, hint FROM kafka.stat_outbox WHERE server = 'outbox';
+SELECT state, problem, to_do FROM kafka.status WHERE name ~ '^outbox of';
+RESET ROLE;
 ALTER SERVER outbox OPTIONS (DROP max_request_size);
 INSERT INTO outbox VALUES ('mended');
 SELECT await_outbox('outbox', 13) OFFSET 12;

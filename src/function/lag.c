@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -18,6 +17,7 @@
 #include "catalog/streams.h"
 #include "compat.h"
 #include "function/column.h"
+#include "function/rights.h"
 #include "source/standing.h"
 #include "worker/slots.h"
 
@@ -101,8 +101,7 @@ find_transaction(int pid)
 	Holder		holder = {pid};
 	const PgBackendStatus *backend = pid > 0 ? kfdw_backend_status(pid) : NULL;
 
-	if (backend != NULL && (has_privs_of_role(GetUserId(), backend->st_userid) ||
-							has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS)))
+	if (backend != NULL && kfdw_may_see_work_of(backend->st_userid))
 		holder.since = backend->st_xact_start_timestamp;
 	return holder;
 }

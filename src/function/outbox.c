@@ -20,6 +20,7 @@
 #include "delivery/relay.h"
 #include "function/absence.h"
 #include "function/outbox.h"
+#include "function/rights.h"
 #include "worker/slots.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stat_relays);
@@ -64,6 +65,7 @@ put_row(ReturnSetInfo *set, const KafkaRelay *relay, const KafkaAbsence *absence
 	Datum		values[STAT_COLUMNS] = {0};
 	bool		nulls[STAT_COLUMNS] = {0};
 	KafkaSlot	slot = {0};
+	bool		may_read = kfdw_may_see_work_of(relay->owner);
 	bool		found;
 	const char *error;
 	const char *hint;
@@ -86,12 +88,12 @@ put_row(ReturnSetInfo *set, const KafkaRelay *relay, const KafkaAbsence *absence
 	values[STAT_RESTARTS] = Int64GetDatum(slot.stats.restarts);
 	values[STAT_LAST_COMMIT_AT] = TimestampTzGetDatum(slot.stats.last_commit_at);
 	nulls[STAT_LAST_COMMIT_AT] = slot.stats.last_commit_at == 0;
-	nulls[STAT_LAST_ERROR] = error[0] == '\0';
+	nulls[STAT_LAST_ERROR] = !may_read || error[0] == '\0';
 	if (!nulls[STAT_LAST_ERROR])
 		values[STAT_LAST_ERROR] = CStringGetTextDatum(error);
 	values[STAT_LAST_ERROR_AT] = TimestampTzGetDatum(slot.stats.last_error_at);
 	nulls[STAT_LAST_ERROR_AT] = slot.stats.last_error_at == 0;
-	nulls[STAT_HINT] = hint[0] == '\0';
+	nulls[STAT_HINT] = !may_read || hint[0] == '\0';
 	if (!nulls[STAT_HINT])
 		values[STAT_HINT] = CStringGetTextDatum(hint);
 	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);

@@ -4,15 +4,14 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "function/column.h"
+#include "function/rights.h"
 #include "stat/activity.h"
 #include "stat/wait.h"
 
@@ -37,8 +36,7 @@ enum
 static void
 fill_row(KafkaActivitySlot *slot, Datum *values, bool *nulls)
 {
-	bool		may_read = has_privs_of_role(GetUserId(), slot->role) ||
-		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	bool		may_read = kfdw_may_see_work_of(slot->role);
 	char	   *wait = may_read ? kfdw_wait_describe(slot->pid, pg_atomic_read_u32(&slot->wait)) : NULL;
 	int64		number[KAFKA_ACTIVITY_NUMBERS];
 	double		range;

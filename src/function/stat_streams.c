@@ -6,15 +6,14 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"
 #include "function/absence.h"
 #include "function/column.h"
+#include "function/rights.h"
 #include "stat/wait.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -117,8 +116,7 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 	double		seconds = lag_seconds(stats);
 	bool		runs = slot->state == KAFKA_STATE_RUNNING && slot->running_since != 0;
 	const char *waits_for = runs ? describe_wait(slot) : NULL;
-	bool		may_read = has_privs_of_role(GetUserId(), stream->owner) ||
-		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	bool		may_read = kfdw_may_see_work_of(stream->owner);
 
 	kfdw_set_column(values, nulls, STAT_STREAM, CStringGetTextDatum(stream->name), true);
 	kfdw_set_column(values, nulls, STAT_WORKER, Int32GetDatum(worker), true);
