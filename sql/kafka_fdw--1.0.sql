@@ -151,8 +151,11 @@ BEGIN
     RAISE 'triggers are for each "row" or "statement", not "%"', for_each USING ERRCODE = 'invalid_parameter_value';
   END IF;
   PERFORM kafka.check_publish(source, target, key_columns);
-  SELECT format('%I.%I', n.nspname, c.relname), left('publish_to_' || c.relname, 50) INTO place, name
+  SELECT format('%I.%I', n.nspname, c.relname), 'publish_to_' || c.relname INTO place, name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target;
+  WHILE octet_length(name) > 50 LOOP
+    name := left(name, -1);
+  END LOOP;
   SELECT string_agg(quote_literal(argument), ', ') INTO arguments FROM unnest(place || key_columns) argument;
   IF for_each = 'row' THEN
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION kafka.publish(%s)',

@@ -50,6 +50,16 @@ UPDATE customers SET name = upper(name) WHERE id = 4;
 DELETE FROM customers WHERE id = 2;
 \! kafka_tool consume publish -f kvh
 SELECT kafka.unpublish_table('customers');
+-- Names have room for what tells them apart, whatever characters the target's has.
+DO $$
+DECLARE
+  target text := format('%I', repeat(U&'\00e4', 27));
+BEGIN
+  EXECUTE format($f$CREATE FOREIGN TABLE %s (id int OPTIONS (metadata 'key', field 'id'), name varchar(20)) SERVER publish_test OPTIONS (topic 'publish')$f$, target);
+  PERFORM kafka.publish_table('customers', target::regclass, for_each => 'statement');
+END $$;
+SELECT count(*), max(octet_length(tgname::text)) FROM pg_trigger WHERE tgrelid = 'customers'::regclass AND NOT tgisinternal;
+SELECT kafka.unpublish_table('customers');
 
 -- The whole row as JSON, a key of several columns, conditions, triggers of replicas.
 \! kafka_tool create-topic --replace publish 1
