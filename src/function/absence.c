@@ -9,6 +9,23 @@
 #include "catalog/instance.h"
 #include "function/absence.h"
 
+/* What the launcher and its scouts lack. */
+static KafkaAbsence
+find_shortage(void)
+{
+	KafkaAbsence absence = {KAFKA_STATE_STARTING, NULL, NULL};
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	if (kfdw_shared->launcher == NULL)
+		absence = (KafkaAbsence) {KAFKA_STATE_STALLED, "the launcher of workers does not run", KAFKA_NO_PROCESS_HINT};
+	else if (kfdw_shared->processes_missing)
+		absence = (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS, KAFKA_NO_PROCESS_HINT};
+	else if (kfdw_shared->slots_missing)
+		absence = (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT, KAFKA_NO_SLOT_HINT};
+	LWLockRelease(kfdw_shared->lock);
+	return absence;
+}
+
 KafkaAbsence
 kfdw_absence_explain(void)
 {
@@ -24,11 +41,5 @@ kfdw_absence_explain(void)
 	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
 		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()",
 		"SELECT kafka.adopt_instance('keep') where it takes the place of the other one, SELECT kafka.adopt_instance('new') where it is beside it."};
-	if (kfdw_shared->launcher == NULL)
-		return (KafkaAbsence) {KAFKA_STATE_STALLED, "the launcher of workers does not run", KAFKA_NO_PROCESS_HINT};
-	if (kfdw_shared->processes_missing)
-		return (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS, KAFKA_NO_PROCESS_HINT};
-	if (kfdw_shared->slots_missing)
-		return (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT, KAFKA_NO_SLOT_HINT};
-	return (KafkaAbsence) {KAFKA_STATE_STARTING, NULL, NULL};
+	return find_shortage();
 }

@@ -45,7 +45,7 @@ struct KafkaParking
 	/* the look */
 	bool		looking;
 	bool		helped;			/* it was of use */
-	bool		grew;	/* records were parked meanwhile */
+	bool		grew;			/* records were parked meanwhile */
 	int64		staying;		/* records that it left where they are */
 	int64		spent_us;
 	KafkaRecord last;			/* of the portions so far */

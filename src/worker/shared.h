@@ -3,7 +3,7 @@
  *	  What the processes of the server share about workers: the slots, and who pings
  *	  the launcher or keeps workers away from a database.
  *
- * All fields are read and written under the lock.
+ * Fields are read and written under the lock, unless they say otherwise.
  */
 #ifndef KFDW_SHARED_H
 #define KFDW_SHARED_H
@@ -45,7 +45,7 @@ typedef struct KafkaWorkerStats
 	int64		bytes_in;
 	int64		parked;
 	int64		dead_letters;
-	int64		lag;			/* records between the positions and the ends, -1: unknown */
+	int64		lag;			/* records between the positions and the ends, -1: unknown; a thread writes it without the lock */
 	int64		newest_record;	/* Kafka's timestamp of the newest record committed, else of the first one in hand, -1: none */
 	double		last_batch_ms;
 	TimestampTz last_commit_at; /* 0: none */
