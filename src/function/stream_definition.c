@@ -187,6 +187,7 @@ check_statement_as_owner(KafkaStream *stream, KafkaStatementAuthor author)
 static void
 insert_stream(KafkaStream *stream, KafkaStatementAuthor author)
 {
+	check_settings(stream);
 	kfdw_stream_check_can_log_in(stream->owner);
 	check_statement_as_owner(stream, author);
 	kfdw_instance_ensure();
@@ -202,7 +203,6 @@ kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor autho
 	kfdw_stream_check_preloaded();
 	kfdw_stream_check_writable();
 	check_name(stream->name);
-	check_settings(stream);
 	if (replace && kfdw_streams_get(stream->name) != NULL)
 	{
 		stream->owner = kfdw_stream_lock_own(stream->name)->owner;
