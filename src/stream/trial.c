@@ -91,11 +91,14 @@ kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSessi
 
 /* Records that fail -------------------------------------------------------- */
 
-/* A stream that fails at one record after the other is broken, not at one of them; nothing of the batch is kept. */
+/*
+ * A stream that fails at one record after the other is broken, not at one of them; nothing
+ * of the batch is kept.  Dead letters that are run again have all failed before.
+ */
 static void
 check_in_a_row(const KafkaTrial *trial, const KafkaRecord *record, const ErrorData *error)
 {
-	if (trial->count.in_a_row < MAX_IN_A_ROW)
+	if (trial->count.in_a_row < MAX_IN_A_ROW || trial->session != KAFKA_TRIAL_WORKER)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),

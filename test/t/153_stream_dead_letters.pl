@@ -103,6 +103,8 @@ like($err, qr/stream "asides" has not failed at a record/, 'which no record is t
 query('ALTER TABLE asides_got DROP CONSTRAINT asides_got_n_check');
 query("SELECT kafka.resume_stream('asides')");
 comes("SELECT count(*) FROM asides_got", 9960 + 12, 'until it is mended');
+is(query("BEGIN; SELECT kafka.retry_dead_letters('asides'); SELECT kafka.retry_dead_letters('asides'); SELECT count(*) FROM kafka.dead_letters; ROLLBACK"),
+	"29\n0\n21", 'of dead letters that are run again, more in a row may fail');
 
 # Ten in a row that cannot be decoded; in a table that gets over them itself they do not count
 $topic = topic('junk');
