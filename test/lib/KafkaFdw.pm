@@ -39,6 +39,7 @@ our @EXPORT = qw(
 );
 
 my $topics = 0;
+my @generators;
 
 # The address of the broker that all tests share.
 sub bootstrap
@@ -140,12 +141,14 @@ sub _start_generator
 	my (@arguments) = @_;
 	my %generator = (out => '', err => '');
 	$generator{run} = IPC::Run::start([ 'kafka_tool', @arguments ], '>', \$generator{out}, '2>', \$generator{err});
+	push @generators, \%generator;
 	return \%generator;
 }
 
 sub stop_generator
 {
 	my ($generator) = @_;
+	@generators = grep { $_ != $generator } @generators;
 	$generator->{run}->signal('TERM');
 	$generator->{run}->finish or die "kafka_tool generate: $generator->{err}\n";
 	chomp($generator->{out});
@@ -224,6 +227,14 @@ sub crashed
 {
 	my ($node, $position) = @_;
 	return slurp_file($node->logfile, $position // 0) =~ /terminated by signal|TRAP:|PANIC:/;
+}
+
+# Those of a test that died
+END
+{
+	my $status = $?;
+	eval { $_->{run}->signal('KILL') } foreach @generators;
+	$? = $status;
 }
 
 package KafkaFdw::Broker;
