@@ -58,6 +58,8 @@ typedef struct KafkaFixedProperty
  * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
  * is ours.  An idle fetch of a scan is short, as it delays what comes next; a
  * stream only waits.  That it is past a transaction's marker it learns when one ends.
+ * No consumer joins its group: session.timeout.ms is how long a handle that is destroyed
+ * waits for a coordinator that does not answer, and its main thread is busy meanwhile.
  */
 static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS | PRODUCERS, "allow.auto.create.topics", "false"},
@@ -70,6 +72,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "enable.partition.eof", "true"},
 	{CONSUMERS, "message.max.bytes", "1000"},
 	{CONSUMERS, "queued.min.messages", "100000"},
+	{CONSUMERS, "session.timeout.ms", "1000"},
 	{SCANS, "fetch.wait.max.ms", "10"},
 	{STREAMS, "fetch.wait.max.ms", "500"},
 	{PROMPT, "fetch.wait.max.ms", "50"},

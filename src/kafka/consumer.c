@@ -64,22 +64,34 @@ drop_fetched(KafkaConsumer *consumer)
 	consumer->nfetched = consumer->next_fetched = 0;
 }
 
-/* Lets go of everything that the library counts, so that its handle can be freed. */
+/* Stops all fetching. */
 static void
-drop_library_objects(KafkaConsumer *consumer)
+stop_fetching(KafkaConsumer *consumer)
 {
 	drop_fetched(consumer);
-	kfdw_lag_stop(consumer->lag_meter);
-	consumer->lag_meter = NULL;
-	if (consumer->buffer != NULL)
-		kfdw_buffer_detach(consumer->buffer);
+	for (int i = 0; i < consumer->readers.count; i++)
+		kfdw_readers_stop(&consumer->readers, &consumer->readers.readers[i]);
 	if (consumer->queue != NULL)
 	{
 		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
 		rd_kafka_queue_destroy(consumer->queue);
 	}
-	kfdw_readers_disconnect(&consumer->readers);
 	consumer->queue = NULL;
+}
+
+/*
+ * Lets go of everything that the library counts, so that its handle can be freed: one with a
+ * consumer group does not end before its partitions are stopped.
+ */
+static void
+drop_library_objects(KafkaConsumer *consumer)
+{
+	stop_fetching(consumer);
+	kfdw_lag_stop(consumer->lag_meter);
+	consumer->lag_meter = NULL;
+	if (consumer->buffer != NULL)
+		kfdw_buffer_detach(consumer->buffer);
+	kfdw_readers_disconnect(&consumer->readers);
 }
 
 /* The memory context goes away, most likely by an error: nothing of the handle is kept. */
@@ -154,21 +166,6 @@ start_reader(KafkaConsumer *consumer, KafkaSliceReader *reader)
 	kfdw_readers_start(&consumer->readers, reader, consumer->client, consumer->queue);
 }
 
-/* Stops all fetching. */
-static void
-stop_fetching(KafkaConsumer *consumer)
-{
-	drop_fetched(consumer);
-	for (int i = 0; i < consumer->readers.count; i++)
-		kfdw_readers_stop(&consumer->readers, &consumer->readers.readers[i]);
-	if (consumer->queue != NULL)
-	{
-		rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
-		rd_kafka_queue_destroy(consumer->queue);
-	}
-	consumer->queue = NULL;
-}
-
 /* Starts reading the slices, at most one for a partition, on a fresh queue. */
 void
 kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
@@ -218,7 +215,6 @@ kfdw_consumer_close(KafkaConsumer *consumer)
 
 	if (client == NULL)
 		return;
-	stop_fetching(consumer);
 	drop_library_objects(consumer);
 	consumer->client = NULL;
 	kfdw_client_release(client);

@@ -56,6 +56,13 @@ sub state_becomes
 	return;
 }
 
+# How many clients of the library a process has
+sub clients_of
+{
+	my ($pid) = @_;
+	return scalar(grep { slurp_file($_) eq "rdk:main\n" } glob("/proc/$pid/task/*/comm"));
+}
+
 # runs a function and checks that it takes less than 6 seconds
 sub is_quick
 {
@@ -101,6 +108,7 @@ produced_arrive('and goes on');
 is(heard(), '0 running null', 'which is told, too');
 like(logged($log), qr/^is stalled: .*\ngoes on\n$/, 'and logged');
 is(backend_pid($node, "backend_type = 'kafka_fdw stream'"), $pid, 'in the same process');
+ok(poll_until(sub { clients_of($pid) == 1 }), 'whose clients that met trouble are gone');
 
 # A broker that takes connections and never answers
 $broker->pause;
