@@ -158,7 +158,7 @@ SET ROLE regress_join_owner;
 SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park', replace => true);
 RESET ROLE;
 CREATE TABLE other.names (name text);
-SELECT kafka.create_join('other', 'orders', 'other.names', 'note = other.names.name', 'enriched', unmatched => 'park');
+SELECT kafka.create_join('of_names', 'orders', 'other.names', 'note = other.names.name', 'enriched', unmatched => 'park');
 INSERT INTO kafka.parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 1, now()), ('none', 'join_test', 'join_orders', 0, 1, now());
 SET ROLE regress_join_owner;
 SELECT stream FROM kafka.parked;
