@@ -18,6 +18,7 @@
 
 #include "function/stream_arguments.h"
 #include "function/stream_definition.h"
+#include "option/options.h"
 
 KafkaArguments
 kfdw_arguments_of(FunctionCallInfo fcinfo)
@@ -98,7 +99,6 @@ kfdw_argument_required(const KafkaArguments *arguments, const char *name)
 	return text;
 }
 
-/* A number can be given as a regclass, whether there is such a relation or not. */
 Oid
 kfdw_argument_relation(const KafkaArguments *arguments, const char *name)
 {
@@ -108,10 +108,7 @@ kfdw_argument_relation(const KafkaArguments *arguments, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" cannot be null", name)));
-	if (get_rel_name(relid) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
+	kfdw_options_require_relation(relid);
 	return relid;
 }
 

@@ -67,26 +67,12 @@ check_settings(KafkaStream *stream)
 	kfdw_stream_resolve_waits(stream);
 }
 
-/* A number can be given as a regclass, whether there is such a relation or not. */
-static void
-check_source_exists(Oid source)
-{
-	if (OidIsValid(source) && get_rel_name(source) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", source)));
-}
-
-/* The source is a plain topic table whose options can be used. */
-static void
-check_source_options(Oid source)
+void
+kfdw_stream_check_source(Oid source)
 {
 	KafkaTableOptions *options;
 
-	if (!kfdw_options_is_topic_table(source))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a topic table", get_rel_name(source))));
+	kfdw_options_require_topic_table(source);
 	options = kfdw_options_table(source, GetUserId());
 	if (options->group_id != NULL)
 		ereport(ERROR,
@@ -94,13 +80,6 @@ check_source_options(Oid source)
 				 errmsg("\"%s\" is a consuming table, which cannot be the source of a stream",
 						get_rel_name(source)),
 				 errhint("Use a table of the same topic without \"group_id\": the stream's name is its group.")));
-}
-
-void
-kfdw_stream_check_source(Oid source)
-{
-	check_source_exists(source);
-	check_source_options(source);
 }
 
 /* The schemas that names are looked up in now, as a value of search_path. */
@@ -151,11 +130,12 @@ check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 		stream->search_path = current_search_path();
 	(void) set_config_option("search_path", stream->search_path, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	check_source_exists(stream->source);
+	if (OidIsValid(stream->source))
+		kfdw_options_require_relation(stream->source);
 	kfdw_statement_check(stream->statement, stream->source, &info);
 	if (stream->parking != NULL)
 		kfdw_statement_check_query(stream->parking->query, info.source);
-	check_source_options(info.source);
+	kfdw_stream_check_source(info.source);
 	stream->source = info.source;
 	if (author == KAFKA_STATEMENT_GIVEN)
 		give_notices(&info);

@@ -124,6 +124,9 @@ extern bool kfdw_options_is_consuming(Oid relid);
 /* True when reading one gets over records that cannot be decoded. */
 extern bool kfdw_options_catches_errors(Oid relid);
 
+/* A number can be given as a regclass: refuses one that is no relation's. */
+extern void kfdw_options_require_relation(Oid relid);
+
 /* Any other relation is an error. */
 extern void kfdw_options_require_topic_table(Oid relid);
 

@@ -481,16 +481,20 @@ kfdw_option_init(void)
 }
 
 void
-kfdw_options_require_topic_table(Oid relid)
+kfdw_options_require_relation(Oid relid)
 {
-	const char *name = get_rel_name(relid);
-
-	if (name == NULL)
+	if (get_rel_name(relid) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
+}
+
+void
+kfdw_options_require_topic_table(Oid relid)
+{
+	kfdw_options_require_relation(relid);
 	if (!kfdw_options_is_topic_table(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a topic table", name)));
+				 errmsg("\"%s\" is not a topic table", get_rel_name(relid))));
 }
