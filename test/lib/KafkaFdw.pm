@@ -35,7 +35,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   new_cluster bootstrap need_own_broker kafka_tool kafka_tool_fails produce new_topic start_generator stop_generator
-  poll_until becomes stream_fails backend_pid threads fds kill9 crashed
+  poll_until becomes stream_fails backend_pid threads fds kill9 crash crashed
 );
 
 my $topics = 0;
@@ -219,6 +219,18 @@ sub kill9
 	my ($pid) = @_;
 	kill('KILL', $pid) or die "kill $pid: $!\n";
 	poll_until(sub { !-d "/proc/$pid" }, 10) or die "process $pid is still there\n";
+	return;
+}
+
+# kill -9 of a process of a server with restart_after_crash; waits until the server is there again. (A psql that cannot connect may be
+# gone before its input is written, which ends the test.)
+sub crash
+{
+	my ($node, $pid) = @_;
+	my $log = -s $node->logfile;
+	kill9($pid);
+	poll_until(sub { slurp_file($node->logfile, $log) =~ /terminated by signal 9/ }, 10) or return;    # it had ended by itself
+	poll_until(sub { slurp_file($node->logfile, $log) =~ /ready to accept connections/ }, 60) or die "no server\n";
 	return;
 }
 

@@ -30,9 +30,9 @@ sub produce_more
 # What consumed must hold when records 0 .. n-1 were consumed once each
 sub once { my ($n) = @_; return $n . '|' . $n * ($n - 1) / 2; }
 
-sub await_server
+sub crash_session
 {
-	ok(poll_until(sub { system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 }), 'the server is there again');
+	crash($node, $session->pid);
 	$session = KafkaSession->new($node);
 	return;
 }
@@ -45,22 +45,19 @@ is($session->run($consumed), once(1000), 'records are consumed');
 produce_more(1000);
 $session->run("BEGIN; $consume");
 is($session->run($consumed), once(2000), 'read, but not committed');
-kill9($session->pid);
-await_server();
+crash_session();
 is($session->run($consumed), once(1000), 'kill -9 before COMMIT: the rows are gone');
 is($session->run('SELECT sum(next_offset) FROM kafka.offsets'), 1000, 'and so is the position');
 $session->run('BEGIN; DECLARE c CURSOR FOR SELECT id FROM feed');
 like($session->run('FETCH 10 FROM c'), qr/^1\d\d\d\n/, 'a scan begins with the same records');
-kill9($session->pid);
-await_server();
+crash_session();
 $session->run($consume);
 is($session->error, '', 'nobody holds the partitions');
 is($session->run($consumed), once(2000), 'kill -9: nothing is lost, nothing repeated');
 produce_more(1000);
 $session->run("BEGIN; $consume; COMMIT");
 is($session->error, '', 'committed');
-kill9($session->pid);
-await_server();
+crash_session();
 is($session->run("$consume; $consumed"), once(3000), 'kill -9 after COMMIT repeats nothing');
 
 # Another session can go on as soon as a consumer is gone

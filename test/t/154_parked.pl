@@ -241,9 +241,7 @@ sub disturb
 	my $pid = query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream' ORDER BY random() LIMIT 1");
 	return unless $pid;
 	return query("SELECT pg_terminate_backend($pid)") if rand() < 0.5;
-	kill9($pid);
-	poll_until(sub { $node->psql('postgres', 'SELECT 1') == 0 }, 60) or die "no server\n";
-	return;
+	return crash($node, $pid);
 }
 
 foreach my $round (1 .. 12)

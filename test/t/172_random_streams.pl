@@ -98,8 +98,7 @@ sub worker
 sub kill_worker
 {
 	my $pid = worker() or return;
-	kill9($pid);
-	$random->await_server;
+	crash($node, $pid);
 	return;
 }
 

@@ -45,7 +45,7 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 0 $mine"), 'a session 
 
 $reader = KafkaSession->new($node);
 $reader->run('BEGIN; DECLARE c CURSOR FOR SELECT id FROM t; MOVE 100 FROM c');
-kill9($reader->pid);
+crash($node, $reader->pid);
 ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM kafka.stat_scans'), 'nor does one that is killed');
 
 # more scans than there are slots

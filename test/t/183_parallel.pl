@@ -112,8 +112,7 @@ cmp_ok(fds($session->pid), '<', $fds + 20, 'nor files');
 nothing_is_left('many statements');
 
 start_slowly();
-kill9($watcher->run('SELECT pid FROM kafka.stat_scans WHERE leader_pid IS NOT NULL LIMIT 1'));
-$node->poll_query_until('postgres', 'SELECT true');
+crash($node, $watcher->run('SELECT pid FROM kafka.stat_scans WHERE leader_pid IS NOT NULL LIMIT 1'));
 ($session, $watcher) = map { KafkaSession->new($node) } 1 .. 2;
 nothing_is_left('a worker killed');
 
