@@ -29,7 +29,7 @@
  */
 #define KICK_RECORDS 20000
 #define KICK_PART 8
-#define KICK_TIMEOUT_MS 5
+#define KICK_TIMEOUT_MS 0
 
 /* Waits that are further apart are not one wait. */
 #define NOT_WAITING_MS	1000
