@@ -32,8 +32,8 @@
 #define LEFT_OVER_SLACK	(1024 * 1024)
 
 /* What is published at once. */
-#define TICK_BYTES		(4 * 1024 * 1024)
-#define TICK_RECORDS	10000
+#define TICK_BYTES		(16 * 1024 * 1024)
+#define TICK_RECORDS	100000
 
 /* Rows that are fetched at once. */
 #define FETCH_ROWS 100
