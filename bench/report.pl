@@ -78,7 +78,7 @@ my @goals = (
 	[ parallel_cpu => "two parallel workers, the processor's time: 1.05 x one process",
 		sub { ratio('parallel_cpu', 'kafka_fdw, 2 workers', 'kafka_fdw, 0 workers') } ],
 	[ rows => 'LIMIT 1; one offset: 3 ms',
-		sub { join('; ', map { show('', median('rows', "the same session again$_")) } ('', ', one offset')) } ],
+		sub { join('; ', map { show('', median('rows', "the tenth time in a session$_")) } ('', ', one offset')) } ],
 	[ rows => 'the same as the first of a session: 40 ms',
 		sub { join('; ', map { show('', median('rows', "a new session, $_")) } ('the first record', 'one offset')) } ],
 	[ insert => 'INSERT, sync: 0.8 x COPY of row_to_json', sub { ratio('insert', $local, 'COPY row_to_json TO /dev/null') } ],
