@@ -321,10 +321,9 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	KafkaMapping mapping = {.source = source};
 	TupleDesc	desc;
 
-	kfdw_options_require_topic_table(target);
 	publisher->source = pstrdup(RelationGetRelationName(source));
 	publisher->owner = source->rd_rel->relowner;
-	mapping.target = table_open(target, RowExclusiveLock);
+	mapping.target = kfdw_options_open_topic_table(target, RowExclusiveLock);
 	check_target(mapping.target);
 	check_right(publisher, target);
 

@@ -155,7 +155,7 @@ open_table(Oid relid)
 	result = pg_class_aclcheck(relid, GetUserId(), ACL_UPDATE);
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
-	return table_open(relid, RowExclusiveLock);
+	return kfdw_options_open_topic_table(relid, RowExclusiveLock);
 }
 
 /* The stream that reads a table, NULL when there is none. */

@@ -115,7 +115,7 @@ kfdw_tail(PG_FUNCTION_ARGS)
 	KafkaTail  *tail;
 
 	InitMaterializedSRF(fcinfo, 0);
-	relation = table_open(relid, AccessShareLock);
+	relation = kfdw_options_open_topic_table(relid, AccessShareLock);
 	check_may_select(relid);
 	options = kfdw_options_table(relid, GetUserId());
 	codec = kfdw_codec_create(kfdw_columns_create(relid, RelationGetDescr(relation), true, NULL), &options->format);

@@ -5,6 +5,9 @@
 #ifndef KFDW_OPTIONS_H
 #define KFDW_OPTIONS_H
 
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
 #include "format/format.h"
 #include "kafka/config.h"
 #include "kafka/selection.h"
@@ -129,5 +132,8 @@ extern void kfdw_options_require_relation(Oid relid);
 
 /* Any other relation is an error. */
 extern void kfdw_options_require_topic_table(Oid relid);
+
+/* Locks a topic table until the end of the transaction, and opens it. */
+extern Relation kfdw_options_open_topic_table(Oid relid, LOCKMODE mode);
 
 #endif							/* KFDW_OPTIONS_H */

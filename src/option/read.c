@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
@@ -497,4 +498,13 @@ kfdw_options_require_topic_table(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a topic table", get_rel_name(relid))));
+}
+
+/* It may have been dropped while its lock was waited for. */
+Relation
+kfdw_options_open_topic_table(Oid relid, LOCKMODE mode)
+{
+	LockRelationOid(relid, mode);
+	kfdw_options_require_topic_table(relid);
+	return table_open(relid, NoLock);
 }
