@@ -18,10 +18,10 @@
 /* The library's, where none is set. */
 #define DEFAULT_BATCH_SIZE 1000000
 
-/* What a topic's brokers have said. */
+/* What a topic's brokers have said to a client, which may not be what they say to another user. */
 typedef struct KnownLimit
 {
-	char	   *servers;
+	char	   *client;			/* its configuration's key */
 	char	   *topic;
 	int			bytes;
 	struct KnownLimit *next;
@@ -73,7 +73,7 @@ clear_known(void)
 	{
 		KnownLimit *next = known->next;
 
-		pfree(known->servers);
+		pfree(known->client);
 		pfree(known->topic);
 		pfree(known);
 		known = next;
@@ -85,18 +85,19 @@ clear_known(void)
 static int
 get_limit(const KafkaConfig *config, const char *topic)
 {
+	char	   *client = kfdw_config_key(config);
 	KnownLimit *limit;
 	int			bytes;
 
 	if (forgotten)
 		clear_known();
 	for (limit = known; limit != NULL; limit = limit->next)
-		if (strcmp(limit->topic, topic) == 0 && strcmp(limit->servers, config->bootstrap_servers) == 0)
+		if (strcmp(limit->topic, topic) == 0 && strcmp(limit->client, client) == 0)
 			return limit->bytes;
 	bytes = ask(config, topic);
 	limit = MemoryContextAlloc(TopMemoryContext, sizeof(KnownLimit));
 	limit->bytes = bytes;
-	limit->servers = MemoryContextStrdup(TopMemoryContext, config->bootstrap_servers);
+	limit->client = MemoryContextStrdup(TopMemoryContext, client);
 	limit->topic = MemoryContextStrdup(TopMemoryContext, topic);
 	limit->next = known;
 	known = limit;
