@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 
 #include "kafka/config.h"
 
@@ -63,6 +64,12 @@ kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value)
 	memcpy(properties, config->properties, config->nproperties * sizeof(KafkaProperty));
 	properties[config->nproperties++] = (KafkaProperty) {id, value};
 	config->properties = properties;
+}
+
+char *
+kfdw_config_utf8(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
 }
 
 /* The library wants no record to be tried for longer than its transaction may take. */

@@ -60,6 +60,9 @@ extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
 /* Sets one more property, or gives it another value. */
 extern void kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value);
 
+/* A text as Kafka knows it, whatever the encoding of the database: a name, a password. */
+extern char *kfdw_config_utf8(const char *text);
+
 /* What a producer is opened with that writes in Kafka transactions, by this id. */
 extern KafkaConfig kfdw_config_transactional(const KafkaConfig *producer, const char *transactional_id, int timeout_ms);
 

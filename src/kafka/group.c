@@ -30,7 +30,7 @@ static void
 ask(KafkaAdmin *admin, const char *group_id, const KafkaGroupPosition *positions, int count)
 {
 	rd_kafka_topic_partition_list_t *list = list_positions(positions, count);
-	rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
+	rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(kfdw_config_utf8(group_id), list);
 
 	rd_kafka_topic_partition_list_destroy(list);
 	rd_kafka_ListConsumerGroupOffsets(admin->client->rk, &question, 1, admin->options, admin->queue);

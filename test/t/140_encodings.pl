@@ -63,6 +63,13 @@ is($node->safe_psql($latin1, "SELECT id, encode(t::bytea, 'hex'), encode(k::byte
 	"1|636166e92c20227822|636166e9\n2|e9|e9", 'lines of csv and keys are converted');
 is(kafka_tool('consume', $lines, '-o', '1', '-f', 'kv'), "\\xc3\\xa9\t2,\\xc3\\xa9", 'and back');
 
+# what the client is told is UTF-8, too: names of groups here, as well as users and passwords
+$node->safe_psql($latin1, "DO \$\$ BEGIN EXECUTE format(\$sql\$
+	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$lines', format 'csv', group_id %L, report_offsets 'true', on_error 'set_null')\$sql\$, 'caf' || $e_acute);
+	END \$\$; SELECT count(*) FROM feed");
+ok(poll_until(sub { kafka_tool('group-offsets', "caf\xc3\xa9", $lines) =~ /^0\t2$/m }, 20), 'a group has the same name in Kafka');
+is($node->safe_psql($latin1, 'SELECT reported_offset FROM kafka.lag(\'feed\')'), 2, 'by which it is asked');
+
 # names of columns: what the encoding lacks is passed over
 my $names = new_topic(1);
 produce($names, json(qq({"id": 1, "$pair": 2}\n{"id": 1, "emoji": "$pair"}\n{"id": 1, "$latin": 3}\n)) . qq({"id": 2, "caf\\xc3\\xa9": 3, "\\xe2\\x82\\xac": 1}\n{"id": 2, "caf\\xc3\\xa9": 3}\n));
