@@ -4,17 +4,21 @@
  *
  * PostgreSQL ends sessions that are idle in a transaction for longer than a setting
  * says: it is set for the rest of a transaction that consumes, where it is not shorter.
+ * What rolls back a subtransaction takes it back: a savepoint, which begins another one, a
+ * query, or a command as DO.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "storage/proc.h"
+#include "tcop/utility.h"
 #include "utils/guc.h"
 
 #include "source/poll_interval.h"
 #include "xact.h"
 
 static int	shortest_ms = 0;	/* of what the transaction consumes; 0: no limit */
+static ProcessUtility_hook_type previous_hook = NULL;
 
 void
 kfdw_poll_interval_keep(void)
@@ -38,6 +42,17 @@ kfdw_poll_interval_begin(int interval_ms)
 }
 
 static void
+run_command(PlannedStmt *statement, const char *text, bool read_only_tree, ProcessUtilityContext context,
+			ParamListInfo params, QueryEnvironment *environment, DestReceiver *destination, QueryCompletion *completion)
+{
+	ProcessUtility_hook_type next = previous_hook ? previous_hook : standard_ProcessUtility;
+
+	next(statement, text, read_only_tree, context, params, environment, destination, completion);
+	if (IsTransactionState())
+		kfdw_poll_interval_keep();
+}
+
+static void
 forget(bool committed)
 {
 	shortest_ms = 0;
@@ -52,4 +67,6 @@ void
 kfdw_poll_interval_init(void)
 {
 	kfdw_xact_register(&participant);
+	previous_hook = ProcessUtility_hook;
+	ProcessUtility_hook = run_command;
 }

@@ -20,4 +20,18 @@ is($idle->run('SELECT v FROM feed'), "one\ntwo", 'a session consumes');
 ok(poll_until(sub { $node->safe_psql('postgres', 'SELECT count(*) FROM feed') == 2 }, 30), 'another one has its records when it does nothing');
 like(slurp_file($node->logfile), qr/terminating connection due to idle-in-transaction timeout/, 'as it was ended');
 
+# What is read in a subtransaction that rolls back is held all the same
+my %ways = (
+	'a DO block' => 'DO $$ BEGIN PERFORM v FROM feed; RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END $$',
+	'a savepoint' => 'SAVEPOINT a; SELECT v FROM feed; ROLLBACK TO a; RELEASE a');
+foreach my $way (sort keys %ways)
+{
+	produce($topic, "three\n");
+	$idle = KafkaSession->new($node);
+	$idle->run("BEGIN; $ways{$way}");
+	is($idle->error, '', "$way consumes");
+	ok(poll_until(sub { $node->safe_psql('postgres', 'SELECT count(*) FROM feed') == 1 }, 30), "$way: another session has its records");
+}
+ok(!crashed($node), 'no process crashed');
+
 done_testing();
