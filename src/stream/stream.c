@@ -29,6 +29,9 @@
 /* Positions that move past transaction markers, without records, are written this often. */
 #define MARKERS_MS 1000
 
+/* That positions could not be written is no trouble any more when there was nothing to write for so long. */
+#define DOUBT_MS 3000
+
 /* While a batch is gathered, records that come one by one are taken so often. */
 #define GATHER_MS 50
 
@@ -61,6 +64,7 @@ typedef struct StreamWork
 	KafkaParking *parking;		/* NULL: the stream does not park */
 	KafkaTrial *parking_trial;
 	StreamPhase phase;
+	TimestampTz opened;
 	TimestampTz markers_written;
 	TimestampTz measure_at;		/* the next batch that begins then is measured */
 	TimestampTz statistics_due; /* what was counted is to be reported then; 0: it is */
@@ -69,6 +73,9 @@ typedef struct StreamWork
 	bool		has_waited;		/* it did, for the streams that it waits for */
 	KafkaAwait	await;
 } StreamWork;
+
+/* Positions could not be written, for which the stream is opened anew: that it waits for records then says nothing. */
+static bool in_doubt = false;
 
 /* The streams of this database. */
 static List *
@@ -115,6 +122,7 @@ open_stream(const KafkaWorkerKey *key)
 	work->assignment = kfdw_assignment_open(key->name, key->worker);
 	if (work->assignment == NULL)
 		return NULL;
+	work->opened = GetCurrentTimestamp();
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	work->parking_trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	open_parking(work, key->worker);
@@ -182,6 +190,7 @@ commit(StreamWork *work, KafkaWorkerStats *done, int64 parked)
 	kfdw_positions_confirm(assignment->positions);
 	kfdw_assignment_report(assignment);
 	work->phase = PHASE_FETCHING;
+	in_doubt = false;
 
 	kfdw_parking_add(work->parking, parked);
 	done->last_commit_at = GetCurrentTimestamp();
@@ -351,6 +360,9 @@ enter_wait(const StreamWork *work)
 		kfdw_frame_stall(trouble);
 		return;
 	}
+	if (in_doubt && !TimestampDifferenceExceeds(work->opened, GetCurrentTimestamp(), DOUBT_MS))
+		return;
+	in_doubt = false;
 	fill_in(work, &idle);
 	kfdw_frame_rest(&idle);
 }
@@ -464,6 +476,7 @@ judge(void *argument, const ErrorData *error)
 
 	kfdw_session_forget();
 	work->has_begun = false;
+	in_doubt = work->phase == PHASE_POSITIONS;
 	if (work->phase == PHASE_FETCHING && error->sqlerrcode == ERRCODE_NO_DATA_FOUND)
 		return KAFKA_REMEDY_REOPEN;
 	if (!kfdw_frame_passes(error))

@@ -108,6 +108,27 @@ $node->safe_psql('postgres', "UPDATE kafka.offsets SET next_offset = next_offset
 produce_ids(10);
 becomes($node, 'postgres', "SELECT count(*), count(*) FILTER (WHERE id = '9') FROM texts", '12|2', 'a position that was moved back is read again');
 
+# Positions that cannot be written: the batch is read again, and again; between them the stream is not in order
+my $position = -s $node->logfile;
+$node->safe_psql('postgres', <<~'EOF');
+	ALTER SEQUENCE tries RESTART;
+	CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM nextval('public.tries');
+		RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full';
+	END $$;
+	CREATE TRIGGER no_room BEFORE UPDATE ON kafka.offsets FOR EACH ROW WHEN (NEW.group_id = 'texts') EXECUTE FUNCTION no_room();
+	EOF
+produce_ids(11);
+becomes($node, 'postgres', 'SELECT last_value > 4 FROM tries', 't', 'a position cannot be written');
+like($node->safe_psql('postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'texts'"), qr/stalled|running/, 'which is shown all the time');
+$node->safe_psql('postgres', 'DROP TRIGGER no_room ON kafka.offsets');
+becomes($node, 'postgres', "SELECT count(*) FROM texts WHERE id = '11'", 1, 'until it can');
+becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'texts'", 'idle', 'then all is well');
+$log = slurp_file($node->logfile, $position);
+is(scalar(() = $log =~ /ERROR:  no room/g), 1, 'it is in the log once');
+is(scalar(() = $log =~ /stream "texts", worker 0, goes on/g), 1, 'and so is its end');
+
 # A topic that is not there yet
 my $later = "$topic-later";
 $node->safe_psql('postgres', <<~"EOF");
