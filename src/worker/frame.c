@@ -215,7 +215,7 @@ void
 kfdw_frame_stall(const char *why)
 {
 	pgstat_report_activity(STATE_IDLE, activity);
-	if (strcmp(reported, why) == 0)
+	if (strncmp(reported, why, sizeof(reported) - 1) == 0)
 		return;
 	strlcpy(reported, why, sizeof(reported));
 	(void) kfdw_own_slot_fault(KAFKA_STATE_STALLED, why, NULL);
