@@ -74,6 +74,11 @@ SELECT kafka.drop_stream('inner');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'customers'::regclass;
 SELECT kafka.drop_stream('left');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'customers'::regclass;
+-- Also where the table has another name by then.
+SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
+ALTER TABLE customers RENAME TO clients;
+SELECT kafka.drop_stream('j');
+SELECT count(*) FROM pg_trigger WHERE tgname = 'kafka_wake_streams';
 ROLLBACK;
 
 -- Altered and replaced
@@ -88,7 +93,7 @@ CREATE TABLE clients (LIKE customers);
 SELECT kafka.create_join('j', 'orders', 'clients', 'orders.customer_id = clients.customer_id', 'enriched', unmatched => 'park', replace => true);
 SELECT settings, parking FROM parking;
 SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = 'kafka_wake_streams';
-INSERT INTO kafka.parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 1, now());
+INSERT INTO kafka.stored_parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 1, now());
 SAVEPOINT s;
 SELECT kafka.create_join('j', 'orders', 'clients', 'orders.customer_id = clients.customer_id', 'enriched', replace => true);
 ROLLBACK TO s;
@@ -159,11 +164,11 @@ SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = custo
 RESET ROLE;
 CREATE TABLE other.names (name text);
 SELECT kafka.create_join('of_names', 'orders', 'other.names', 'note = other.names.name', 'enriched', unmatched => 'park');
-INSERT INTO kafka.parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 1, now()), ('none', 'join_test', 'join_orders', 0, 1, now());
+INSERT INTO kafka.stored_parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 1, now()), ('none', 'join_test', 'join_orders', 0, 1, now());
 SET ROLE regress_join_owner;
 SELECT stream FROM kafka.parked;
 SAVEPOINT s;
-INSERT INTO kafka.parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 2, now());
+INSERT INTO kafka.stored_parked (stream, server, _topic, _partition, _offset, parked_at) VALUES ('j', 'join_test', 'join_orders', 0, 2, now());
 ROLLBACK TO s;
 SELECT kafka.drop_stream('j');
 SELECT count(*) FROM kafka.parked;

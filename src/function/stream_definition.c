@@ -210,7 +210,7 @@ static void
 stop_watching(const KafkaStream *stream)
 {
 	if (stream->parking != NULL)
-		kfdw_wake_drop_trigger(kfdw_wake_find_table(stream->parking->table));
+		kfdw_wake_drop_triggers();
 }
 
 void

@@ -13,6 +13,8 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -65,6 +67,25 @@ find_trigger(Oid table)
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
 	return found;
+}
+
+/* The table of a trigger. */
+static Oid
+find_table_of(Oid trigger)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	Oid			table = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return table;
 }
 
 bool
@@ -135,19 +156,51 @@ is_waited_for(Oid table)
 	return false;
 }
 
+/* The tables that have the trigger. */
+static List *
+list_tables(void)
+{
+	ObjectAddress function = {ProcedureRelationId, LookupFuncName(function_name(), 0, NULL, false)};
+	Relation	depends = table_open(DependRelationId, AccessShareLock);
+	List	   *tables = NIL;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function.classId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function.objectId));
+	scan = systable_beginscan(depends, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (((Form_pg_depend) GETSTRUCT(tuple))->classid == TriggerRelationId)
+			tables = lappend_oid(tables, find_table_of(((Form_pg_depend) GETSTRUCT(tuple))->objid));
+	systable_endscan(scan);
+	table_close(depends, AccessShareLock);
+	return tables;
+}
+
 /*
  * It was made for the stream: who drops that need not own the table.  Where the trigger
  * stays, nobody gets a lock by it.
  */
-void
-kfdw_wake_drop_trigger(Oid table)
+static void
+drop_trigger(Oid table)
 {
 	ObjectAddress trigger = {TriggerRelationId};
 
-	if (!OidIsValid(table) || !OidIsValid(find_trigger(table)) || is_waited_for(table))
+	if (is_waited_for(table))
 		return;
 	LockRelationOid(table, AccessExclusiveLock);
 	trigger.objectId = find_trigger(table);
 	if (OidIsValid(trigger.objectId) && !is_waited_for(table))
 		performDeletion(&trigger, DROP_RESTRICT, 0);
+}
+
+/* A table may have been renamed, so it is not the stream that tells which has a trigger in vain. */
+void
+kfdw_wake_drop_triggers(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, list_tables())
+		drop_trigger(lfirst_oid(lc));
 }

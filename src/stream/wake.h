@@ -10,8 +10,8 @@
 /* Makes the trigger where there is none.  Where it cannot be made a notice says that only the timer is left. */
 extern void kfdw_wake_make_trigger(Oid table);
 
-/* Drops it, unless another stream waits for rows of the table. */
-extern void kfdw_wake_drop_trigger(Oid table);
+/* Drops it where no stream waits for rows of the table any more. */
+extern void kfdw_wake_drop_triggers(void);
 
 /* True when it has one. */
 extern bool kfdw_wake_has_trigger(Oid table);
