@@ -54,6 +54,9 @@ CREATE CAST (oid AS role) WITHOUT FUNCTION AS ASSIGNMENT;
 CREATE FUNCTION track_roles() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_track_roles' LANGUAGE C;
 
+-- On a table of somebody's own it would lock roles of others.
+REVOKE EXECUTE ON FUNCTION track_roles FROM PUBLIC;
+
 CREATE FUNCTION owned_dropped() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kfdw_owned_dropped' LANGUAGE C;
 
