@@ -681,12 +681,13 @@ AS 'MODULE_PATHNAME', 'kfdw_stream_tables' LANGUAGE C VOLATILE;
 
 -- The same, a row for each stream.
 CREATE FUNCTION topology(name text DEFAULT NULL) RETURNS TABLE (stream text, source regclass, source_topics text[],
-  reads regclass[], writes regclass[], target_topics text[], note text)
+  reads regclass[], writes regclass[], target_topics text[], waits_for text[], note text)
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
   SELECT t.stream, (array_agg(t."table") FILTER (WHERE t.part = 'source'))[1], array_agg(t.topic) FILTER (WHERE t.part = 'source'),
     array_agg(t."table") FILTER (WHERE t.part = 'read'), array_agg(t."table") FILTER (WHERE t.part = 'write'),
-    array_agg(t.topic) FILTER (WHERE t.part = 'write' AND t.topic IS NOT NULL), max(t.note)
+    array_agg(t.topic) FILTER (WHERE t.part = 'write' AND t.topic IS NOT NULL),
+    array_agg(t.note) FILTER (WHERE t.part = 'wait'), max(t.note) FILTER (WHERE t.part = 'note')
   FROM stream_tables(topology.name) t GROUP BY t.stream ORDER BY t.stream;
 END;
 
@@ -696,10 +697,11 @@ CREATE TYPE topology_format AS ENUM ('mermaid');
 
 CREATE FUNCTION topology(format topology_format, name text DEFAULT NULL) RETURNS text
 LANGUAGE sql VOLATILE
+-- Of a stream that is waited for the note is the name.
 BEGIN ATOMIC
   WITH tables AS (
-    SELECT t.stream, t.part, CASE WHEN t.topic IS NULL THEN 'table' ELSE 'topic' END AS kind, coalesce(t.server, '') AS server,
-      coalesce(t.topic, t."table"::text) AS name, t.note
+    SELECT t.stream, t.part, CASE WHEN t.part = 'wait' THEN 'stream' WHEN t.topic IS NULL THEN 'table' ELSE 'topic' END AS kind,
+      coalesce(t.server, '') AS server, coalesce(t.topic, t."table"::text, t.note) AS name, t.note
     FROM stream_tables(topology.name) t
   ), nodes AS (
     SELECT n.kind, n.server, n.name, 'n' || row_number() OVER () AS id
@@ -713,7 +715,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 2, t.stream, array_position('{source,read,write}', t.part) || t.name,
       CASE t.part WHEN 'source' THEN format('%s --> %s', n.id, s.id) WHEN 'read' THEN format('%s -.-> %s', n.id, s.id)
-        ELSE format('%s --> %s', s.id, n.id) END
+        WHEN 'wait' THEN format('%s -. waits for .-> %s', s.id, n.id) ELSE format('%s --> %s', s.id, n.id) END
     FROM tables t JOIN nodes s ON s.kind = 'stream' AND s.name = t.stream
       JOIN nodes n ON (n.kind, n.server, n.name) = (t.kind, t.server, t.name)
     UNION ALL

@@ -27,7 +27,7 @@ SELECT kafka.create_stream('join', 'WITH o AS (INSERT INTO log SELECT id FROM or
   INSERT INTO enriched SELECT id, name FROM o JOIN named ON customer_id = id WHERE id NOT IN (SELECT customer_id FROM vips)');
 SELECT kafka.create_stream('names', 'INSERT INTO names SELECT id, name FROM enriched_read');
 SELECT kafka.create_stream('call "it" <now>', 'CALL take()', source => 'orders');
-SELECT kafka.create_stream('broken', 'INSERT INTO log SELECT id FROM orders JOIN names USING (id)');
+SELECT kafka.create_stream('broken', 'INSERT INTO log SELECT id FROM orders JOIN names USING (id)', wait_for => '{names,join}');
 SELECT kafka.pause_stream(name) FROM kafka.streams WHERE owner = 'regress_topology_owner'::regrole::oid;
 COMMIT;
 
@@ -46,6 +46,9 @@ CREATE TEMP TABLE names (id int);
 DROP TABLE topology_test.names;
 SELECT * FROM kafka.topology();
 SELECT kafka.topology(format => 'mermaid', name => 'broken');
+SET ROLE regress_topology_other;
+SELECT waits_for, note FROM kafka.topology('broken');
+RESET ROLE;
 DROP TABLE pg_temp.customers, pg_temp.names;
 
 -- Nobody's code is run by looking, and no lock is kept.

@@ -8,6 +8,7 @@
 #include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "nodes/value.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -15,6 +16,7 @@
 
 #include "catalog/streams.h"
 #include "function/column.h"
+#include "function/rights.h"
 #include "option/options.h"
 #include "stream/owner.h"
 #include "stream/statement.h"
@@ -81,6 +83,16 @@ put_table(const StreamLook *look, const char *part, Oid table)
 		put_row(look, part, table, options->server, options->selection.topics[i], NULL);
 }
 
+/* The streams that it waits for, their names as notes. */
+static void
+put_waits(const StreamLook *look)
+{
+	ListCell   *lc;
+
+	foreach(lc, look->stream->settings.wait_for)
+		put_row(look, "wait", InvalidOid, NULL, NULL, strVal(lfirst(lc)));
+}
+
 /* What the stream's workers would read and write now; an error where they could not. */
 static void
 look_at_tables(StreamLook *look)
@@ -121,6 +133,7 @@ look_at_stream(StreamLook *look)
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
 
+	put_waits(look);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -140,7 +153,8 @@ look_at_stream(StreamLook *look)
 	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
 	if (error != NULL)
-		put_row(look, "note", InvalidOid, NULL, NULL, error->message);
+		put_row(look, "note", InvalidOid, NULL, NULL,
+				kfdw_may_see_work_of(look->stream->owner) ? error->message : "its owner, and pg_read_all_stats, may see why");
 	else if (look->is_call)
 		put_row(look, "note", InvalidOid, NULL, NULL, "what its procedure reads and writes shows only when it runs");
 }
