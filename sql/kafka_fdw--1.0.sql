@@ -628,7 +628,7 @@ CREATE VIEW status AS
       format('SELECT * FROM kafka.dead_letters WHERE group_id = %L;', group_id) AS look
     FROM dead_letters GROUP BY group_id
   ), worst AS (
-    SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag,
+    SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag, sum(parked) OVER of_stream::bigint AS sum_parked,
       max(lag_seconds) FILTER (WHERE lag > 0) OVER of_stream AS max_lag_seconds, max(last_commit_at) OVER of_stream AS max_commit_at
     FROM stat_streams WINDOW of_stream AS (PARTITION BY stream)
     ORDER BY stream, array_position('{failed,stalled,starting,running,idle,paused}', state), batch_since
@@ -638,10 +638,10 @@ CREATE VIEW status AS
     FROM worst w JOIN streams s ON s.name = w.stream
   ), entries AS (
     SELECT 'server' AS kind, NULL AS name, h.state, NULL::bigint AS lag, NULL::float8 AS lag_seconds,
-      NULL::timestamptz AS last_commit_at, h.problem, h.hint AS to_do
+      NULL::bigint AS parked, NULL::timestamptz AS last_commit_at, h.problem, h.hint AS to_do
     FROM hindrance() h
     UNION ALL
-    SELECT 'stream', j.stream, j.state, j.sum_lag, CASE j.sum_lag WHEN 0 THEN 0 ELSE j.max_lag_seconds END, j.max_commit_at,
+    SELECT 'stream', j.stream, j.state, j.sum_lag, CASE j.sum_lag WHEN 0 THEN 0 ELSE j.max_lag_seconds END, j.sum_parked, j.max_commit_at,
       nullif(concat_ws('; ',
         CASE WHEN j.has_error THEN coalesce(split_part(j.last_error, E'\n', 1), 'its owner, and pg_read_all_stats, may see why')
           WHEN NOT j.enabled THEN 'it was paused'
@@ -659,12 +659,12 @@ CREATE VIEW status AS
     FROM judged j LEFT JOIN letters l ON l.group_id = j.stream
     UNION ALL
     SELECT 'outbox', format('%s of %s', o.server, o.role), o.state, o.unsent,
-      CASE WHEN o.unsent > 0 THEN extract(epoch FROM clock_timestamp() - o.oldest)::float8 ELSE 0 END, o.last_commit_at,
+      CASE WHEN o.unsent > 0 THEN extract(epoch FROM clock_timestamp() - o.oldest)::float8 ELSE 0 END, NULL, o.last_commit_at,
       CASE WHEN o.state IN ('failed', 'stalled') THEN coalesce(split_part(o.last_error, E'\n', 1), 'its role, and pg_read_all_stats, may see why') END,
       CASE WHEN o.state IN ('failed', 'stalled') THEN o.hint END
     FROM stat_outbox o
     UNION ALL
-    SELECT 'group', l.group_id, NULL, NULL, NULL, NULL, l.problem, l.look
+    SELECT 'group', l.group_id, NULL, NULL, NULL, NULL, NULL, l.problem, l.look
     FROM letters l WHERE NOT EXISTS (SELECT FROM streams s WHERE s.name = l.group_id)
   )
   SELECT * FROM entries ORDER BY kind <> 'server', problem IS NULL, kind, name;
