@@ -248,7 +248,8 @@ GRANT SELECT ON groups TO PUBLIC;
 
 -- Records that could not be worked on, and why, with everything that it takes to do it
 -- again.  A row is written in the transaction that moves the position past its record.
-CREATE TABLE dead_letters (
+-- Users have the view dead_letters.
+CREATE TABLE stored_dead_letters (
   stream      text,
   server      text NOT NULL,
   group_id    text NOT NULL,
@@ -265,9 +266,10 @@ CREATE TABLE dead_letters (
   failed_at   timestamptz NOT NULL
 );
 
-CREATE INDEX dead_letters_position ON dead_letters (group_id, _topic, _partition, _offset);
+CREATE INDEX dead_letters_position ON stored_dead_letters (group_id, _topic, _partition, _offset);
 
-SELECT pg_catalog.pg_extension_config_dump('dead_letters', '');
+SELECT pg_catalog.pg_extension_config_dump('stored_dead_letters', '');
+
 -- Moves the positions of a table's group, in the current transaction: to 'earliest', 'latest',
 -- 'committed' (what an application of the group has committed in Kafka), the first record of
 -- a time, by so many offsets, or to an offset.
@@ -511,8 +513,9 @@ CREATE FUNCTION create_join(name text, source regclass, join_table regclass, joi
 AS 'MODULE_PATHNAME', 'kfdw_create_join' LANGUAGE C VOLATILE;
 
 -- Records of such streams that have no row yet, with everything that it takes to run them.  A
--- row is written in the transaction that moves the position past its record.
-CREATE TABLE parked (
+-- row is written in the transaction that moves the position past its record.  Users have the
+-- view parked.
+CREATE TABLE stored_parked (
   stream      text NOT NULL,
   server      text NOT NULL,
   _topic      text NOT NULL,
@@ -525,13 +528,23 @@ CREATE TABLE parked (
   parked_at   timestamptz NOT NULL
 );
 
-CREATE INDEX parked_position ON parked (stream, _topic, _partition, _offset);
+CREATE INDEX parked_position ON stored_parked (stream, _topic, _partition, _offset);
 
-SELECT pg_catalog.pg_extension_config_dump('parked', '');
+SELECT pg_catalog.pg_extension_config_dump('stored_parked', '');
 
-CREATE POLICY of_owner ON parked USING (pg_catalog.pg_has_role(
+-- What a record holds is for the owner of its stream only.
+CREATE POLICY of_owner ON stored_parked USING (pg_catalog.pg_has_role(
   (SELECT s.owner::pg_catalog.oid FROM streams s WHERE s.name OPERATOR(pg_catalog.=) stream), 'USAGE'));
-ALTER TABLE parked ENABLE ROW LEVEL SECURITY;
+ALTER TABLE stored_parked ENABLE ROW LEVEL SECURITY;
+
+-- The right to delete rows of a table is the right to lock all of it, and so to keep the workers
+-- of others waiting: users have it on a view, whose rule deletes what they see in it.
+CREATE VIEW parked WITH (security_invoker = true) AS SELECT * FROM stored_parked;
+CREATE RULE delete_stored AS ON DELETE TO parked DO INSTEAD
+  DELETE FROM stored_parked p WHERE p.stream = OLD.stream AND p._topic = OLD._topic AND p._partition = OLD._partition
+    AND p._offset = OLD._offset AND ROW(p.*) IS NOT DISTINCT FROM ROW(OLD.*)
+  RETURNING p.*;
+GRANT SELECT ON stored_parked TO PUBLIC;
 GRANT SELECT, DELETE ON parked TO PUBLIC;
 
 -- Tells the streams that park records when a table changes.
@@ -555,18 +568,26 @@ CREATE FUNCTION alter_stream(name text, statement text DEFAULT NULL, workers int
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream' LANGUAGE C VOLATILE;
 
 -- What a record holds is for the owner of its stream, group or outbox only.
-CREATE POLICY of_owner ON dead_letters USING (pg_catalog.pg_has_role(
+CREATE POLICY of_owner ON stored_dead_letters USING (pg_catalog.pg_has_role(
   CASE WHEN stream IS NOT NULL
     THEN (SELECT s.owner::pg_catalog.oid FROM streams s WHERE s.name OPERATOR(pg_catalog.=) stream)
     WHEN stage OPERATOR(pg_catalog.=) 'publish'
     THEN (SELECT r.owner::pg_catalog.oid FROM outbox_relays r
-      WHERE r.server OPERATOR(pg_catalog.=) dead_letters.server
-        AND dead_letters.group_id OPERATOR(pg_catalog.~~) ('%-relay-' OPERATOR(pg_catalog.||) r.id::text))
+      WHERE r.server OPERATOR(pg_catalog.=) stored_dead_letters.server
+        AND stored_dead_letters.group_id OPERATOR(pg_catalog.~~) ('%-relay-' OPERATOR(pg_catalog.||) r.id::text))
     ELSE (SELECT g.owner::pg_catalog.oid FROM groups g
-      WHERE g.server OPERATOR(pg_catalog.=) dead_letters.server
-        AND g.group_id OPERATOR(pg_catalog.=) dead_letters.group_id)
+      WHERE g.server OPERATOR(pg_catalog.=) stored_dead_letters.server
+        AND g.group_id OPERATOR(pg_catalog.=) stored_dead_letters.group_id)
   END, 'USAGE'));
-ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY;
+ALTER TABLE stored_dead_letters ENABLE ROW LEVEL SECURITY;
+
+-- As with parked.
+CREATE VIEW dead_letters WITH (security_invoker = true) AS SELECT * FROM stored_dead_letters;
+CREATE RULE delete_stored AS ON DELETE TO dead_letters DO INSTEAD
+  DELETE FROM stored_dead_letters l WHERE l.group_id = OLD.group_id AND l._topic = OLD._topic AND l._partition = OLD._partition
+    AND l._offset = OLD._offset AND ROW(l.*) IS NOT DISTINCT FROM ROW(OLD.*)
+  RETURNING l.*;
+GRANT SELECT ON stored_dead_letters TO PUBLIC;
 GRANT SELECT, DELETE ON dead_letters TO PUBLIC;
 
 -- A stream is a process that never ends: who may start one is granted.
@@ -626,7 +647,7 @@ CREATE VIEW status AS
   WITH letters AS (
     SELECT group_id, count(*) AS n, count(*) || CASE count(*) WHEN 1 THEN ' record is' ELSE ' records are' END || ' in kafka.dead_letters' AS problem,
       format('SELECT * FROM kafka.dead_letters WHERE group_id = %L;', group_id) AS look
-    FROM dead_letters GROUP BY group_id
+    FROM stored_dead_letters GROUP BY group_id
   ), worst AS (
     SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag, sum(parked) OVER of_stream::bigint AS sum_parked,
       max(lag_seconds) FILTER (WHERE lag > 0) OVER of_stream AS max_lag_seconds, max(last_commit_at) OVER of_stream AS max_commit_at
@@ -675,6 +696,7 @@ CREATE FUNCTION explain_stream(name text) RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'kfdw_explain_stream' LANGUAGE C VOLATILE STRICT;
 
 -- What streams read and write: a row for each topic and table; a note where that is not known.
+-- Of a stream that is waited for the note is the name.
 CREATE FUNCTION stream_tables(name text, OUT stream text, OUT part text, OUT "table" regclass,
   OUT server text, OUT topic text, OUT note text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stream_tables' LANGUAGE C VOLATILE;
@@ -697,7 +719,6 @@ CREATE TYPE topology_format AS ENUM ('mermaid');
 
 CREATE FUNCTION topology(format topology_format, name text DEFAULT NULL) RETURNS text
 LANGUAGE sql VOLATILE
--- Of a stream that is waited for the note is the name.
 BEGIN ATOMIC
   WITH tables AS (
     SELECT t.stream, t.part, CASE WHEN t.part = 'wait' THEN 'stream' WHEN t.topic IS NULL THEN 'table' ELSE 'topic' END AS kind,
@@ -713,7 +734,7 @@ BEGIN ATOMIC
         translate(replace(replace(replace(replace(n.name, '#', '#35;'), '"', '#quot;'), '<', '#lt;'), '>', '#gt;'), E'\n\r', '  ')) AS line
     FROM nodes n
     UNION ALL
-    SELECT 2, t.stream, array_position('{source,read,write}', t.part) || t.name,
+    SELECT 2, t.stream, array_position('{source,read,write,wait}', t.part) || t.name,
       CASE t.part WHEN 'source' THEN format('%s --> %s', n.id, s.id) WHEN 'read' THEN format('%s -.-> %s', n.id, s.id)
         WHEN 'wait' THEN format('%s -. waits for .-> %s', s.id, n.id) ELSE format('%s --> %s', s.id, n.id) END
     FROM tables t JOIN nodes s ON s.kind = 'stream' AND s.name = t.stream

@@ -28,7 +28,7 @@ enum
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.dead_letters (stream, server, group_id, _topic, _partition, _offset, _timestamp, "
+	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, _topic, _partition, _offset, _timestamp, "
 	"key, value, headers, stage, sqlstate, error, failed_at) "
 	"SELECT $1, $2, $3, l._topic, l._partition, l._offset, l._timestamp, "
 	"l.key, l.value, l.headers, l.stage, l.sqlstate, l.error, l.failed_at FROM letters l "
@@ -39,9 +39,9 @@ static KafkaStatement insert_statement = {
 
 /* So many at a time, by number and by bytes. */
 #define TAKE(condition) \
-	"WITH l AS (DELETE FROM kafka.dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(" \
+	"WITH l AS (DELETE FROM kafka.stored_dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(" \
 	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.row_number() OVER w AS number, " \
-	"pg_catalog.sum(" KAFKA_STORED_BYTES("l") ") OVER w AS bytes FROM kafka.dead_letters l " \
+	"pg_catalog.sum(" KAFKA_STORED_BYTES("l") ") OVER w AS bytes FROM kafka.stored_dead_letters l " \
 	"WHERE l.failed_at OPERATOR(pg_catalog.<) $1 AND " condition " " \
 	"WINDOW w AS (ORDER BY l._topic, l._partition, l._offset, l.failed_at) " \
 	"ORDER BY l._topic, l._partition, l._offset, l.failed_at LIMIT 10000) o " \
@@ -60,24 +60,24 @@ static KafkaStatement take_unpublished_statement = {
 };
 
 static KafkaStatement delete_stream_statement = {
-	"DELETE FROM kafka.dead_letters l WHERE l.group_id OPERATOR(pg_catalog.=) $1 AND l.stream OPERATOR(pg_catalog.=) $1",
+	"DELETE FROM kafka.stored_dead_letters l WHERE l.group_id OPERATOR(pg_catalog.=) $1 AND l.stream OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
 };
 
 static KafkaStatement delete_server_statement = {
-	"DELETE FROM kafka.dead_letters l WHERE l.server OPERATOR(pg_catalog.=) $1",
+	"DELETE FROM kafka.stored_dead_letters l WHERE l.server OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
 };
 
 static KafkaStatement rename_server_statement = {
-	"UPDATE kafka.dead_letters l SET server = $1 WHERE l.server OPERATOR(pg_catalog.=) $2",
+	"UPDATE kafka.stored_dead_letters l SET server = $1 WHERE l.server OPERATOR(pg_catalog.=) $2",
 	2, {TEXTOID, TEXTOID}
 };
 
 KafkaStoredRecords *
 kfdw_dead_letters_begin(void)
 {
-	return kfdw_stored_records_begin("dead_letters", LETTER_RECORD, LETTER_COLUMNS);
+	return kfdw_stored_records_begin("stored_dead_letters", LETTER_RECORD, LETTER_COLUMNS);
 }
 
 void

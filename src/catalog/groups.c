@@ -37,7 +37,7 @@ static KafkaStatement reassign_statement = {
 
 static KafkaStatement delete_owned_statement = {
 	"WITH g AS (DELETE FROM kafka.groups g WHERE g.owner OPERATOR(pg_catalog.=) $1 RETURNING g.server, g.group_id), "
-	"l AS (DELETE FROM kafka.dead_letters l USING g WHERE l.stream IS NULL "
+	"l AS (DELETE FROM kafka.stored_dead_letters l USING g WHERE l.stream IS NULL "
 	"AND l.server OPERATOR(pg_catalog.=) g.server AND l.group_id OPERATOR(pg_catalog.=) g.group_id) "
 	"DELETE FROM kafka.offsets o USING g "
 	"WHERE o.server OPERATOR(pg_catalog.=) g.server AND o.group_id OPERATOR(pg_catalog.=) g.group_id",

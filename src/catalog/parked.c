@@ -24,7 +24,7 @@ enum
 #define PORTION_RECORD 2
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.parked (stream, server, _topic, _partition, _offset, _timestamp, key, value, headers, parked_at) "
+	"INSERT INTO kafka.stored_parked (stream, server, _topic, _partition, _offset, _timestamp, key, value, headers, parked_at) "
 	"SELECT $1, $2, p._topic, p._partition, p._offset, p._timestamp, p.key, p.value, p.headers, pg_catalog.now() FROM parked p",
 	2, {TEXTOID, TEXTOID}
 };
@@ -34,7 +34,7 @@ static KafkaStatement insert_statement = {
 	"p.stream OPERATOR(pg_catalog.=) $1 AND pg_catalog.mod(p._partition, $2) OPERATOR(pg_catalog.=) $3"
 
 static KafkaStatement count_statement = {
-	"SELECT pg_catalog.count(*) FROM kafka.parked p WHERE " OF_SHARE,
+	"SELECT pg_catalog.count(*) FROM kafka.stored_parked p WHERE " OF_SHARE,
 	3, {TEXTOID, INT4OID, INT4OID}
 };
 
@@ -43,7 +43,7 @@ static KafkaStatement read_statement = {
 	"SELECT o.ctid, o.parked_at, o._topic, o._partition, o._offset, o._timestamp, o.key, o.value, o.headers FROM ("
 	"SELECT p.ctid, p.*, "
 	"pg_catalog.rank() OVER w AS number, pg_catalog.sum(" KAFKA_STORED_BYTES("p") ") OVER w AS bytes "
-	"FROM kafka.parked p WHERE " OF_SHARE " "
+	"FROM kafka.stored_parked p WHERE " OF_SHARE " "
 	"AND (p._topic, p._partition, p._offset) OPERATOR(pg_catalog.>) ($4, $5, $6) "
 	"WINDOW w AS (ORDER BY p._topic, p._partition, p._offset) "
 	"ORDER BY p._topic, p._partition, p._offset FETCH FIRST 10000 ROWS WITH TIES) o "
@@ -53,31 +53,31 @@ static KafkaStatement read_statement = {
 };
 
 static KafkaStatement delete_statement = {
-	"DELETE FROM kafka.parked p WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1)",
+	"DELETE FROM kafka.stored_parked p WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1)",
 	1, {TIDARRAYOID}
 };
 
 static KafkaStatement delete_ahead_statement = {
-	"DELETE FROM kafka.parked p USING kafka.offsets o WHERE p.stream OPERATOR(pg_catalog.=) $1 "
+	"DELETE FROM kafka.stored_parked p USING kafka.offsets o WHERE p.stream OPERATOR(pg_catalog.=) $1 "
 	"AND o.group_id OPERATOR(pg_catalog.=) $1 AND o.server OPERATOR(pg_catalog.=) p.server AND o.topic OPERATOR(pg_catalog.=) p._topic "
 	"AND o.partition OPERATOR(pg_catalog.=) p._partition AND o.next_offset OPERATOR(pg_catalog.<=) p._offset",
 	1, {TEXTOID}
 };
 
 static KafkaStatement delete_stream_statement = {
-	"DELETE FROM kafka.parked p WHERE p.stream OPERATOR(pg_catalog.=) $1",
+	"DELETE FROM kafka.stored_parked p WHERE p.stream OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
 };
 
 static KafkaStatement rename_server_statement = {
-	"UPDATE kafka.parked p SET server = $1 WHERE p.server OPERATOR(pg_catalog.=) $2",
+	"UPDATE kafka.stored_parked p SET server = $1 WHERE p.server OPERATOR(pg_catalog.=) $2",
 	2, {TEXTOID, TEXTOID}
 };
 
 KafkaStoredRecords *
 kfdw_parked_begin(void)
 {
-	return kfdw_stored_records_begin("parked", PARKED_RECORD, PARKED_COLUMNS);
+	return kfdw_stored_records_begin("stored_parked", PARKED_RECORD, PARKED_COLUMNS);
 }
 
 void

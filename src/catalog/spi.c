@@ -25,7 +25,7 @@
 
 /* What the statements on our tables name. */
 static const char *const our_tables[] = {
-	"offsets", "groups", "instance", "streams", "dead_letters", "parked", "outbox_relays", "outbox", "outbox_ticks"
+	"offsets", "groups", "instance", "streams", "stored_dead_letters", "stored_parked", "outbox_relays", "outbox", "outbox_ticks"
 };
 
 /*

@@ -72,7 +72,7 @@ static KafkaStatement skip_statement = {
 	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
 	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
 	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8) "
-	"OR EXISTS (SELECT FROM kafka.parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name "
+	"OR EXISTS (SELECT FROM kafka.stored_parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name "
 	"AND p._topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
 	"AND p._partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
 	"AND p._offset OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)), '[]') "

@@ -67,6 +67,7 @@ produce($topic, orders([ 1, 1 ], [ 2, 2 ], [ 3, 3 ], [ 4, undef ]), qw(-T 170000
 comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 2, 'what has no row is parked, and counted');
 is(query(sprintf($got, 'wakes')), '1:one', 'what has one is joined; what can have none, as its key is NULL, is dropped');
 is(query(sprintf($parked, 'wakes')), '1 2', 'the parked records are there to be seen');
+is(query("SELECT parked, problem FROM kafka.status WHERE name = 'wakes'"), '2|', 'kafka.status has their number');
 is(query("SELECT next_offset FROM kafka.offsets WHERE group_id = 'wakes'"), 4, 'the position is past all');
 query("INSERT INTO wakes_customers VALUES (2, 'two')");
 comes(sprintf($got, 'wakes'), '1:one 2:two', 'a row that is inserted finds its record');
@@ -153,8 +154,8 @@ produce($topic, orders([ 6, 6 ]));
 comes(sprintf($parked, 'fails'), '5', 'one more');
 
 # A dump has them; other roles do not see them
-my ($dump) = run_command([ 'pg_dump', '-d', $node->connstr('postgres'), '-t', 'kafka.parked', '-e', 'kafka_fdw' ]);
-like($dump, qr/^COPY kafka\.parked .*\nfails\tk\t\Q$topic\E\t0\t5\t/m, 'a dump has what is parked');
+my ($dump) = run_command([ 'pg_dump', '-d', $node->connstr('postgres'), '-t', 'kafka.stored_parked', '-e', 'kafka_fdw' ]);
+like($dump, qr/^COPY kafka\.stored_parked .*\nfails\tk\t\Q$topic\E\t0\t5\t/m, 'a dump has what is parked');
 query('CREATE ROLE ann LOGIN; CREATE ROLE bob');
 is(query('SET ROLE bob; SELECT count(*) FROM kafka.parked'), 0, 'other roles do not see it');
 query("GRANT EXECUTE ON FUNCTION kafka.create_stream TO ann; GRANT ALL ON fails, fails_customers, fails_got TO ann; GRANT USAGE ON FOREIGN SERVER k TO ann;
