@@ -24,6 +24,9 @@ report_idle(const KafkaConsumingScan *scan)
 	if (missed > 0 && missed == wanted)
 		ereport(NOTICE,
 				(errmsg("no partition of topic \"%s\" is free for this consumer", positions->topic),
+				 missed == 1 ?
+				 errdetail("Another consumer of group \"%s\" holds the one that is read, or moved it since the query began.",
+						   positions->group_id) :
 				 errdetail("Other consumers of group \"%s\" hold all %d of them, or moved them since the query began.",
 						   positions->group_id, missed)));
 }
