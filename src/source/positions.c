@@ -42,15 +42,26 @@ kfdw_positions_placing(const KafkaPositions *positions, int partition)
 	return positions->topics[positions->outlook->partitions[partition].topic_index].placing;
 }
 
+/* True when a position is one of an earlier topic of the same name, as far as is known. */
+static bool
+is_of_another_topic(const KafkaPositions *positions, int partition, const KafkaPosition *position)
+{
+	const char *topic_id = positions->outlook->topics[positions->outlook->partitions[partition].topic_index].topic_id;
+
+	return position->topic_id != NULL && topic_id != NULL && strcmp(position->topic_id, topic_id) != 0;
+}
+
 /* Takes a row over; of a partition that is not ours nobody needs to know the cluster. */
 static void
-keep_row(KafkaPartitionPosition *partition, const KafkaPosition *row)
+keep_row(KafkaPositions *positions, int p, const KafkaPosition *row)
 {
+	KafkaPartitionPosition *partition = &positions->partitions[p];
 	bool		ours = partition->claim == KAFKA_CLAIM_TAKEN;
 
 	partition->stored = *row;
 	partition->stored.cluster_id = ours && row->cluster_id ? pstrdup(row->cluster_id) : NULL;
 	partition->stored.topic_id = ours && row->topic_id ? pstrdup(row->topic_id) : NULL;
+	partition->outlived = is_of_another_topic(positions, p, row);
 }
 
 /* Reads the rows of a topic, in a memory context that goes away. */
@@ -67,7 +78,7 @@ read_topic(KafkaPositions *positions, const KafkaTopic *topic, KafkaTopicPositio
 
 		any |= row->exists;
 		if (positions->partitions[p].claim != KAFKA_CLAIM_HELD)
-			keep_row(&positions->partitions[p], row);
+			keep_row(positions, p, row);
 	}
 	MemoryContextSwitchTo(old);
 	if (state->placing != KAFKA_PLACED)
@@ -161,15 +172,6 @@ first_offset(const KafkaPositions *positions, const KafkaPartition *partition)
 			 errhint("Set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
 }
 
-/* True when a position is one of an earlier topic of the same name, as far as is known. */
-static bool
-is_of_another_topic(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
-{
-	const char *topic_id = positions->outlook->topics[partition->topic_index].topic_id;
-
-	return stored->topic_id != NULL && topic_id != NULL && strcmp(stored->topic_id, topic_id) != 0;
-}
-
 /* The broker does not have the records at a position: an error, or what replaces it. */
 static int64
 replace_position(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
@@ -183,13 +185,13 @@ replace_position(const KafkaPositions *positions, const KafkaPartition *partitio
 		return end;
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
-			 is_of_another_topic(positions, partition, stored) ?
+			 is_of_another_topic(positions, partition->index, stored) ?
 			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is one of an earlier topic \"%s\", partition %d",
 					stored->next_offset, positions->group_id, partition->topic, partition->number) :
 			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is out of range in topic \"%s\", partition %d",
 					stored->next_offset, positions->group_id, partition->topic, partition->number),
 			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, end),
-			 stored->next_offset < low && !is_of_another_topic(positions, partition, stored) ?
+			 stored->next_offset < low && !is_of_another_topic(positions, partition->index, stored) ?
 			 errhint("Retention removed records that were not read. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.") :
 			 errhint("The topic was recreated, or the position was reached with \"isolation_level\" \"read_uncommitted\". Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
 }
@@ -211,7 +213,7 @@ kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartitio
 						   stored->cluster_id, positions->server, cluster_id),
 				 errhint("Delete the group's rows from kafka.offsets to start anew.")));
 	if (stored->next_offset < partition->low || stored->next_offset > partition->end ||
-		is_of_another_topic(positions, partition, stored))
+		is_of_another_topic(positions, partition->index, stored))
 		return replace_position(positions, partition, stored);
 	return stored->next_offset;
 }
@@ -261,9 +263,15 @@ kfdw_positions_committed(const KafkaPartitionPosition *partition)
 	return partition->stored.exists ? partition->stored.next_offset : partition->from;
 }
 
+bool
+kfdw_positions_differ(const KafkaPositions *positions, int partition, int64 offset)
+{
+	return positions->partitions[partition].stored.next_offset != offset || positions->partitions[partition].outlived;
+}
+
 /*
  * Also downwards: a position that was out of range and was set back.  In another topic of
- * the name that may lead to the same offset.
+ * the name that may lead to the same offset, and the offset may be the same from the start.
  */
 static bool
 has_moved(const KafkaPositions *positions, int p)
@@ -273,7 +281,8 @@ has_moved(const KafkaPositions *positions, int p)
 
 	if (!partition->stored.exists && kfdw_positions_placing(positions, p) == KAFKA_PLACED)
 		return true;
-	return partition->claim == KAFKA_CLAIM_HELD && (partition->next != committed || partition->from != committed);
+	return partition->claim == KAFKA_CLAIM_HELD &&
+		(partition->next != committed || partition->from != committed || partition->outlived);
 }
 
 bool
@@ -334,6 +343,7 @@ kfdw_positions_confirm(KafkaPositions *positions)
 		{
 			partition->stored.exists = true;
 			partition->stored.next_offset = partition->next;
+			partition->outlived = false;
 		}
 		partition->from = partition->next;
 	}

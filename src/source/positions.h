@@ -25,6 +25,7 @@ typedef struct KafkaPartitionPosition
 {
 	KafkaClaim	claim;
 	KafkaPosition stored;		/* the row as it was last read or written */
+	bool		outlived;		/* that is the position in an earlier topic of the name */
 	int64		from;			/* where reading begins, or began since the last commit */
 	int64		next;			/* everything below was read */
 } KafkaPartitionPosition;
@@ -98,6 +99,9 @@ extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consu
  */
 extern int64 kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartition *partition,
 										 const KafkaPosition *stored);
+
+/* True when a position that was read is not that offset of the topic that there is now. */
+extern bool kfdw_positions_differ(const KafkaPositions *positions, int partition, int64 offset);
 
 /* Where a partition stands as far as commits go. */
 extern int64 kfdw_positions_committed(const KafkaPartitionPosition *partition);

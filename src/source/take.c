@@ -172,7 +172,7 @@ has_unread(const KafkaPositions *positions, int partition)
 	if (end < 0)
 		return true;
 	if (stored->exists)
-		return stored->next_offset != end;
+		return kfdw_positions_differ(positions, partition, end);
 	return positions->auto_offset_reset == KAFKA_RESET_NONE || positions->outlook->partitions[partition].low < end;
 }
 

@@ -72,7 +72,7 @@ has_unread(const KafkaWaiter *waiter, const KafkaPartition *partition)
 	if (partition->end < 0)
 		return false;			/* its leader does not answer */
 	if (position->exists)
-		return position->next_offset != partition->end;
+		return kfdw_positions_differ(waiter->positions, partition->index, partition->end);
 	return waiter->options->auto_offset_reset == KAFKA_RESET_NONE || partition->low < partition->end ||
 		kfdw_positions_placing(waiter->positions, partition->index) == KAFKA_PLACING;
 }
@@ -109,12 +109,22 @@ can_read(KafkaWaiter *waiter)
 	return false;
 }
 
-/* True when the same partitions are known as before. */
+/* True when a topic is the one that was known, as far as it can be told. */
+static bool
+is_same_topic(const KafkaTopic *known, const KafkaTopic *now)
+{
+	return known->topic_id == NULL || now->topic_id == NULL || strcmp(known->topic_id, now->topic_id) == 0;
+}
+
+/* True when the same topics and partitions are known as before. */
 static bool
 is_same(const KafkaOutlook *known, const KafkaOutlook *now)
 {
 	if (known->npartitions != now->npartitions)
 		return false;
+	for (int t = 0; t < known->ntopics; t++)
+		if (!is_same_topic(&known->topics[t], &now->topics[t]))
+			return false;
 	for (int p = 0; p < known->npartitions; p++)
 		if (known->partitions[p].number != now->partitions[p].number ||
 			strcmp(known->partitions[p].topic, now->partitions[p].topic) != 0)

@@ -1,4 +1,5 @@
-# A session that has written to a topic goes on writing when the topic was deleted and created again.
+# A topic that was deleted and created again: a session that has written to it goes on writing, and a position in the
+# old one is none in the new one, where the client library can tell them apart.
 use strict;
 use warnings;
 
@@ -58,6 +59,29 @@ kafka_tool('delete-topic', $topic);
 $session->run("INSERT INTO t VALUES ('x', 0)");
 like($session->error, qr/topic "\Q$topic\E" does not exist/, 'one that is not there is an error');
 cmp_ok($session->seconds, '<', 5, 'soon');
+
+# A position in the topic that is gone
+sub recreate_with { my ($records) = @_; recreate(1); return produce($topic, join('', map { "$_\n" } 1 .. $records)); }
+my $read = 'SELECT count(*) FROM (SELECT v FROM feed LIMIT 100) r';
+recreate_with(5);
+$session->run("CREATE FOREIGN TABLE feed (v text) SERVER k OPTIONS (topic '$topic', format 'text', group_id 'g')");
+is($session->run($read), 5, 'a topic is consumed');
+my $is_known = $session->run('SELECT topic_id IS NOT NULL FROM kafka.offsets') eq 't';
+note($is_known ? 'the client library knows the ids of topics' : 'the client library does not know the ids of topics');
+recreate_with(7);
+my $got = $session->run("BEGIN; SELECT count(*) FROM feed; ROLLBACK");
+$is_known ? like($session->error, qr/position 5 of consumer group "g" is one of an earlier topic "\Q$topic\E", partition 0/, 'the position is none in the new topic') :
+  is($got, 2, 'nobody can tell that the position is none in the new topic');
+$session->run("ALTER FOREIGN TABLE feed OPTIONS (ADD on_offset_out_of_range 'earliest')");
+is($session->run($read), $is_known ? 7 : 2, 'earliest: the new topic is read from its beginning');
+recreate_with(7);
+is($session->run("CALL kafka.wait('feed', '0 s', NULL)"), $is_known ? 't' : 'f', 'also where it is as long as the old one was: there is something to read');
+is($session->run($read), $is_known ? 7 : 0, 'which is read');
+recreate_with(7);
+$session->run("ALTER FOREIGN TABLE feed OPTIONS (SET on_offset_out_of_range 'latest')");
+is($session->run('SELECT count(*) FROM feed'), 0, 'latest: it is read from its end');
+produce($topic, "8\n");
+is($session->run('SELECT count(*) FROM feed'), 1, 'and no further on than that');
 
 $node->stop;
 done_testing();
