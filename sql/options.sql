@@ -42,6 +42,7 @@ ALTER SERVER options_test OPTIONS (enable_partition_eof 'false');
 ALTER SERVER options_test OPTIONS (plugin_library_paths 'x');
 ALTER SERVER options_test OPTIONS (sasl_kerberos_kinit_cmd 'x');
 ALTER SERVER options_test OPTIONS (queue_buffering_max_kbytes '1');
+ALTER SERVER options_test OPTIONS (schema_registry_url 'http://x');
 CREATE FOREIGN DATA WRAPPER options_wrapper VALIDATOR kafka.kafka_fdw_validator OPTIONS (topic 'x');
 
 -- The SQLSTATEs that a program sees.
