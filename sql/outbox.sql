@@ -72,6 +72,33 @@ copied
 \.
 SELECT await_outbox('outbox', 10) OFFSET 7;
 
+-- All deliveries in one transaction, and a savepoint.
+\! kafka_tool create-topic --replace outbox_mixed 1
+CREATE FOREIGN TABLE mixed (v text) SERVER outbox OPTIONS (topic 'outbox_mixed', format 'text');
+CREATE FOREIGN TABLE mixed_async (v text) SERVER outbox OPTIONS (topic 'outbox_mixed', format 'text', delivery 'async');
+CREATE FOREIGN TABLE mixed_transactional (v text) SERVER outbox OPTIONS (topic 'outbox_mixed', format 'text', delivery 'transactional');
+CREATE FOREIGN TABLE mixed_outbox (v text) SERVER outbox OPTIONS (topic 'outbox_mixed', format 'text', delivery 'outbox');
+CREATE PROCEDURE insert_mixed(what text) LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO mixed VALUES ('sync ' || what);
+  INSERT INTO mixed_async VALUES ('async ' || what);
+  INSERT INTO mixed_transactional VALUES ('transactional ' || what);
+  INSERT INTO mixed_outbox VALUES ('outbox ' || what);
+END $$;
+BEGIN;
+CALL insert_mixed('a');
+SAVEPOINT s;
+CALL insert_mixed('b, taken back');
+ROLLBACK TO s;
+CALL insert_mixed('c');
+COMMIT;
+BEGIN;
+CALL insert_mixed('d, taken back');
+ROLLBACK;
+SELECT * FROM kafka.flush();
+SELECT v FROM await_outbox('mixed', 10) v ORDER BY v COLLATE "C";
+DROP PROCEDURE insert_mixed;
+
 -- What it cannot do.
 INSERT INTO outbox_too (v) VALUES ('never') RETURNING p;
 SELECT _offset FROM kafka.produce('outbox', 'never');
@@ -87,6 +114,10 @@ ALTER FOREIGN TABLE outbox OPTIONS (ADD acks '1');
 ALTER SERVER outbox OPTIONS (ADD acks '1');
 INSERT INTO outbox VALUES ('never');
 ALTER SERVER outbox OPTIONS (DROP acks);
+ALTER FOREIGN TABLE outbox OPTIONS (ADD partitioner 'random');
+ALTER SERVER outbox OPTIONS (ADD partitioner 'round_robin');
+INSERT INTO outbox VALUES ('never');
+ALTER SERVER outbox OPTIONS (DROP partitioner);
 
 -- A role publishes as itself; who may not log in has no relay.
 CREATE ROLE regress_kafka_publisher LOGIN;
