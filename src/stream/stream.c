@@ -42,9 +42,9 @@
  * kafka.explain_stream() shows a batch that was measured, which takes time: after one of
  * them none for so many times as long as it took, within limits.
  */
-#define MEASURE_PAUSE 100
+#define MEASURE_PAUSE 20
 #define MEASURE_MIN_MS 100
-#define MEASURE_MAX_MS 10000
+#define MEASURE_MAX_MS (3600 * 1000)
 
 /* What is worked on besides batches. */
 static const char portion_name[] = "records that are parked";

@@ -805,7 +805,8 @@ generate(char **argv)
 
 			if (early <= 0)
 				break;
-			rd_kafka_poll(rk, early > 20000 ? 20 : (int) (early / 1000));
+			rd_kafka_poll(rk, 0);
+			usleep(early > 20000 ? 20000 : early);
 		}
 		send_record(rk, topic, opt.partition, expand(opt.key, opt.first + n, key, sizeof(key)),
 					expand(opt.value, opt.first + n, value, sizeof(value)));
