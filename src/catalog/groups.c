@@ -73,12 +73,17 @@ kfdw_groups_get(const char *server, const char *group_id)
 }
 
 void
-kfdw_groups_place(const char *server, const char *group_id, Oid owner)
+kfdw_groups_lock_to_place(const char *server, const char *group_id)
+{
+	kfdw_catalog_be_alone(psprintf("group\n%s\n%s", server, group_id));
+}
+
+void
+kfdw_groups_insert(const char *server, const char *group_id, Oid owner)
 {
 	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id), ObjectIdGetDatum(owner)};
 
-	if (kfdw_catalog_try_alone(psprintf("group\n%s\n%s", server, group_id)))
-		(void) kfdw_catalog_change(&insert_statement, values);
+	(void) kfdw_catalog_change(&insert_statement, values);
 }
 
 void

@@ -17,11 +17,10 @@ typedef struct KafkaGroup
 
 extern KafkaGroup kfdw_groups_get(const char *server, const char *group_id);
 
-/*
- * Makes the row of a new group, without waiting: where another transaction is about to,
- * that one decides whose the group is.
- */
-extern void kfdw_groups_place(const char *server, const char *group_id, Oid owner);
+/* Until the end of the transaction nobody else makes the row of a group. */
+extern void kfdw_groups_lock_to_place(const char *server, const char *group_id);
+
+extern void kfdw_groups_insert(const char *server, const char *group_id, Oid owner);
 
 extern void kfdw_groups_set_owner(const char *server, const char *group_id, Oid owner);
 

@@ -110,13 +110,6 @@ insert_row(void)
 }
 
 void
-kfdw_instance_record(void)
-{
-	if (kfdw_catalog_try_alone("instance"))
-		insert_row();
-}
-
-void
 kfdw_instance_ensure(void)
 {
 	if (kfdw_instance_check())

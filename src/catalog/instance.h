@@ -20,9 +20,6 @@ extern KafkaInstanceState kfdw_instance_state(void);
 /* A row of another database is an error; false when there is none yet.  Costs nothing where it was ours before. */
 extern bool kfdw_instance_check(void);
 
-/* Makes the row if there is none, without waiting for another transaction that is about to. */
-extern void kfdw_instance_record(void);
-
 /* Makes the row if there is none; one of another database is an error. */
 extern void kfdw_instance_ensure(void);
 

@@ -29,7 +29,6 @@
 #include "compat.h"
 #include "source/claim.h"
 #include "source/consumption.h"
-#include "source/permit.h"
 #include "source/poll_interval.h"
 #include "source/report.h"
 #include "xact.h"
@@ -182,12 +181,12 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 
 	if (consumption == NULL)
 	{
-		bool		recorded;
+		KafkaPermit permit;
 
 		kfdw_consumption_write_pending();
-		recorded = kfdw_permit_check(options);
+		permit = kfdw_permit_check(options);
 		consumption = begin_consumption(statement, options, consumer);
-		consumption->recorded = recorded;
+		consumption->permit = permit;
 		kfdw_poll_interval_begin(options->max_poll_interval_ms);
 		kfdw_report_at_commit(options, consumer);
 	}
@@ -296,8 +295,8 @@ write_positions(KafkaConsumption *consumption)
 	consumption->written_level = GetCurrentTransactionNestLevel();
 	for (int t = 0; consumption->dead_letters != NULL && t < positions->outlook->ntopics; t++)
 		write_dead_letters(consumption, &positions->outlook->topics[t]);
-	if (kfdw_positions_write(consumption->positions) && !consumption->recorded)
-		kfdw_permit_record(consumption->relid, positions->server, positions->group_id);
+	if (kfdw_positions_write(consumption->positions))
+		kfdw_permit_use(&consumption->permit, positions->server, positions->group_id);
 }
 
 /* Notes when a scan did not read what others of its statement read of the partitions that it wanted. */
@@ -505,6 +504,7 @@ void
 kfdw_consumption_init(void)
 {
 	kfdw_xact_register(&participant);
+	kfdw_permit_init();
 	kfdw_poll_interval_init();
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = run_query;

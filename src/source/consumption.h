@@ -17,6 +17,7 @@
 #include "catalog/dead_letters.h"
 #include "kafka/consumer.h"
 #include "option/options.h"
+#include "source/permit.h"
 #include "source/positions.h"
 
 /* How far each partition was read when a subtransaction first read records. */
@@ -43,7 +44,7 @@ typedef struct KafkaConsumption
 	KafkaStoredRecords *dead_letters; /* what cannot be decoded; NULL: nothing yet */
 	int64	   *set_aside;		/* by partition: below, that was done */
 
-	bool		recorded;		/* whose the group and the database are */
+	KafkaPermit permit;
 
 	dlist_head	scans;			/* that are open */
 	int			level;			/* the nest level it was begun in */

@@ -8,15 +8,45 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "catalog/groups.h"
 #include "catalog/instance.h"
 #include "catalog/streams.h"
 #include "source/permit.h"
+#include "xact.h"
+
+/* A group whose first position this transaction has written. */
+typedef struct NewGroup
+{
+	const char *server;
+	const char *group_id;
+	Oid			owner;
+	int			level;			/* of the subtransaction that did */
+} NewGroup;
+
+static List *new_groups = NIL;	/* in the transaction's memory */
+
+static const NewGroup *
+find_new_group(const char *server, const char *group_id, Oid owner)
+{
+	ListCell   *lc;
+
+	foreach(lc, new_groups)
+	{
+		const NewGroup *group = lfirst(lc);
+
+		if (group->owner == owner && strcmp(group->group_id, group_id) == 0 && strcmp(group->server, server) == 0)
+			return group;
+	}
+	return NULL;
+}
 
 static Oid
 get_table_owner(Oid relid)
@@ -33,41 +63,114 @@ get_table_owner(Oid relid)
 
 /* Groups that the table's owner has no right to. */
 static void
-check_group(const KafkaTableOptions *options, const KafkaGroup *group)
+check_group(const char *group_id, const KafkaGroup *group, Oid owner)
 {
 	if (group->is_stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("consumer group \"%s\" belongs to the stream of that name", options->group_id),
+				 errmsg("consumer group \"%s\" belongs to the stream of that name", group_id),
 				 errhint("Use another \"group_id\", or drop the stream.")));
-	if (group->exists && !has_privs_of_role(get_table_owner(options->relid), group->owner))
+	if (group->exists && !has_privs_of_role(owner, group->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for consumer group \"%s\"", options->group_id),
+				 errmsg("permission denied for consumer group \"%s\"", group_id),
 				 OidIsValid(group->owner) ?
 				 errdetail("It belongs to role \"%s\", for which the owner of the table, \"%s\", may not act.",
-						   GetUserNameFromId(group->owner, true),
-						   GetUserNameFromId(get_table_owner(options->relid), true)) :
+						   GetUserNameFromId(group->owner, true), GetUserNameFromId(owner, true)) :
 				 errdetail("The role that it belonged to does not exist."),
 				 errhint("Use another \"group_id\", or have the group given to the table's owner with kafka.alter_group_owner().")));
 }
 
-bool
+KafkaPermit
 kfdw_permit_check(const KafkaTableOptions *options)
 {
+	KafkaPermit permit = {get_table_owner(options->relid), kfdw_instance_check()};
 	KafkaGroup	group;
-	bool		recorded = kfdw_instance_check();
 
 	/* nobody creates a stream of that name any more */
 	kfdw_streams_lock_to_consume(options->group_id);
 	group = kfdw_groups_get(options->server, options->group_id);
-	check_group(options, &group);
-	return recorded && group.exists;
+	check_group(options->group_id, &group, permit.owner);
+	permit.recorded &= group.exists;
+	return permit;
 }
 
 void
-kfdw_permit_record(Oid relid, const char *server, const char *group_id)
+kfdw_permit_use(const KafkaPermit *permit, const char *server, const char *group_id)
 {
-	kfdw_instance_record();
-	kfdw_groups_place(server, group_id, get_table_owner(relid));
+	MemoryContext old;
+	NewGroup   *group;
+
+	if (permit->recorded || find_new_group(server, group_id, permit->owner) != NULL)
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	group = palloc(sizeof(NewGroup));
+	group->server = pstrdup(server);
+	group->group_id = pstrdup(group_id);
+	group->owner = permit->owner;
+	group->level = GetCurrentTransactionNestLevel();
+	new_groups = lappend(new_groups, group);
+	MemoryContextSwitchTo(old);
+}
+
+/* Records whose a group is, unless somebody else has. */
+static void
+record_group(const NewGroup *new)
+{
+	KafkaGroup	group;
+
+	kfdw_groups_lock_to_place(new->server, new->group_id);
+	group = kfdw_groups_get(new->server, new->group_id);
+	check_group(new->group_id, &group, new->owner);
+	if (!group.exists)
+		kfdw_groups_insert(new->server, new->group_id, new->owner);
+}
+
+/* Before the commit: from here on others that are about to commit wait, and those that read do not. */
+static void
+record_groups(void)
+{
+	ListCell   *lc;
+
+	if (new_groups != NIL)
+		kfdw_instance_ensure();
+	foreach(lc, new_groups)
+		record_group(lfirst(lc));
+}
+
+static void
+forget_groups(bool committed)
+{
+	new_groups = NIL;
+}
+
+/* What a subtransaction did is its parent's, or never was. */
+static void
+end_subtransaction(int level, bool committed)
+{
+	ListCell   *lc;
+
+	foreach(lc, new_groups)
+	{
+		NewGroup   *group = lfirst(lc);
+
+		if (group->level < level)
+			continue;
+		if (committed)
+			group->level = level - 1;
+		else
+			new_groups = foreach_delete_current(new_groups, lc);
+	}
+}
+
+static const KafkaParticipant participant = {
+	.write = record_groups,
+	.end = forget_groups,
+	.end_subtransaction = end_subtransaction,
+};
+
+void
+kfdw_permit_init(void)
+{
+	kfdw_xact_register(&participant);
 }

@@ -7,13 +7,25 @@
 
 #include "option/options.h"
 
+typedef struct KafkaPermit
+{
+	Oid			owner;			/* of the table */
+	bool		recorded;		/* whose the group and the database are */
+} KafkaPermit;
+
 /*
  * Raises an error when the table's owner may not consume in the name of its group, or
- * when nobody may in this database.  False when the one or the other is not recorded.
+ * when nobody may in this database.
  */
-extern bool kfdw_permit_check(const KafkaTableOptions *options);
+extern KafkaPermit kfdw_permit_check(const KafkaTableOptions *options);
 
-/* Records whose they are, with the first position. */
-extern void kfdw_permit_record(Oid relid, const char *server, const char *group_id);
+/*
+ * Positions of the group were written.  Where it is not recorded whose that is the commit
+ * does it, or fails as another owner was first: until then nobody waits for this transaction.
+ */
+extern void kfdw_permit_use(const KafkaPermit *permit, const char *server, const char *group_id);
+
+/* Called once in a backend. */
+extern void kfdw_permit_init(void);
 
 #endif							/* KFDW_PERMIT_H */

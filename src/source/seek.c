@@ -317,13 +317,12 @@ move_positions(KafkaSeeker *seeker, bool is_stream)
 void
 kfdw_seek_table(KafkaSeeker *seeker)
 {
-	bool		recorded;
+	KafkaPermit permit;
 
 	kfdw_consumption_write_pending();
-	recorded = kfdw_permit_check(seeker->options);
+	permit = kfdw_permit_check(seeker->options);
 	move_positions(seeker, false);
-	if (!recorded)
-		kfdw_permit_record(seeker->options->relid, seeker->positions->server, seeker->options->group_id);
+	kfdw_permit_use(&permit, seeker->positions->server, seeker->options->group_id);
 }
 
 void

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 
 use KafkaFdw;
+use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -69,6 +70,23 @@ is(as('mallory', 'SELECT id FROM steal LIMIT 1'), 6, 'REASSIGN OWNED gives it to
 $node->safe_psql('postgres', "SET ROLE mallory; CREATE FOREIGN TABLE lost (id int) SERVER l
 	OPTIONS (topic '$topic', format 'text', group_id 'h', on_error 'dead_letter'); SELECT id FROM lost");
 is($node->safe_psql('postgres', 'SET ROLE mallory; SELECT count(*) FROM kafka.dead_letters'), 9, 'who owns a group sees its dead letters');
+
+# Who commits first has placed the first position, whoever read first
+$topic = new_topic(2);
+produce($topic, "{\"id\":1}\n", '-p', $_) foreach 0, 1;
+$node->safe_psql('postgres', "CREATE ROLE ann LOGIN; GRANT ALL ON SCHEMA public TO ann; GRANT USAGE ON FOREIGN SERVER l TO ann");
+$node->safe_psql('postgres', "SET ROLE $_; CREATE FOREIGN TABLE first_of_$_ (id int) SERVER l OPTIONS (topic '$topic', group_id 'first', max_partitions '1')") foreach qw(ann mallory);
+my $first = "SELECT string_agg(owner::text, ' ') FROM kafka.groups WHERE group_id = 'first'";
+my $session = KafkaSession->new($node);
+is($session->run('SET ROLE mallory; BEGIN; SELECT id FROM first_of_mallory'), 1, 'a role reads in a new group');
+is(as('ann', 'SELECT id FROM first_of_ann'), 1, 'and another one, who is the first to commit');
+is($node->safe_psql('postgres', $first), 'ann', 'so it is hers');
+$session->run('COMMIT');
+like($session->error, qr/permission denied for consumer group "first"/, 'and the other one cannot commit');
+$session->run('BEGIN; SAVEPOINT s; SELECT id FROM first_of_mallory');
+like($session->error, qr/permission denied for consumer group "first"/, 'nor read any more');
+$session->close;
+$node->safe_psql('postgres', "DROP OWNED BY ann; DROP ROLE ann");
 
 # A dump
 my $dump = $node->basedir . '/dump.sql';
