@@ -213,6 +213,7 @@ reset_stream(const char *name, const KafkaSeek *seek)
 	KafkaSeeker *seeker;
 
 	PreventCommandIfReadOnly("kafka.reset_stream()");
+	kfdw_stream_check_own_statement(name, "reset");
 	kfdw_options_require_topic_table(stream->source);
 	options = kfdw_options_table(stream->source, stream->owner);
 	kfdw_options_set_group(options, stream->name);

@@ -236,6 +236,7 @@ kfdw_stream_redefine(KafkaStream *stream, bool restated, KafkaStatementAuthor au
 void
 kfdw_stream_delete(const KafkaStream *stream)
 {
+	kfdw_stream_check_own_statement(stream->name, "drop");
 	kfdw_streams_delete(stream->name);
 	stop_watching(stream);
 	kfdw_shared_ping_at_end();

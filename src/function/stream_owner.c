@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "function/stream_owner.h"
+#include "worker/frame.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
 
@@ -50,6 +51,16 @@ void
 kfdw_stream_check_writable(void)
 {
 	PreventCommandIfReadOnly("a change of a stream");
+}
+
+void
+kfdw_stream_check_own_statement(const char *name, const char *what)
+{
+	if (kfdw_frame_is_of_stream(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot %s stream \"%s\" in its own statement", what, name),
+				 errdetail("A batch ends by writing the position.")));
 }
 
 KafkaStream *

@@ -226,6 +226,12 @@ kfdw_frame_stall(const char *why)
 }
 
 bool
+kfdw_frame_is_of_stream(const char *name)
+{
+	return key != NULL && key->kind == KAFKA_JOB_STREAM && strcmp(key->name, name) == 0;
+}
+
+bool
 kfdw_frame_in_trouble(void)
 {
 	return kfdw_news_of_trouble();

@@ -53,6 +53,9 @@ extern void kfdw_frame_watch(Oid relation);
 extern bool kfdw_frame_is_stirred(void);
 extern void kfdw_frame_calm(void);
 
+/* True in the worker of a stream. */
+extern bool kfdw_frame_is_of_stream(const char *name);
+
 /* Outside any transaction: something that is no error, and that passes, keeps the job from working. */
 extern void kfdw_frame_stall(const char *why);
 

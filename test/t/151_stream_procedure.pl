@@ -32,6 +32,12 @@ foreach my $left (@left)
 is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), 0, 'and none of them wrote anything');
 $node->safe_psql('postgres', 'CREATE PROCEDURE counts() LANGUAGE plpgsql AS $$ BEGIN UPDATE target SET n = target.n + 1 FROM src WHERE src.id = target.id; END $$');
 stream_fails($node, 'counts', 'CALL counts()', qr/cannot update table "target" from records/, 'a procedure that counts one record of a key');
+foreach my $change ([ 'resets', "kafka.reset_stream('resets', 'earliest')", 'reset' ], [ 'drops', "kafka.drop_stream('drops')", 'drop' ])
+{
+	my ($name, $call, $verb) = @$change;
+	$node->safe_psql('postgres', "CREATE PROCEDURE $name() LANGUAGE plpgsql AS \$\$ BEGIN PERFORM $call; INSERT INTO copied SELECT id, n FROM src; END \$\$");
+	stream_fails($node, $name, "CALL $name()", qr/cannot $verb stream "$name" in its own statement/, "a procedure that ${verb}s its own stream");
+}
 
 my @all = (
 	[ 'by_loop', 'plpgsql', 'DECLARE r record; BEGIN FOR r IN SELECT * FROM src LOOP INSERT INTO copied VALUES (r.id, r.n); END LOOP; END' ],
