@@ -55,6 +55,8 @@ SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', reje
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', on_error => 'dead_letter', reject_limit => 0);
 CREATE TEMP TABLE scratch (id int);
 SELECT kafka.create_stream('s', 'INSERT INTO scratch SELECT id FROM orders');
+CREATE FOREIGN TABLE pg_temp.passing (id int) SERVER streams_test OPTIONS (topic 'orders');
+SELECT kafka.create_stream('s', 'CALL take()', source => 'pg_temp.passing');
 
 -- A batch counts as read: no limit may leave records of it.
 SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders LIMIT 1');

@@ -15,6 +15,16 @@
 #include "option/options.h"
 #include "stream/plan_tables.h"
 
+/* A table of another session; one that was dropped others notice. */
+static void
+check_not_temporary(Oid relid)
+{
+	if (get_rel_name(relid) != NULL && get_rel_persistence(relid) == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a stream's statement cannot use temporary table \"%s\"", get_rel_name(relid))));
+}
+
 /* Takes a topic table as the source; another one cannot be. */
 static void
 note_source(Oid relid, KafkaPlanTables *tables)
@@ -42,10 +52,7 @@ kfdw_plan_tables_read(const PlannedStmt *plan, KafkaPlanTables *tables)
 		index++;
 		if (rte->rtekind != RTE_RELATION)
 			continue;
-		if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-					 errmsg("a stream's statement cannot use temporary table \"%s\"", get_rel_name(rte->relid))));
+		check_not_temporary(rte->relid);
 		if (rte->relkind == RELKIND_FOREIGN_TABLE && !list_member_int(plan->resultRelations, index) &&
 			kfdw_options_is_topic_table(rte->relid))
 			note_source(rte->relid, tables);
@@ -60,6 +67,7 @@ kfdw_plan_tables_check_source(const KafkaPlanTables *tables, Oid given)
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("the stream's statement reads no topic table"),
 				 errhint("Name the topic table in \"source\" where the statement is a CALL.")));
+	check_not_temporary(tables->source);
 	if (OidIsValid(given) && given != tables->source)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
