@@ -49,7 +49,8 @@ typedef struct RelayWork
 	KafkaWatch	watch;			/* of what they were read from */
 	MemoryContextCallback callback;
 	KafkaConfig producer;		/* transactional */
-	char	   *group_id;		/* the relay's position, which is also its transactional id */
+	char	   *group_id;		/* of the relay's position */
+	char	   *kafka_id;		/* its name in Kafka, which is also the relay's transactional id */
 
 	bool		settled;		/* what became of the newest tick is known */
 	bool		in_doubt;		/* it cannot be known */
@@ -190,7 +191,8 @@ read_options(RelayWork *work)
 	begin_watch(work);
 	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, kfdw_instance_name(), work->relay->id);
 	work->group_id = name;
-	work->producer = kfdw_config_transactional(&work->options->producer, name, work->options->transaction_timeout_ms);
+	work->kafka_id = kfdw_config_utf8(name);
+	work->producer = kfdw_config_transactional(&work->options->producer, work->kafka_id, work->options->transaction_timeout_ms);
 	keep_tick(work, kfdw_outbox_get_tick(work->relay->id));
 	commit_transaction(context);
 }
@@ -225,7 +227,7 @@ make_position(const RelayWork *work)
 {
 	return (KafkaGroupPosition)
 	{
-		work->group_id, work->tick->topic, work->tick->number
+		work->kafka_id, work->tick->topic, work->tick->number
 	};
 }
 

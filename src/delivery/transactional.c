@@ -33,7 +33,7 @@ make_config(const KafkaTableOptions *options)
 {
 	char	   *id = psprintf("%s-%s-%d", options->transactional_id_prefix, kfdw_instance_name(), kfdw_backend_number());
 
-	return kfdw_config_transactional(&options->producer, id, options->transaction_timeout_ms);
+	return kfdw_config_transactional(&options->producer, kfdw_config_utf8(id), options->transaction_timeout_ms);
 }
 
 static bool

@@ -212,7 +212,7 @@ set_property(rd_kafka_conf_t *conf, const char *name, const char *value, bool se
 {
 	char		reason[256];
 
-	if (rd_kafka_conf_set(conf, name, kfdw_config_utf8(value), reason, sizeof(reason)) != RD_KAFKA_CONF_OK)
+	if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) != RD_KAFKA_CONF_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the Kafka client refuses the property \"%s\"", name),

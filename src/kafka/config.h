@@ -29,7 +29,7 @@ typedef enum KafkaLostRecords
 typedef struct KafkaProperty
 {
 	KafkaPropertyId id;
-	const char *value;
+	const char *value;			/* in UTF-8 */
 	bool		secret;			/* appears in no message */
 } KafkaProperty;
 
@@ -60,7 +60,7 @@ extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
 /* Sets one more property, or gives it another value. */
 extern void kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value);
 
-/* A text as Kafka knows it, whatever the encoding of the database: a name, a password. */
+/* In a transaction: a text as Kafka knows it, whatever the encoding of the database: a name, a password. */
 extern char *kfdw_config_utf8(const char *text);
 
 /* What a producer is opened with that writes in Kafka transactions, by this id. */

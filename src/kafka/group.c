@@ -30,7 +30,7 @@ static void
 ask(KafkaAdmin *admin, const char *group_id, const KafkaGroupPosition *positions, int count)
 {
 	rd_kafka_topic_partition_list_t *list = list_positions(positions, count);
-	rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(kfdw_config_utf8(group_id), list);
+	rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
 
 	rd_kafka_topic_partition_list_destroy(list);
 	rd_kafka_ListConsumerGroupOffsets(admin->client->rk, &question, 1, admin->options, admin->queue);
@@ -87,6 +87,7 @@ kfdw_group_ask(const KafkaConfig *config, const char *group_id, KafkaGroupPositi
 			   bool must_tell)
 {
 	KafkaConfig member = kfdw_config_copy(config);
+	const char *name = kfdw_config_utf8(group_id);
 	const rd_kafka_topic_partition_list_t *list = NULL;
 	rd_kafka_resp_err_t error;
 	KafkaAdmin *admin;
@@ -95,9 +96,9 @@ kfdw_group_ask(const KafkaConfig *config, const char *group_id, KafkaGroupPositi
 		positions[i].offset = -1;
 	if (count == 0)
 		return true;
-	kfdw_config_set(&member, KAFKA_PROPERTY_GROUP_ID, group_id);
+	kfdw_config_set(&member, KAFKA_PROPERTY_GROUP_ID, name);
 	admin = kfdw_admin_begin(&member, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-	error = ask_until_answered(admin, group_id, positions, count, &list);
+	error = ask_until_answered(admin, name, positions, count, &list);
 	if (error && must_tell)
 		report_error(admin->client, group_id, error);
 	if (!error)

@@ -167,12 +167,11 @@ look_for_refusal(KafkaCall *argument)
 static TransactionCall *
 make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int), const KafkaGroupPosition *position)
 {
-	const char *group_id = position != NULL ? kfdw_config_utf8(position->group_id) : NULL;
 	TransactionCall *call = calloc(1, sizeof(TransactionCall));
 
 	if (call != NULL && position != NULL)
 	{
-		call->group_id = strdup(group_id);
+		call->group_id = strdup(position->group_id);
 		call->topic = strdup(position->topic);
 		call->offset = position->offset;
 	}

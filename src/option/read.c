@@ -158,8 +158,10 @@ build_config(KafkaConfig *config, int direction, const KafkaOptionSetting *setti
 	{
 		const KafkaOption *option = &kfdw_option_table[i];
 		int			needs = option->flags & (KAFKA_OPTION_SASL | KAFKA_OPTION_SSL);
-		KafkaProperty property = {option->property, settings[i].text};
+		KafkaProperty property = {option->property};
 
+		if (settings[i].text != NULL)
+			property.value = kfdw_config_utf8(settings[i].text);
 		property.secret = (option->flags & KAFKA_OPTION_SECRET) != 0;
 		if (property.id != KAFKA_PROPERTY_NONE && property.value != NULL &&
 			(option->directions & direction) != 0 && (needs & ~protocol) == 0)
@@ -331,7 +333,7 @@ kfdw_options_set_group(KafkaTableOptions *options, const char *group_id)
 {
 	options->group_id = group_id;
 	if (group_id != NULL && options->report_offsets)
-		kfdw_config_set(&options->consumer, KAFKA_PROPERTY_GROUP_ID, group_id);
+		kfdw_config_set(&options->consumer, KAFKA_PROPERTY_GROUP_ID, kfdw_config_utf8(group_id));
 }
 
 /*

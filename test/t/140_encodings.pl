@@ -70,6 +70,14 @@ $node->safe_psql($latin1, "DO \$\$ BEGIN EXECUTE format(\$sql\$
 ok(poll_until(sub { kafka_tool('group-offsets', "caf\xc3\xa9", $lines) =~ /^0\t2$/m }, 20), 'a group has the same name in Kafka');
 is($node->safe_psql($latin1, 'SELECT reported_offset FROM kafka.lag(\'feed\')'), 2, 'by which it is asked');
 
+# workers, which open clients outside of transactions
+my $sent = new_topic(1);
+$node->safe_psql($latin1, "DO \$\$ BEGIN EXECUTE format(\$sql\$ALTER SERVER k OPTIONS (ADD transactional_id_prefix %L)\$sql\$, $e_acute); END \$\$;
+	CREATE FOREIGN TABLE sent (v text) SERVER k OPTIONS (topic '$sent', format 'text', delivery 'outbox');
+	SELECT kafka.create_stream($e_acute || 's', 'INSERT INTO sent SELECT t FROM lines')");
+ok(poll_until(sub { kafka_tool('consume', $sent) =~ /caf\\xc3\\xa9, "x"/ }, 30), 'a stream reads and an outbox publishes in LATIN1')
+  or diag($node->safe_psql($latin1, 'SELECT stream, last_error FROM kafka.stat_streams; SELECT last_error FROM kafka.stat_outbox'));
+
 # names of columns: what the encoding lacks is passed over
 my $names = new_topic(1);
 produce($names, json(qq({"id": 1, "$pair": 2}\n{"id": 1, "emoji": "$pair"}\n{"id": 1, "$latin": 3}\n)) . qq({"id": 2, "caf\\xc3\\xa9": 3, "\\xe2\\x82\\xac": 1}\n{"id": 2, "caf\\xc3\\xa9": 3}\n));
