@@ -123,6 +123,7 @@ CREATE FOREIGN TABLE no_value (id int OPTIONS (metadata 'key')) SERVER publish_t
 SELECT kafka.publish_table('customers', 'no_value');
 CREATE FOREIGN TABLE wrong_type (key int OPTIONS (metadata 'key'), since int) SERVER publish_test OPTIONS (topic 'publish');
 SELECT kafka.publish_table('customers', 'wrong_type');
+SELECT kafka.publish_table('wrong_type', 'wrong_type');
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER t BEFORE INSERT ON wrong_type FOR EACH ROW EXECUTE FUNCTION nothing();
 SELECT kafka.publish_table('customers', 'wrong_type');

@@ -276,10 +276,14 @@ map_columns(KafkaMapping *mapping)
 				 errhint("Add columns with the names of those that are to be published, or a single one of type jsonb for the whole row.")));
 }
 
-/* What triggers of the target would do is not done. */
+/* What triggers of the target would do is not done; that of a table on itself would be one. */
 static void
-check_target(Relation target)
+check_target(Relation source, Relation target)
 {
+	if (RelationGetRelid(source) == RelationGetRelid(target))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot publish foreign table \"%s\" to itself", RelationGetRelationName(target))));
 	if (target->trigdesc != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -324,7 +328,7 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	publisher->source = pstrdup(RelationGetRelationName(source));
 	publisher->owner = source->rd_rel->relowner;
 	mapping.target = kfdw_options_open_topic_table(target, RowExclusiveLock);
-	check_target(mapping.target);
+	check_target(source, mapping.target);
 	check_right(publisher, target);
 
 	desc = CreateTupleDescCopy(RelationGetDescr(mapping.target));
