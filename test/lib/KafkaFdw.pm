@@ -14,6 +14,10 @@ KafkaFdw - what the TAP tests share
   produce($topic, "k1=v1\nk2=v2\n", '-K', '=');
   is(kafka_tool('consume', $topic, '-c'), '2', '...');
 
+  use KafkaFdw qw(:DEFAULT query query_becomes);  # of the first cluster
+  is(query('SELECT 1'), '1', '...');
+  query_becomes('SELECT state FROM kafka.stat_streams', 'idle', '...');
+
   need_own_broker();                        # else the whole file is skipped
   KafkaFdw::Broker->shared->restart;
   my $three = KafkaFdw::Broker->new(brokers => 3);
@@ -34,10 +38,13 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  new_cluster bootstrap need_own_broker kafka_tool kafka_tool_fails produce new_topic start_generator stop_generator
+  new_cluster bootstrap need_own_broker kafka_tool kafka_tool_fails produce produce_to_each new_topic start_generator stop_generator
   poll_until becomes stream_fails backend_pid threads fds kill9 crash crashed
 );
 
+our @EXPORT_OK = qw(query query_becomes);
+
+my $first_cluster;
 my $topics = 0;
 my @generators;
 
@@ -61,6 +68,7 @@ sub new_cluster
 	my ($name, %options) = @_;
 	my $servers = $options{bootstrap_servers} // bootstrap();
 	my $node = PostgreSQL::Test::Cluster->new($name);
+	$first_cluster //= $node;
 
 	$node->init;
 	$node->append_conf('postgresql.conf', <<~"EOF");
@@ -120,6 +128,13 @@ sub produce
 	return $out;
 }
 
+# A record {"id": N} for each of these partitions, with its number.
+sub produce_to_each
+{
+	my ($topic, @partitions) = @_;
+	return produce($topic, join('', map { "$_:{\"id\":$_}\n" } @partitions), '-P', ':');
+}
+
 # Creates a topic with a name that no other test uses, and returns the name.
 sub new_topic
 {
@@ -176,6 +191,15 @@ sub becomes
 	ok($node->poll_query_until($database, $query, $expected), $name)
 	  or diag($node->safe_psql($database, $query), $node->safe_psql($database, 'TABLE kafka.stat_streams'));
 	return;
+}
+
+# What a query of the first cluster that the test made answers; and such a test of it
+sub query { return $first_cluster->safe_psql('postgres', @_); }
+
+sub query_becomes
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return becomes($first_cluster, 'postgres', @_);
 }
 
 # A stream with this statement, which reads the table "src", fails with this error, and takes no record; then it is dropped.

@@ -2,15 +2,12 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query_becomes);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main');
 my $topic = new_topic(3);
-
-# the result of a query becomes this
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 # Two of the five statements are done: extension and server.
 $node->safe_psql('postgres', <<~"EOF");

@@ -2,21 +2,11 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query_becomes);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main');
-
-sub query_becomes { return becomes($node, 'postgres', @_); }
-
-# one record for each partition, with its number
-sub fill
-{
-	my ($topic, $from, $to) = @_;
-	produce($topic, join('', map { "$_:{\"id\":$_}\n" } $from .. $to), '-P', ':');
-	return;
-}
 
 sub create_stream
 {
@@ -32,18 +22,18 @@ sub create_stream
 
 # Three workers share five partitions, and the partitions that are added.
 my $topic = new_topic(5);
-fill($topic, 0, 4);
+produce_to_each($topic, 0 .. 4);
 create_stream('shared', $topic, '', ', workers => 3');
 query_becomes("SELECT array_agg(partitions ORDER BY worker) FROM kafka.stat_streams WHERE state = 'idle'", '{2,2,1}', 'workers have their shares');
 query_becomes('SELECT count(*), count(DISTINCT pid) FROM shared', '5|3', 'and read them');
 is($node->safe_psql('postgres', 'SELECT string_agg(ps, \' \' ORDER BY ps) FROM (SELECT string_agg(p::text, \',\' ORDER BY p) AS ps FROM shared GROUP BY pid) x'),
 	'0,3 1,4 2', 'by partition modulo workers');
 kafka_tool('add-partitions', $topic, 8);
-fill($topic, 5, 7);
+produce_to_each($topic, 5 .. 7);
 
 # Workers that have no partition wait for one.
 my $narrow = new_topic(1);
-fill($narrow, 0, 0);
+produce_to_each($narrow, 0);
 create_stream('narrow', $narrow, '', ', workers => 3');
 query_becomes("SELECT array_agg(partitions ORDER BY worker), count(pid), max(lag) FROM kafka.stat_streams WHERE stream = 'narrow' AND state = 'idle'",
 	'{1,0,0}|3|0', 'there can be more workers than partitions');
@@ -63,10 +53,10 @@ is($node->safe_psql('postgres', 'SELECT array_agg(id) FROM committed'), '{1}', '
 
 # A stream that begins at the ends begins there in all partitions at once.
 my $latest = new_topic(4);
-fill($latest, 0, 3);
+produce_to_each($latest, 0 .. 3);
 create_stream('newest', $latest, ", auto_offset_reset 'latest'", ', workers => 2');
 query_becomes("SELECT count(*), sum(next_offset) FROM kafka.offsets WHERE group_id = 'newest'", '4|4', 'a group that begins at the ends has its positions at once');
-fill($latest, 0, 3);
+produce_to_each($latest, 0 .. 3);
 query_becomes('SELECT count(*), min(o) FROM newest', '4|1', 'and reads what came after');
 create_stream('none', $latest, ", auto_offset_reset 'none'", '');
 query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'none'", 'failed', 'without a position, auto_offset_reset none fails');
@@ -87,7 +77,7 @@ query_becomes('SELECT count(*), max(id) FROM lenient', '15|19', 'or skipped, if 
 
 is($node->safe_psql('postgres', "SELECT array_agg(pid ORDER BY worker) FROM kafka.stat_streams WHERE stream = 'narrow'"), $idle, 'workers without partitions are the processes that they were');
 kafka_tool('add-partitions', $narrow, 2);
-fill($narrow, 1, 1);
+produce_to_each($narrow, 1);
 query_becomes("SELECT array_agg(partitions ORDER BY worker) FROM kafka.stat_streams WHERE stream = 'shared'", '{3,3,2}', 'new partitions are shared too');
 query_becomes('SELECT count(*), count(DISTINCT (p, o)) FROM shared', '8|8', 'and read from their beginning, once');
 

@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query);
 use Test::More;
 
 my $node = new_cluster('main');
@@ -10,8 +10,6 @@ my $events = new_topic(3);
 my $orders = new_topic(2);
 my $forwarded = new_topic(1);
 my $mixed = new_topic(1);
-
-sub query { return $node->safe_psql('postgres', @_); }
 
 query(<<~"EOF");
 	-- waits until these streams have worked on so many records, of which no partition is the last to get one

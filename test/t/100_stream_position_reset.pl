@@ -3,12 +3,10 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query_becomes);
 use Test::More;
 
 my $node = new_cluster('main');
-
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 sub records
 {

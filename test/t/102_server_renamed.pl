@@ -3,15 +3,13 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query_becomes);
 use KafkaSession;
 use Test::More;
 
 my $node = new_cluster('main');
 my ($locker, $renamer) = map { KafkaSession->new($node) } 1 .. 2;
 my $servers = bootstrap();
-
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 $node->safe_psql('postgres', <<~'EOF2');
 	CREATE FUNCTION wait_for_lock() RETURNS trigger LANGUAGE plpgsql AS

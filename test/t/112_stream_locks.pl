@@ -2,13 +2,12 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main', conf => 'max_locks_per_transaction = 10');
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 # Ten streams of a topic with many partitions take a few locks for each batch, not one for each partition.
 my $wide = new_topic(300);

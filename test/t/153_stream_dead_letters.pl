@@ -2,21 +2,11 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query query_becomes);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main', conf => 'kafka_fdw.max_workers = 8');
-
-# Whether a query comes to give this
-sub comes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag($node->safe_psql('postgres', 'SELECT stream, state, last_error FROM kafka.stat_streams'));
-}
-
-sub query { return $node->safe_psql('postgres', @_); }
 
 # A topic and a table of it
 sub topic
@@ -37,7 +27,7 @@ $records[1234] = [ 1234, -1 ];
 $records[1240] = 'no JSON';
 produce($topic, records(@records));
 query("SELECT kafka.create_stream('stops', 'INSERT INTO stops_got SELECT id, n, o FROM stops')");
-comes("SELECT state FROM kafka.stat_streams WHERE stream = 'stops'", 'failed', 'a stream stops at a record');
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'stops'", 'failed', 'a stream stops at a record');
 my $error = query("SELECT last_error FROM kafka.stat_streams WHERE stream = 'stops'");
 like($error, qr/violates check constraint.*topic "\Q$topic\E", partition 0, offset 1234/s, 'and names it');
 like($error, qr/HINT:  SELECT kafka\.skip_record\('stops'\) sets the record aside/, 'and says how to go on');
@@ -45,18 +35,18 @@ is(query("SELECT count(*) FROM stops_got WHERE id >= 1234"), 0, 'nothing has mov
 my $ahead = "(SELECT coalesce(sum(next_offset), 0) FROM kafka.offsets)";
 is(query("SELECT partitions, lag + $ahead FROM kafka.stat_streams"), '1|3000', 'its partitions and its lag are shown');
 produce($topic, records([ 3000, 1 ]));
-comes("SELECT lag + $ahead FROM kafka.stat_streams", 3001, 'the lag also as it grows');
+query_becomes("SELECT lag + $ahead FROM kafka.stat_streams", 3001, 'the lag also as it grows');
 
 my ($hint) = $error =~ /HINT:  (SELECT kafka\.skip_record\('stops'\))/;
 query($hint);
-comes("SELECT state || (last_error ~ 'offset 1240') FROM kafka.stat_streams WHERE stream = 'stops'", 'failedtrue', 'it stops at the next one');
+query_becomes("SELECT state || (last_error ~ 'offset 1240') FROM kafka.stat_streams WHERE stream = 'stops'", 'failedtrue', 'it stops at the next one');
 is(query("SELECT count(*) FROM kafka.dead_letters"), 0, 'nothing has moved before all is done');
 query($hint);
-comes("SELECT count(*) FROM stops_got", 2999, 'and goes on without both');
+query_becomes("SELECT count(*) FROM stops_got", 2999, 'and goes on without both');
 is(query("SELECT _offset, stage, sqlstate FROM kafka.dead_letters ORDER BY _offset"),
 	"1234|statement|23514\n1240|decode|22P02", 'which are dead letters');
 is(query("SELECT count(*) FROM (SELECT o, lag(o) OVER (ORDER BY ctid) AS before FROM stops_got) t WHERE before > o"), 0, 'the order is kept');
-comes("SELECT state || dead_letters FROM kafka.stat_streams WHERE stream = 'stops'", 'idle2', 'it counts them');
+query_becomes("SELECT state || dead_letters FROM kafka.stat_streams WHERE stream = 'stops'", 'idle2', 'it counts them');
 is(query("SELECT state, problem, to_do FROM kafka.status WHERE name = 'stops'"),
 	"idle|2 records are in kafka.dead_letters|SELECT * FROM kafka.dead_letters WHERE group_id = 'stops'; SELECT kafka.retry_dead_letters('stops');",
 	'kafka.status says what can be done with them');
@@ -79,10 +69,10 @@ is(query("SELECT count(*) FROM kafka.dead_letters"), 0, 'they go with the stream
 $topic = topic('asides', 2);
 produce($topic, records(map { $_ % 500 == 7 ? [ $_, -1 ] : $_ % 500 == 9 ? 'no JSON' : [ $_, 1 ] } 0 .. 9999));
 query("SELECT kafka.create_stream('asides', 'INSERT INTO asides_got SELECT id, n, o FROM asides', on_error => 'dead_letter', workers => 2)");
-comes('SELECT count(*) FROM asides_got', 9960, 'what does not fail is applied');
+query_becomes('SELECT count(*) FROM asides_got', 9960, 'what does not fail is applied');
 is(query("SELECT stage, sqlstate, count(*) FROM kafka.dead_letters GROUP BY 1, 2 ORDER BY 1"), "decode|22P02|20\nstatement|23514|20", 'what fails is set aside');
-comes("SELECT sum(next_offset) FROM kafka.offsets WHERE group_id = 'asides'", 10000, 'positions are past both');
-comes("SELECT sum(dead_letters) FROM kafka.stat_streams WHERE stream = 'asides'", 40, 'they are counted');
+query_becomes("SELECT sum(next_offset) FROM kafka.offsets WHERE group_id = 'asides'", 10000, 'positions are past both');
+query_becomes("SELECT sum(dead_letters) FROM kafka.stat_streams WHERE stream = 'asides'", 40, 'they are counted');
 
 # Ten in a row, in one batch each
 sub produce_batch
@@ -92,9 +82,9 @@ sub produce_batch
 	query("SELECT kafka.resume_stream('asides')");
 }
 produce_batch((map { [ $_, -1 ] } 10000 .. 10008), 1);
-comes("SELECT count(*) FROM kafka.dead_letters", 50, 'nine in a row are set aside, and another one for another reason');
+query_becomes("SELECT count(*) FROM kafka.dead_letters", 50, 'nine in a row are set aside, and another one for another reason');
 produce_batch([ 10009, -1 ], [ 10010, 1 ], map { [ $_, -1 ] } 10020 .. 10029);
-comes("SELECT string_agg(state, ',' ORDER BY state) FROM kafka.stat_streams WHERE stream = 'asides'", 'failed,idle', 'ten are no poison');
+query_becomes("SELECT string_agg(state, ',' ORDER BY state) FROM kafka.stat_streams WHERE stream = 'asides'", 'failed,idle', 'ten are no poison');
 like(query("SELECT last_error FROM kafka.stat_streams WHERE stream = 'asides' AND state = 'failed'"),
 	qr/10 records in a row failed with SQLSTATE 23514: .*kafka\.resume_stream\('asides'\)/s, 'but a stream that is broken');
 is(query("SELECT count(*) FROM kafka.dead_letters"), 50, 'nothing moves');
@@ -102,7 +92,7 @@ is(query("SELECT count(*) FROM kafka.dead_letters"), 50, 'nothing moves');
 like($err, qr/stream "asides" has not failed at a record/, 'which no record is to blame for');
 query('ALTER TABLE asides_got DROP CONSTRAINT asides_got_n_check');
 query("SELECT kafka.resume_stream('asides')");
-comes("SELECT count(*) FROM asides_got", 9960 + 12, 'until it is mended');
+query_becomes("SELECT count(*) FROM asides_got", 9960 + 12, 'until it is mended');
 is(query("BEGIN; SELECT kafka.retry_dead_letters('asides'); SELECT kafka.retry_dead_letters('asides'); SELECT count(*) FROM kafka.dead_letters; ROLLBACK"),
 	"29\n0\n21", 'of dead letters that are run again, more in a row may fail');
 
@@ -110,16 +100,16 @@ is(query("BEGIN; SELECT kafka.retry_dead_letters('asides'); SELECT kafka.retry_d
 $topic = topic('junk');
 produce($topic, records((map { "junk $_" } 1 .. 12), [ 1, 1 ]));
 query("SELECT kafka.create_stream('junk', 'INSERT INTO junk_got SELECT id, n, o FROM junk', on_error => 'dead_letter')");
-comes("SELECT state || ':' || left(last_error, 45) FROM kafka.stat_streams WHERE stream = 'junk'",
+query_becomes("SELECT state || ':' || left(last_error, 45) FROM kafka.stat_streams WHERE stream = 'junk'",
 	'failed:10 records in a row failed with SQLSTATE 22P0', 'the same holds for decoding');
 query("ALTER FOREIGN TABLE junk OPTIONS (ADD on_error 'ignore'); SELECT kafka.resume_stream('junk')");
-comes("SELECT string_agg(id || ':' || o, ',') FROM junk_got", '1:12', 'a table that ignores them goes on');
+query_becomes("SELECT string_agg(id || ':' || o, ',') FROM junk_got", '1:12', 'a table that ignores them goes on');
 
 # reject_limit
 $topic = topic('limits');
 query("SELECT kafka.create_stream('limits', 'INSERT INTO limits_got SELECT id, n, o FROM limits', on_error => 'dead_letter', reject_limit => 2)");
 produce($topic, records([ 1, 1 ], 'x', [ 2, 1 ], [ 3, -1 ], [ 4, 1 ], 'y', [ 5, 1 ]));
-comes("SELECT state || ':' || left(last_error, 38) FROM kafka.stat_streams WHERE stream = 'limits'",
+query_becomes("SELECT state || ':' || left(last_error, 38) FROM kafka.stat_streams WHERE stream = 'limits'",
 	'failed:more than 2 records of a batch failed ', 'more than reject_limit in a batch are an error');
 is(query("SELECT count(*) FROM limits_got"), 0, 'nothing moves');
 
@@ -132,7 +122,7 @@ query("CREATE TABLE owners (id int PRIMARY KEY); CREATE TABLE owned (id int, own
 $topic = topic('owns');
 produce($topic, records(map { [ $_, $_ % 40 == 7 ? -1 : 1 ] } 0 .. 99));
 query("SELECT kafka.create_stream('owns', 'CALL own()', source => 'owns', on_error => 'dead_letter')");
-comes("SELECT count(*) FROM owned", 97, 'constraints are deferred in each piece');
+query_becomes("SELECT count(*) FROM owned", 97, 'constraints are deferred in each piece');
 is(query("SELECT sqlstate, count(*) FROM kafka.dead_letters WHERE stream = 'owns' GROUP BY 1"), '23503|3', 'and checked at its end');
 
 $topic = new_topic(1);
@@ -142,7 +132,7 @@ query("CREATE FOREIGN TABLE whole (k text OPTIONS (metadata 'key'), v text, h ka
 		SERVER k OPTIONS (topic '$topic', format 'text');
 	CREATE TABLE whole_got (LIKE whole, CONSTRAINT c CHECK (v <> 'bad'));
 	SELECT kafka.create_stream('whole', 'INSERT INTO whole_got SELECT * FROM whole', on_error => 'dead_letter')");
-comes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'whole'", 2, 'records are set aside');
+query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'whole'", 2, 'records are set aside');
 is(query("ALTER TABLE whole_got DROP CONSTRAINT c; SELECT kafka.retry_dead_letters('whole')"), 2, 'and run again');
 is(query("SELECT count(*) FROM (SELECT * FROM whole EXCEPT ALL SELECT * FROM whole_got) t"), 0, 'with key, value, headers and timestamp');
 

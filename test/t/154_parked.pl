@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -13,15 +13,6 @@ srand($seed);
 note("KAFKA_FDW_SEED=$seed");
 
 my $node = new_cluster('main', conf => "restart_after_crash = on\nkafka_fdw.max_workers = 16");
-
-sub query { return $node->safe_psql('postgres', @_); }
-
-sub comes
-{
-	my ($query, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return becomes($node, 'postgres', $query, $expected, $name);
-}
 
 # The error of a query that fails
 sub fails
@@ -64,16 +55,16 @@ my $topic = tables('wakes');
 query("INSERT INTO wakes_customers VALUES (1, 'one')");
 join_tables('wakes');
 produce($topic, orders([ 1, 1 ], [ 2, 2 ], [ 3, 3 ], [ 4, undef ]), qw(-T 1700000000123 -H a=1 -H b=2));
-comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 2, 'what has no row is parked, and counted');
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 2, 'what has no row is parked, and counted');
 is(query(sprintf($got, 'wakes')), '1:one', 'what has one is joined; what can have none, as its key is NULL, is dropped');
 is(query(sprintf($parked, 'wakes')), '1 2', 'the parked records are there to be seen');
 is(query("SELECT parked, problem FROM kafka.status WHERE name = 'wakes'"), '2|', 'kafka.status has their number');
 is(query("SELECT next_offset FROM kafka.offsets WHERE group_id = 'wakes'"), 4, 'the position is past all');
 query("INSERT INTO wakes_customers VALUES (2, 'two')");
-comes(sprintf($got, 'wakes'), '1:one 2:two', 'a row that is inserted finds its record');
+query_becomes(sprintf($got, 'wakes'), '1:one 2:two', 'a row that is inserted finds its record');
 query("UPDATE wakes_customers SET customer_id = 3 WHERE name = 'one'");
-comes(sprintf($got, 'wakes'), '1:one 2:two 3:one', 'so does one that is updated');
-comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 0, 'then nothing is parked');
+query_becomes(sprintf($got, 'wakes'), '1:one 2:two 3:one', 'so does one that is updated');
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 0, 'then nothing is parked');
 is(query(sprintf($parked, 'wakes')), '', 'nothing at all');
 is(query("SELECT count(DISTINCT (_timestamp, _headers)), min(extract(epoch FROM _timestamp)) FROM wakes_got"), '1|1700000000.123000',
 	'a record that was parked is what it was');
@@ -81,12 +72,12 @@ is(query('SELECT count(*) FROM kafka.dead_letters'), 0, 'none was set aside');
 
 # What does not come: dead letters, which can be run again
 produce($topic, orders([ 5, 5 ], [ 6, 6 ]));
-comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 2, 'two more');
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'wakes'", 2, 'two more');
 query("SELECT kafka.alter_stream('wakes', park_timeout => '10 ms')");
-comes("SELECT string_agg(concat_ws(' ', _offset, stage, sqlstate, error), ', ' ORDER BY _offset) FROM kafka.dead_letters",
+query_becomes("SELECT string_agg(concat_ws(' ', _offset, stage, sqlstate, error), ', ' ORDER BY _offset) FROM kafka.dead_letters",
 	join(', ', map { "$_ join 02000 no row of public.wakes_customers meets wakes.customer_id = wakes_customers.customer_id" } 4, 5),
 	'are dead letters when the time is over');
-comes("SELECT parked || ' ' || dead_letters FROM kafka.stat_streams WHERE stream = 'wakes'", '0 2', 'and counted as such');
+query_becomes("SELECT parked || ' ' || dead_letters FROM kafka.stat_streams WHERE stream = 'wakes'", '0 2', 'and counted as such');
 is(query("SELECT kafka.retry_dead_letters('wakes')"), 0, 'run again, they stay');
 query("INSERT INTO wakes_customers VALUES (6, 'six')");
 is(query("SELECT kafka.retry_dead_letters('wakes')"), 1, 'but for those that have their row then');
@@ -100,12 +91,12 @@ query("CREATE FOREIGN TABLE graves (_key text OPTIONS (metadata 'key'), o bigint
 	CREATE TABLE graves_got (n serial, o bigint)");
 query("SELECT kafka.create_join('graves', 'graves', 'graves_names', 'graves._key = graves_names.name', 'graves_got', unmatched => 'park')");
 produce($topic, "a|\\N\nb|\\N\nc|\\N\nd|{}\n", '-K', '|');
-comes(sprintf($parked, 'graves'), '0 1 2 3', 'tombstones are parked');
+query_becomes(sprintf($parked, 'graves'), '0 1 2 3', 'tombstones are parked');
 query("INSERT INTO graves_names VALUES ('a'), ('b'), ('c'), ('d')");
-comes("SELECT string_agg(o::text, ' ' ORDER BY n) FROM graves_got", '0 1 2 3', 'and all of them find their row');
+query_becomes("SELECT string_agg(o::text, ' ' ORDER BY n) FROM graves_got", '0 1 2 3', 'and all of them find their row');
 query("TRUNCATE graves_names, graves_got; SELECT kafka.alter_stream('graves', park_timeout => '10 ms')");
 produce($topic, "a|\\N\nb|\\N\nc|\\N\nb|{}\n", '-K', '|');
-comes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'graves'", 4, 'or become dead letters');
+query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'graves'", 4, 'or become dead letters');
 query("INSERT INTO graves_names VALUES ('a'), ('b'), ('c')");
 is(query("SELECT kafka.retry_dead_letters('graves')"), 4, 'which are run again');
 is(query("SELECT string_agg(o::text, ' ' ORDER BY n) FROM graves_got"), '4 5 6 7', 'in the order of the topic');
@@ -115,43 +106,43 @@ query("SELECT kafka.drop_stream('graves')");
 $topic = tables('lefts');
 join_tables('lefts', "kind => 'left', on_error => 'dead_letter', park_timeout => '10 min'");
 produce($topic, orders([ 1, 1 ], [ 2, undef ], [ 3, 3 ], [ -4, 4 ], [ 5, undef ]) . "no JSON\n");
-comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'lefts'", 3, 'a left join parks, too');
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'lefts'", 3, 'a left join parks, too');
 is(query(sprintf($got, 'lefts')), '2:- 5:-', 'but not what can have no row, which goes out at once');
 is(query("SELECT _offset, stage FROM kafka.dead_letters WHERE stream = 'lefts'"), '5|decode', 'what cannot be decoded is set aside');
 query("SELECT kafka.alter_stream('lefts', park_timeout => '1 ms'); INSERT INTO lefts_customers VALUES (3, 'three')");
-comes(sprintf($got, 'lefts'), '1:- 2:- 3:three 5:-', 'what has waited goes out with what there is');
+query_becomes(sprintf($got, 'lefts'), '1:- 2:- 3:three 5:-', 'what has waited goes out with what there is');
 is(query("SELECT _offset, stage FROM kafka.dead_letters WHERE stream = 'lefts' ORDER BY 1"), "3|statement\n5|decode", 'unless it fails');
-comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'lefts'", 0, 'and nothing is parked any more');
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'lefts'", 0, 'and nothing is parked any more');
 query("SELECT kafka.drop_stream('lefts')");
 
 # A parked record that fails stops the stream, which says how to go on
 $topic = tables('fails');
 join_tables('fails');
 produce($topic, orders([ 1, 1 ], [ -2, 1 ], [ 3, 1 ]));
-comes(sprintf($parked, 'fails'), '0 1 2', 'records are parked, whatever is in them');
+query_becomes(sprintf($parked, 'fails'), '0 1 2', 'records are parked, whatever is in them');
 query("INSERT INTO fails_customers VALUES (1, 'one')");
-comes("SELECT state FROM kafka.stat_streams WHERE stream = 'fails'", 'failed', 'one that fails when it is joined stops the stream');
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'fails'", 'failed', 'one that fails when it is joined stops the stream');
 like(query("SELECT last_error FROM kafka.stat_streams WHERE stream = 'fails'"),
 	qr/violates check constraint.*HINT:  SELECT kafka.skip_record\('fails'\).*topic "\Q$topic\E", partition 0, offset 1/s, 'and is named');
 is(query(sprintf($parked, 'fails')), '0 1 2', 'nothing of what was tried with it has moved');
 query("SELECT kafka.skip_record('fails')");
-comes(sprintf($got, 'fails'), '1:one 3:one', 'the stream goes on without it');
+query_becomes(sprintf($got, 'fails'), '1:one 3:one', 'the stream goes on without it');
 is(query("SELECT _offset, stage, sqlstate FROM kafka.dead_letters WHERE stream = 'fails'"), '1|statement|23514', 'a dead letter');
 is(query(sprintf($parked, 'fails')), '', 'and no parked record any more');
 
 # A position that is moved back takes along what is parked behind it
 produce($topic, orders([ 4, 4 ], [ 5, 5 ]));
-comes(sprintf($parked, 'fails'), '3 4', 'parked again');
+query_becomes(sprintf($parked, 'fails'), '3 4', 'parked again');
 query("SELECT kafka.pause_stream('fails'); SELECT kafka.reset_stream('fails', partition => 0, next_offset => 4)");
 is(query(sprintf($parked, 'fails')), '3', 'what will be read again is parked no more');
 query("SELECT kafka.resume_stream('fails')");
-comes(sprintf($parked, 'fails'), '3 4', 'until it is read');
+query_becomes(sprintf($parked, 'fails'), '3 4', 'until it is read');
 query("DELETE FROM kafka.parked WHERE stream = 'fails' AND _offset = 3");
 query("INSERT INTO fails_customers VALUES (4, 'four'), (5, 'five')");
-comes(sprintf($got, 'fails'), '1:one 3:one 5:five', 'who deletes a parked record gives it up');
-comes("SELECT parked FROM kafka.stat_streams WHERE stream = 'fails'", 0, 'which is noticed');
+query_becomes(sprintf($got, 'fails'), '1:one 3:one 5:five', 'who deletes a parked record gives it up');
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'fails'", 0, 'which is noticed');
 produce($topic, orders([ 6, 6 ]));
-comes(sprintf($parked, 'fails'), '5', 'one more');
+query_becomes(sprintf($parked, 'fails'), '5', 'one more');
 
 # A dump has them; other roles do not see them
 my ($dump) = run_command([ 'pg_dump', '-d', $node->connstr('postgres'), '-t', 'kafka.stored_parked', '-e', 'kafka_fdw' ]);
@@ -162,9 +153,9 @@ query("GRANT EXECUTE ON FUNCTION kafka.create_stream TO ann; GRANT ALL ON fails,
 	SELECT kafka.alter_stream_owner('fails', 'ann')");
 is(query('SET ROLE ann; SELECT count(*) FROM kafka.parked'), 1, 'who gets the stream does');
 query("INSERT INTO fails_customers VALUES (6, 'six')");
-comes(sprintf($got, 'fails'), '1:one 3:one 5:five 6:six', 'and his workers go on with it');
+query_becomes(sprintf($got, 'fails'), '1:one 3:one 5:five 6:six', 'and his workers go on with it');
 produce($topic, orders([ 7, 7 ]));
-comes(sprintf($parked, 'fails'), '6', 'again one');
+query_becomes(sprintf($parked, 'fails'), '6', 'again one');
 query("SELECT kafka.drop_stream('fails')");
 is(query('SELECT count(*) FROM kafka.parked'), 0, 'what is parked goes with its stream');
 
@@ -174,14 +165,14 @@ query("CREATE VIEW named AS SELECT * FROM views_customers WHERE name <> ''");
 like(fails("SELECT kafka.create_join('views', source => 'views', join_table => 'named', join_on => 'views.customer_id = named.customer_id',
 	into_table => 'views_got', unmatched => 'park')"), qr/parked records are tried by a timer only/, 'a notice says that nobody tells of changes');
 produce($topic, orders([ 1, 1 ], [ 2, 2 ]));
-comes(sprintf($parked, 'views'), '0 1', 'without a trigger');
+query_becomes(sprintf($parked, 'views'), '0 1', 'without a trigger');
 query("INSERT INTO views_customers VALUES (1, 'one'), (2, '')");
-comes(sprintf($got, 'views'), '1:one', 'the timer finds the row');
+query_becomes(sprintf($got, 'views'), '1:one', 'the timer finds the row');
 query('TRUNCATE views_customers');
 is(query(sprintf($parked, 'views')), '1', 'what has no row stays');
 query("DROP VIEW named");
 produce($topic, orders([ 3, 3 ]));
-comes("SELECT state FROM kafka.stat_streams WHERE stream = 'views'", 'failed', 'without its table the stream fails');
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'views'", 'failed', 'without its table the stream fails');
 query("SELECT kafka.drop_stream('views')");
 
 # Which records have a row, and what is joined, is seen at one moment, whatever is committed in between
@@ -194,11 +185,11 @@ $locker->run('SELECT pg_advisory_lock(7)');
 query("SELECT kafka.create_join('race', 'race', 'race_customers', 'race.customer_id = race_customers.customer_id AND passes(race_customers.customer_id)',
 	'race_got', unmatched => 'park')");
 produce($topic, orders([ 1, 1 ], [ 2, 2 ]));
-comes("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream race' AND wait_event = 'advisory'", 1, 'a batch looks for rows');
+query_becomes("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream race' AND wait_event = 'advisory'", 1, 'a batch looks for rows');
 query('BEGIN; DELETE FROM race_customers; INSERT INTO race_customers VALUES (2, $$two$$); COMMIT');
 $locker->run('SELECT pg_advisory_unlock(7)');
 $locker->close;
-comes(sprintf($got, 'race'), '1:one 2:two', 'one that goes meanwhile is joined, one that comes is not missed');
+query_becomes(sprintf($got, 'race'), '1:one 2:two', 'one that goes meanwhile is joined, one that comes is not missed');
 is(query(sprintf($parked, 'race')), '', 'nothing is parked in the end');
 query("SELECT kafka.drop_stream('race')");
 
@@ -206,13 +197,13 @@ query("SELECT kafka.drop_stream('race')");
 $topic = tables('many', 4);
 join_tables('many', 'workers => 2');
 produce($topic, spread(map { [ $_, $_ % 1000 ] } 0 .. 24999), '-P', '|');
-comes("SELECT sum(parked) FROM kafka.stat_streams WHERE stream = 'many'", 25000, 'many records are parked');
+query_becomes("SELECT sum(parked) FROM kafka.stat_streams WHERE stream = 'many'", 25000, 'many records are parked');
 query("INSERT INTO many_customers SELECT i, 'c' || i FROM generate_series(0, 499) i");
-comes('SELECT count(*) FROM many_got', 12500, 'half of them are joined');
+query_becomes('SELECT count(*) FROM many_got', 12500, 'half of them are joined');
 query("SELECT kafka.alter_stream('many', workers => 3)");
-comes("SELECT sum(parked) FROM kafka.stat_streams WHERE stream = 'many'", 12500, 'other workers share what is parked');
+query_becomes("SELECT sum(parked) FROM kafka.stat_streams WHERE stream = 'many'", 12500, 'other workers share what is parked');
 query("INSERT INTO many_customers SELECT i, 'c' || i FROM generate_series(500, 999) i");
-comes('SELECT count(*) FROM many_got', 25000, 'and join the rest');
+query_becomes('SELECT count(*) FROM many_got', 25000, 'and join the rest');
 is(query('SELECT count(DISTINCT id), min(name), count(*) FILTER (WHERE right(name, -1)::int <> customer_id) FROM many_got'), '25000|c0|0', 'each once');
 query("SELECT kafka.drop_stream('many')");
 
@@ -254,7 +245,7 @@ foreach my $round (1 .. 12)
 }
 add_customers(keys %missing);
 my $good = $orders - $bad;
-comes("SELECT count(*), (SELECT count(*) FROM kafka.dead_letters WHERE stream = 'random' AND stage = 'statement') FROM random_got", "$good|$bad",
+query_becomes("SELECT count(*), (SELECT count(*) FROM kafka.dead_letters WHERE stream = 'random' AND stage = 'statement') FROM random_got", "$good|$bad",
 	'all records find their rows, those that fail are set aside');
 is(query('SELECT count(DISTINCT id), count(*) FILTER (WHERE right(name, -1)::int <> customer_id) FROM random_got'), "$good|0", 'each once, and the right ones');
 is(query("SELECT count(DISTINCT value) FROM kafka.dead_letters WHERE stream = 'random'"), $bad, 'these, too');

@@ -7,7 +7,7 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use RandomWriters;
@@ -311,13 +311,6 @@ note($random->summary);
 is(join("\n", splice(@wrong, 0, 10)), '', 'at every moment each record is in one place');
 
 # All is read: a fault may have made a stream fail only where it was refused.
-sub comes
-{
-	my ($query, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return becomes($node, 'postgres', $query, $expected, $name);
-}
-
 my %produced;
 foreach my $topic (qw(orders customer_rows))
 {
@@ -328,13 +321,13 @@ run_sql("INSERT INTO late SELECT i, 'late ' || i FROM generate_series(0, 104) i 
 	SELECT kafka.alter_stream('ship', park_timeout => '1 hour')");
 foreach my $name (sort keys %streams)
 {
-	comes("SELECT sum(next_offset) FROM kafka.offsets WHERE group_id = '$name'", $produced{ $name eq 'know' ? 'customer_rows' : 'orders' }, "$name reads all");
+	query_becomes("SELECT sum(next_offset) FROM kafka.offsets WHERE group_id = '$name'", $produced{ $name eq 'know' ? 'customer_rows' : 'orders' }, "$name reads all");
 }
-comes("SELECT count(*) FROM kafka.parked WHERE (convert_from(value, 'UTF8')::json->>'customer_id')::int < 105", 0, 'what has its row is parked no more');
+query_becomes("SELECT count(*) FROM kafka.parked WHERE (convert_from(value, 'UTF8')::json->>'customer_id')::int < 105", 0, 'what has its row is parked no more');
 run_sql("SELECT kafka.alter_stream('ship', park_timeout => '1 ms')");
-comes('SELECT count(*) FROM kafka.parked', 0, 'what has none neither, after its time');
+query_becomes('SELECT count(*) FROM kafka.parked', 0, 'what has none neither, after its time');
 run_sql("ALTER TABLE kept DROP CONSTRAINT poison; SELECT kafka.retry_dead_letters('keep'), kafka.retry_dead_letters('ship')");
-comes('SELECT sum(unsent) FROM kafka.stat_outbox', 0, 'the outbox is empty');
+query_becomes('SELECT sum(unsent) FROM kafka.stat_outbox', 0, 'the outbox is empty');
 ok(poll_until(sub { $broker->is_settled('forwarded') }, 60), 'and no Kafka transaction is open');
 
 # Two queries have the same rows as often, but for some

@@ -2,15 +2,12 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main', conf => 'kafka_fdw.max_workers = 8');
-
-sub query { return $node->safe_psql('postgres', @_); }
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 # A topic table, and a table whose rows tell their transaction
 sub topic

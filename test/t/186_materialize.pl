@@ -2,21 +2,12 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main', conf => 'kafka_fdw.max_workers = 16');
-sub query { return $node->safe_psql('postgres', @_); }
-
-# the result of a query becomes this
-sub query_becomes
-{
-	my ($query, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return becomes($node, 'postgres', $query, $expected, $name);
-}
 
 # a stream has read so many records
 sub reads

@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -12,9 +12,6 @@ need_own_broker();
 my $broker = KafkaFdw::Broker->shared;
 my $node = new_cluster('main', conf => 'kafka_fdw.max_workers = 16');
 my ($customers, $orders, $cities) = (new_topic(3), new_topic(2), new_topic(1));
-
-sub query { return $node->safe_psql('postgres', @_); }
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 query(<<~"EOF");
 	ALTER SERVER k OPTIONS (ADD request_timeout_ms '5000');
