@@ -1,12 +1,13 @@
-# Two servers share a topic by partitions; one of them takes over the share of the other.
+# Servers share a topic by partitions; when one dies, another one takes over its share.
 use strict;
 use warnings;
 
 use KafkaFdw;
 use Test::More;
 
-my $topic = new_topic(4);
-my %share = (one => '0-1', two => '2-');
+my $topic = new_topic(6);
+my %share = (one => '0-1', two => '2-3', three => '4-');
+my %read = (one => '0,1', two => '2,3', three => '4,5');
 my %node = map { $_ => new_cluster($_) } sort keys %share;
 
 foreach my $name (sort keys %share)
@@ -18,7 +19,7 @@ foreach my $name (sort keys %share)
 		EOF
 }
 
-# The records that both have, and how many different ones
+# The records that all have, and how many different ones
 sub copied
 {
 	my %seen;
@@ -35,26 +36,28 @@ kafka_tool('generate', $topic, '-n', 2000, '-k', '{i}', '-m', '{"id":{i}}');
 ok(poll_until(sub { copied() eq '2000|2000' }), 'each record is on one of the servers');
 foreach my $name (sort keys %share)
 {
-	is($node{$name}->safe_psql('postgres', "SELECT count(*) > 0, bool_and(p = ANY ('{" . ($name eq 'one' ? '0,1' : '2,3') . "}')) FROM copied"), 't|t',
+	is($node{$name}->safe_psql('postgres', "SELECT string_agg(DISTINCT p::text, ',' ORDER BY p::text) FROM copied"), $read{$name},
 		"server $name has the records of its partitions");
 }
 ok($node{one}->poll_query_until('postgres', "SELECT bool_and(reported_offset = next_offset) FROM kafka.lag(stream => 'copy')"), 'positions are reported');
 
-# Server one is gone, with what was not read yet.
+# Server one is gone, with what was not read yet; the third takes over, while records come.
 $node{one}->stop('immediate');
 kafka_tool('generate', $topic, '-n', 1000, '-k', '{i}', '-m', '{"id":{i}}', '-s', 2000);
-$node{two}->safe_psql('postgres', <<~'EOF');
+my $generator = start_generator($topic, '-r', 500, '-k', '{i}', '-m', '{"id":{i}}', '-s', 3000);
+$node{three}->safe_psql('postgres', <<~'EOF');
 	BEGIN;
-	ALTER FOREIGN TABLE ids OPTIONS (SET partitions '0-');
+	ALTER FOREIGN TABLE ids OPTIONS (SET partitions '0-1,4-');
 	SELECT kafka.reset_stream('copy', 'committed', partition => p) FROM generate_series(0, 1) p;
 	COMMIT;
 	EOF
-kafka_tool('generate', $topic, '-n', 1000, '-k', '{i}', '-m', '{"id":{i}}', '-s', 3000);
-becomes($node{two}, 'postgres', "SELECT sum(lag), count(*) FROM kafka.lag(stream => 'copy')", '0|4', 'the other one takes over its share');
+becomes($node{three}, 'postgres', 'SELECT count(DISTINCT p) FROM copied WHERE id > 3000', '4', 'the third takes over its share');
+my $produced = 3000 + stop_generator($generator);
+becomes($node{three}, 'postgres', "SELECT sum(lag), count(*) FROM kafka.lag(stream => 'copy')", '0|4', 'and reads to the end');
+becomes($node{two}, 'postgres', "SELECT sum(lag), count(*) FROM kafka.lag(stream => 'copy')", '0|2', 'as the second does of its own');
 $node{one}->append_conf('postgresql.conf', 'kafka_fdw.streams = off');
 $node{one}->start;
-is(copied(), '4000|4000', 'and each record is still on one of the servers');
-is($node{two}->safe_psql('postgres', 'SELECT count(DISTINCT p) FROM copied WHERE id > 2000'), '4', 'of all partitions');
+is(copied(), "$produced|$produced", 'and each record is still on one of the servers');
 
 $_->stop foreach values %node;
 ok(!crashed($_), 'no process crashed') foreach values %node;
