@@ -51,13 +51,16 @@ produce($markers, "{\"id\":4}\n", '-x', 'abort');
 query_becomes("SELECT next_offset FROM kafka.offsets WHERE group_id = 'committed'", 7, 'also where there is nothing else');
 is($node->safe_psql('postgres', 'SELECT array_agg(id) FROM committed'), '{1}', 'nothing aborted is seen');
 
-# A stream that begins at the ends begins there in all partitions at once.
+# A stream that begins at the ends begins there in all partitions at once, also when it is stopped before its first record.
 my $latest = new_topic(4);
 produce_to_each($latest, 0 .. 3);
 create_stream('newest', $latest, ", auto_offset_reset 'latest'", ', workers => 2');
 query_becomes("SELECT count(*), sum(next_offset) FROM kafka.offsets WHERE group_id = 'newest'", '4|4', 'a group that begins at the ends has its positions at once');
+$node->safe_psql('postgres', "SELECT kafka.pause_stream('newest')");
+query_becomes("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stream newest'", 0, 'it stops');
 produce_to_each($latest, 0 .. 3);
-query_becomes('SELECT count(*), min(o) FROM newest', '4|1', 'and reads what came after');
+$node->safe_psql('postgres', "SELECT kafka.resume_stream('newest')");
+query_becomes('SELECT count(*), min(o) FROM newest', '4|1', 'and reads what came after that, and nothing else');
 create_stream('none', $latest, ", auto_offset_reset 'none'", '');
 query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'none'", 'failed', 'without a position, auto_offset_reset none fails');
 
@@ -74,6 +77,8 @@ $node->safe_psql('postgres', "SELECT kafka.resume_stream('$_')") foreach qw(stri
 query_becomes("SELECT state, last_error ~ 'position 10 .* is out of range' AND last_error ~ '15 to 20' FROM kafka.stat_streams WHERE stream = 'strict'",
 	'failed|t', 'lost records are an error');
 query_becomes('SELECT count(*), max(id) FROM lenient', '15|19', 'or skipped, if so wanted');
+$node->safe_psql('postgres', "SELECT kafka.reset_stream('strict', 'earliest')");
+query_becomes('SELECT count(*), max(id) FROM strict', '15|19', 'and a stream that met them goes on where it is told to');
 
 is($node->safe_psql('postgres', "SELECT array_agg(pid ORDER BY worker) FROM kafka.stat_streams WHERE stream = 'narrow'"), $idle, 'workers without partitions are the processes that they were');
 kafka_tool('add-partitions', $narrow, 2);
