@@ -77,6 +77,10 @@ query("DELETE FROM kafka.dead_letters; SELECT kafka.alter_stream('customers', on
 produce($topic, "{\"name\":\"nobody\"}\n\\N\n", '-p', 1);
 query_becomes('SELECT count(*) FROM kafka.dead_letters', 2, 'also where all of them are, and tombstones');
 
+# A key that cannot be read
+produce($topic, "who|{\"name\":\"nobody\"}\n", '-K', '|');
+query_becomes("SELECT stage, sqlstate, convert_from(key, 'UTF8') FROM kafka.dead_letters WHERE key IS NOT NULL", 'decode|22P02|who', 'so is a record whose key cannot be read');
+
 # A dead letter that is run again when a newer record was there
 query("ALTER TABLE customers ADD CHECK (name <> 'bad'); DELETE FROM kafka.dead_letters");
 produce($topic, "7|{\"name\":\"good\"}\n7|{\"name\":\"bad\"}\n", '-K', '|');
@@ -98,6 +102,17 @@ produce($topic, join('', map { my ($key, $value) = @$_; '{"shop":' . substr($key
 	  [ 'a1', '{"n":1}' ], [ 'a2', '{"n":2}' ], [ 'b1', '{"n":3}' ], [ 'a1', '{"n":4}' ], [ 'a2', '\\N' ]), '-K', '|');
 reads('stock', 5, 'records with a key of two columns are read');
 is(query('SELECT item, shop, n, changes FROM stock ORDER BY 1, 2'), "a|1|4|1\nb|1|3|1", 'both are the key of the row');
+
+# Types that other writers of tables have trouble with
+$topic = new_topic(1);
+my @ids = map { "00000000-0000-0000-0000-00000000000$_" } 1 .. 3;
+query(<<~"EOF");
+	CREATE FOREIGN TABLE thing_topic (id uuid OPTIONS (metadata 'key'), doc jsonb, tags text[], $columns) SERVER k OPTIONS (topic '$topic');
+	SELECT kafka.materialize('things', source => 'thing_topic', into_table => 'things');
+	EOF
+produce($topic, join('', (map { "$_|{\"doc\":{\"a\":[1]},\"tags\":[\"x\",\"y\"]}\n" } @ids), "$ids[0]|\\N\n"), '-K', '|');
+reads('things', 4, 'records with a key of type uuid are read');
+is(query('SELECT count(*), min(id::text), min(doc::text), min(tags::text) FROM things'), "2|$ids[1]|{\"a\": [1]}|{x,y}", 'jsonb and arrays are kept, and a tombstone deletes by a uuid');
 
 # Debezium's events, with and without a schema around them
 foreach my $schema (0, 1)
