@@ -17,6 +17,7 @@
 #include "function/stream_owner.h"
 #include "function/stream_waits.h"
 #include "option/options.h"
+#include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/wake.h"
 #include "worker/shared.h"
@@ -128,8 +129,7 @@ check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 
 	if (stream->search_path == NULL)
 		stream->search_path = current_search_path();
-	(void) set_config_option("search_path", stream->search_path, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	kfdw_session_set_search_path(stream->search_path);
 	if (OidIsValid(stream->source))
 		kfdw_options_require_relation(stream->source);
 	kfdw_statement_check(stream->statement, stream->source, &info);

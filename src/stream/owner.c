@@ -8,6 +8,7 @@
 #include "utils/guc.h"
 
 #include "stream/owner.h"
+#include "stream/session.h"
 
 /* A name is not that of a temporary table of this session, unless there is no other. */
 static const char *
@@ -22,8 +23,7 @@ kfdw_owner_begin(KafkaOwnerScope *scope, const KafkaStream *stream)
 	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
 	SetUserIdAndSecContext(stream->owner, scope->sec_context | SECURITY_RESTRICTED_OPERATION);
 	scope->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", search_path(stream), PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	kfdw_session_set_search_path(search_path(stream));
 }
 
 void

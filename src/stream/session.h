@@ -5,6 +5,9 @@
 #ifndef KFDW_SESSION_H
 #define KFDW_SESSION_H
 
+/* Has names looked up in these schemas until the innermost nest level of settings ends. */
+extern void kfdw_session_set_search_path(const char *schemas);
+
 /* Before the statement, in its transaction; tells what is to be taken back. */
 extern int	kfdw_session_begin(void);
 

@@ -11,7 +11,6 @@
 #include "executor/executor.h"
 #include "executor/instrument.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -22,6 +21,7 @@
 #include "stream/plan_tables.h"
 #include "stream/plan_use.h"
 #include "stream/procedure.h"
+#include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/update_guard.h"
 
@@ -334,8 +334,7 @@ kfdw_statement_run(const char *text, const char *search_path, Oid source, String
 	PlannedStatement statement;
 	ListCell   *lc;
 
-	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
+	kfdw_session_set_search_path(search_path);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	statement = plan_statement(text, source);
 	statement.explained = measured;

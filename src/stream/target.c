@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
+#include "stream/session.h"
 #include "stream/target.h"
 
 /* The name in a parsed statement, NULL where it has none. */
@@ -41,7 +42,7 @@ look_up(const RangeVar *name, const char *search_path)
 	if (name->schemaname != NULL)
 		return get_relname_relid(name->relname, get_namespace_oid(name->schemaname, true));
 	guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	kfdw_session_set_search_path(search_path);
 	relid = RelnameGetRelid(name->relname);
 	AtEOXact_GUC(false, guc_level);
 	return relid;
