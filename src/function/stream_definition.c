@@ -44,7 +44,7 @@ check_group_is_new(const char *name)
 				 errhint("Use another name, or delete the group's rows of kafka.offsets.")));
 }
 
-/* Checks the settings by themselves, and what streams they name. */
+/* Checks the settings by themselves. */
 static void
 check_settings(KafkaStream *stream)
 {
@@ -65,7 +65,6 @@ check_settings(KafkaStream *stream)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"park_timeout\" has no use for a stream that does not park records"),
 				 errhint("kafka.create_join() makes streams that do, with unmatched \"park\".")));
-	kfdw_stream_resolve_waits(stream);
 }
 
 void
@@ -172,6 +171,7 @@ insert_stream(KafkaStream *stream, KafkaStatementAuthor author)
 	check_statement_as_owner(stream, author);
 	kfdw_instance_ensure();
 	kfdw_streams_lock_to_change(stream->name);
+	kfdw_stream_resolve_waits(stream);
 	kfdw_streams_insert(stream);
 	check_group_is_new(stream->name);
 	kfdw_shared_ping_at_end();
@@ -219,6 +219,7 @@ kfdw_stream_redefine(KafkaStream *stream, bool restated, KafkaStatementAuthor au
 	const KafkaStream *before = kfdw_streams_get(stream->name);
 
 	check_settings(stream);
+	kfdw_stream_resolve_waits(stream);
 	if (before->parking != NULL && stream->parking == NULL)
 		check_none_parked(stream);
 	if (!OidIsValid(stream->owner))
