@@ -158,11 +158,12 @@ kfdw_slot_wake(const KafkaWorkerKey *key)
 	LWLockRelease(kfdw_shared->lock);
 }
 
-/* True for a worker that watches a relation, and does not know yet that it has changed. */
+/* True for a worker that watches a relation, or any, and does not know yet that it has changed. */
 static bool
 is_to_stir(const KafkaSlot *slot, Oid database, Oid relation)
 {
-	return slot->in_use && slot->key.database == database && slot->watched == relation && !slot->stirred;
+	return slot->in_use && slot->key.database == database && OidIsValid(slot->watched) &&
+		(slot->watched == relation || !OidIsValid(relation)) && !slot->stirred;
 }
 
 /* The same for any worker; takes the lock in shared mode, as there is mostly nobody to tell. */

@@ -40,7 +40,10 @@ extern bool kfdw_slot_copy(const KafkaWorkerKey *key, KafkaSlot *copy);
 /* Wakes a worker, if it runs.  Cannot fail. */
 extern void kfdw_slot_wake(const KafkaWorkerKey *key);
 
-/* Wakes the workers that watch a relation, and do not know yet that it has changed.  Cannot fail. */
+/*
+ * Wakes the workers that watch a relation (InvalidOid: whatever they watch), and do not know
+ * yet that it has changed.  Cannot fail.
+ */
 extern void kfdw_slot_stir(Oid database, Oid relation);
 
 /*

@@ -6,6 +6,9 @@
  *
  * Whoever may not run the command ends nothing.  When its transaction is over, a
  * scout looks whether there is still something to run.
+ *
+ * COMMIT PREPARED is no end of a transaction as its session sees it: what that has changed
+ * is told to workers here.
  */
 #include "postgres.h"
 
@@ -155,14 +158,22 @@ empty_database(Oid database)
 	ConditionVariableCancelSleep();
 }
 
+/* True for COMMIT PREPARED. */
+static bool
+commits_prepared(const Node *command)
+{
+	return IsA(command, TransactionStmt) && ((const TransactionStmt *) command)->kind == TRANS_STMT_COMMIT_PREPARED;
+}
+
 /* The hook. */
 static void
-end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
-				  ProcessUtilityContext context, ParamListInfo params,
-				  QueryEnvironment *environment, DestReceiver *destination,
-				  QueryCompletion *completion)
+run_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
+			ProcessUtilityContext context, ParamListInfo params,
+			QueryEnvironment *environment, DestReceiver *destination,
+			QueryCompletion *completion)
 {
 	Oid			database = find_database(statement->utilityStmt);
+	bool		prepared = commits_prepared(statement->utilityStmt);
 
 	if (OidIsValid(database))
 		empty_database(database);
@@ -172,11 +183,15 @@ end_workers_first(PlannedStmt *statement, const char *text, bool read_only_tree,
 	else
 		standard_ProcessUtility(statement, text, read_only_tree, context, params,
 								environment, destination, completion);
+
+	/* the statement may be freed; and nobody knows any more what was changed */
+	if (prepared)
+		kfdw_slot_stir(MyDatabaseId, InvalidOid);
 }
 
 void
 kfdw_utility_init(void)
 {
 	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = end_workers_first;
+	ProcessUtility_hook = run_utility;
 }

@@ -6,7 +6,7 @@ use KafkaFdw qw(:DEFAULT query query_becomes);
 use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $seed = $ENV{KAFKA_FDW_SEED} // int(rand(1 << 31));
 srand($seed);
@@ -83,6 +83,18 @@ query("INSERT INTO wakes_customers VALUES (6, 'six')");
 is(query("SELECT kafka.retry_dead_letters('wakes')"), 1, 'but for those that have their row then');
 is(query(sprintf($got, 'wakes')), '1:one 2:two 3:one 6:six', 'which are joined');
 query("SELECT kafka.drop_stream('wakes')");
+
+# A row whose transaction is prepared comes when that is committed
+$topic = tables('prepares');
+join_tables('prepares');
+produce($topic, orders([ 1, 1 ]));
+query_becomes(sprintf($parked, 'prepares'), '0', 'a record is parked');
+my $parked_at = time();
+query("BEGIN; INSERT INTO prepares_customers VALUES (1, 'one'); PREPARE TRANSACTION 'late'");
+query("COMMIT PREPARED 'late'");
+query_becomes(sprintf($got, 'prepares'), '1:one', 'a row of a prepared transaction finds its record');
+cmp_ok(time() - $parked_at, '<', 50, 'before the timer goes, once a minute');
+query("SELECT kafka.drop_stream('prepares')");
 
 # Records without a value, which have no size, wait like others, and are dead letters in their order
 $topic = new_topic(1);
