@@ -74,10 +74,6 @@ RETURNS TABLE (option text, value text, set_where text, allowed text, used_for t
   default_value text, client_property text, kafka_default text, description text)
 AS 'MODULE_PATHNAME', 'kfdw_options' LANGUAGE C STABLE ROWS 60;
 
--- What says who may do what is written by the owner of these tables only, whatever was granted.
-CREATE FUNCTION guard_rows() RETURNS trigger
-AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
-
 -- Reading -------------------------------------------------------------------
 
 -- The scans that run now.  Others' are seen as in pg_stat_activity.
@@ -232,17 +228,6 @@ CREATE TABLE groups (
   PRIMARY KEY (server, group_id)
 );
 
-CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON groups
-  FOR EACH ROW EXECUTE FUNCTION guard_rows();
-CREATE TRIGGER guard_table BEFORE TRUNCATE ON groups
-  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
-CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON groups
-  FOR EACH ROW EXECUTE FUNCTION track_roles();
-CREATE TRIGGER track_no_roles AFTER TRUNCATE ON groups
-  FOR EACH STATEMENT EXECUTE FUNCTION track_roles();
-ALTER TABLE groups ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table,
-  ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles;
-
 SELECT pg_catalog.pg_extension_config_dump('groups', '');
 GRANT SELECT ON groups TO PUBLIC;
 
@@ -329,12 +314,6 @@ CREATE TABLE instance (
 );
 
 SELECT pg_catalog.pg_extension_config_dump('instance', '');
-CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON instance
-  FOR EACH ROW EXECUTE FUNCTION guard_rows();
-CREATE TRIGGER guard_table BEFORE TRUNCATE ON instance
-  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
-ALTER TABLE instance ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table;
-
 GRANT SELECT ON instance TO PUBLIC;
 GRANT USAGE ON SCHEMA kafka TO PUBLIC;
 
@@ -350,17 +329,6 @@ CREATE TABLE outbox_relays (
   created_at  timestamptz NOT NULL DEFAULT now(),
   UNIQUE (server, owner)
 );
-
-CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON outbox_relays
-  FOR EACH ROW EXECUTE FUNCTION guard_rows();
-CREATE TRIGGER guard_table BEFORE TRUNCATE ON outbox_relays
-  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
-CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON outbox_relays
-  FOR EACH ROW EXECUTE FUNCTION track_roles();
-CREATE TRIGGER track_no_roles AFTER TRUNCATE ON outbox_relays
-  FOR EACH STATEMENT EXECUTE FUNCTION track_roles();
-ALTER TABLE outbox_relays ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table,
-  ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles;
 
 -- What committed transactions have inserted.  A row holds records of one transaction and
 -- topic.  Two parts are written to in turns, and emptied in turns; what is not published
@@ -479,18 +447,6 @@ CREATE TABLE streams (
 );
 
 SELECT pg_catalog.pg_extension_config_dump('streams', '');
-CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON streams
-  FOR EACH ROW EXECUTE FUNCTION guard_rows();
-CREATE TRIGGER guard_table BEFORE TRUNCATE ON streams
-  FOR EACH STATEMENT EXECUTE FUNCTION guard_rows();
-ALTER TABLE streams ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table;
-
-CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON streams
-  FOR EACH ROW EXECUTE FUNCTION track_roles();
-CREATE TRIGGER track_no_roles AFTER TRUNCATE ON streams
-  FOR EACH STATEMENT EXECUTE FUNCTION track_roles();
-ALTER TABLE streams ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles;
-
 GRANT SELECT ON streams TO PUBLIC;
 
 -- A setting that is NULL is its default.
@@ -745,6 +701,32 @@ BEGIN ATOMIC
   SELECT string_agg(l.line, E'\n  ' ORDER BY l.section, l.sorted_by, l.and_by) FROM (
     SELECT 0 AS section, '' AS sorted_by, '' AS and_by, 'flowchart LR' AS line UNION ALL SELECT * FROM lines) l;
 END;
+
+-- Guards --------------------------------------------------------------------
+
+-- What says who may do what is written by the owner of these tables only, whatever was granted.
+CREATE FUNCTION guard_rows() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
+
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY '{groups, instance, outbox_relays, streams}'::text[] LOOP
+    EXECUTE pg_catalog.format('CREATE TRIGGER guard_rows BEFORE INSERT OR UPDATE OR DELETE ON %I
+      FOR EACH ROW EXECUTE FUNCTION guard_rows()', name);
+    EXECUTE pg_catalog.format('CREATE TRIGGER guard_table BEFORE TRUNCATE ON %I
+      FOR EACH STATEMENT EXECUTE FUNCTION guard_rows()', name);
+    EXECUTE pg_catalog.format('ALTER TABLE %I ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table', name);
+  END LOOP;
+  FOREACH name IN ARRAY '{groups, outbox_relays, streams}'::text[] LOOP
+    EXECUTE pg_catalog.format('CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON %I
+      FOR EACH ROW EXECUTE FUNCTION track_roles()', name);
+    EXECUTE pg_catalog.format('CREATE TRIGGER track_no_roles AFTER TRUNCATE ON %I
+      FOR EACH STATEMENT EXECUTE FUNCTION track_roles()', name);
+    EXECUTE pg_catalog.format('ALTER TABLE %I ENABLE ALWAYS TRIGGER track_roles, ENABLE ALWAYS TRIGGER track_no_roles', name);
+  END LOOP;
+END $$;
 
 -- Administration ------------------------------------------------------------
 
