@@ -25,6 +25,15 @@ CALL await_enriched(200);
 SELECT name, _key, count(*), count(DISTINCT id), bool_and(id % 3 = _key::int) FROM stream_enriched GROUP BY name, _key ORDER BY name;
 SELECT kafka.drop_stream('stream_outbox');
 
+-- A key is not inherited.
+CREATE FOREIGN TABLE stream_keyed (id int OPTIONS (metadata 'key', key_field 'id'), more int OPTIONS (metadata 'key', key_field 'more'), name text)
+  SERVER stream_outbox OPTIONS (topic 'stream_outbox_enriched', delivery 'outbox', key_format 'json');
+BEGIN;
+SELECT kafka.create_stream('stream_outbox', 'INSERT INTO stream_enriched SELECT id FROM stream_orders');
+SELECT kafka.create_stream('stream_keys', 'INSERT INTO stream_keyed (name) SELECT id FROM stream_orders');
+SELECT kafka.create_stream('stream_key', 'INSERT INTO stream_keyed (more) SELECT id FROM stream_orders');
+ROLLBACK;
+
 -- Other deliveries.
 CREATE FOREIGN TABLE stream_sync (id int) SERVER stream_outbox OPTIONS (topic 'stream_outbox_enriched');
 CREATE FOREIGN TABLE stream_transactional (id int) SERVER stream_outbox OPTIONS (topic 'stream_outbox_enriched', delivery 'transactional');

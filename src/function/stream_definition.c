@@ -114,6 +114,11 @@ give_notices(const KafkaStatementInfo *info)
 				(errmsg("the stream's results reach the target topic at least once"),
 				 errdetail("A fault between their delivery and the commit repeats a batch."),
 				 errhint("With delivery \"outbox\" they reach it exactly once.")));
+	if (info->missing_key != NULL)
+		ereport(NOTICE,
+				(errmsg("the stream's results have no key in the target topic"),
+				 errdetail("That of the source's records is not inherited."),
+				 errhint("Assign column \"%s\" where results belong together: those of a key keep their order.", info->missing_key)));
 }
 
 /*

@@ -23,6 +23,7 @@
 #include "stream/procedure.h"
 #include "stream/session.h"
 #include "stream/statement.h"
+#include "stream/target.h"
 #include "stream/update_guard.h"
 
 /* A statement that is planned: one plan, or several where rules say so. */
@@ -31,7 +32,6 @@ typedef struct PlannedStatement
 	const char *text;
 	List	   *plans;
 	bool		is_call;
-	bool		in_source_order;
 	bool		may_be_limited; /* a LIMIT in a plan may be the statement's */
 	KafkaPlanTables tables;
 	int			scans;			/* of the source, so far */
@@ -98,12 +98,12 @@ analyze(const char *text, bool *is_call)
 	return pg_analyze_and_rewrite_fixedparams(raw, text, NULL, 0, NULL);
 }
 
-/* Plans a statement whose source may be known. */
+/* Plans a statement whose source may be known; what its queries say is filled in, where that is asked for. */
 static PlannedStatement
-plan_statement(const char *text, Oid source)
+plan_statement(const char *text, Oid source, KafkaStatementInfo *info)
 {
 	ErrorContextCallback context = {error_context_stack, kfdw_statement_point_into, unconstify(char *, text)};
-	PlannedStatement statement = {.text = text, .in_source_order = true};
+	PlannedStatement statement = {.text = text};
 	List	   *queries;
 	ListCell   *lc;
 
@@ -111,7 +111,15 @@ plan_statement(const char *text, Oid source)
 	queries = analyze(text, &statement.is_call);
 	statement.may_be_limited = kfdw_plan_use_may_be_limited(queries);
 	foreach(lc, queries)
-		statement.in_source_order &= kfdw_order_by_source(lfirst_node(Query, lc), source);
+	{
+		bool		in_source_order = kfdw_order_by_source(lfirst_node(Query, lc), source);
+
+		if (info == NULL)
+			continue;
+		info->in_source_order &= in_source_order;
+		if (info->missing_key == NULL)
+			info->missing_key = kfdw_target_missing_key(lfirst_node(Query, lc));
+	}
 
 	/* no parallel plans: the batch is in this process */
 	statement.plans = pg_plan_queries(queries, text, 0, NULL);
@@ -203,13 +211,14 @@ check_plans(PlannedStatement *statement)
 void
 kfdw_statement_check(const char *text, Oid source, KafkaStatementInfo *info)
 {
-	PlannedStatement statement = plan_statement(text, source);
+	PlannedStatement statement;
 
+	*info = (KafkaStatementInfo) {.in_source_order = true};
+	statement = plan_statement(text, source, info);
 	find_source(&statement, source);
 	check_plans(&statement);
 	info->source = statement.tables.source;
 	info->writes_at_least_once = statement.tables.writes_at_least_once;
-	info->in_source_order = statement.in_source_order;
 }
 
 bool
@@ -224,7 +233,7 @@ kfdw_statement_tables(const char *text, KafkaQueryTables *tables)
 void
 kfdw_statement_explain(const char *text, Oid source, StringInfo plan)
 {
-	PlannedStatement statement = plan_statement(text, source);
+	PlannedStatement statement = plan_statement(text, source, NULL);
 
 	statement.explained = plan;
 	find_source(&statement, source);
@@ -336,7 +345,7 @@ kfdw_statement_run(const char *text, const char *search_path, Oid source, String
 
 	kfdw_session_set_search_path(search_path);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	statement = plan_statement(text, source);
+	statement = plan_statement(text, source, NULL);
 	statement.explained = measured;
 	find_source(&statement, source);
 	context.previous = error_context_stack;

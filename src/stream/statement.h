@@ -16,6 +16,7 @@ typedef struct KafkaStatementInfo
 	Oid			source;			/* the topic table that it reads */
 	bool		in_source_order;	/* rows reach the target in its order */
 	bool		writes_at_least_once;	/* a target is a topic that results reach before the commit */
+	const char *missing_key;	/* a column of the key of a target, of which none is assigned; NULL: none is missing */
 } KafkaStatementInfo;
 
 /*
