@@ -21,6 +21,9 @@
  */
 #define PREFETCH_RECORDS 8
 
+/* Of one record in so many the headers are measured, and hold for those behind it: they have to be parsed for that. */
+#define HEADERS_EVERY 8
+
 struct KafkaBuffer
 {
 	int			max_records;
@@ -29,7 +32,9 @@ struct KafkaBuffer
 	KafkaRecord *records;
 	int			allocated;
 	int			count;
-	int64		bytes;
+	int64		bytes;			/* of keys and values */
+	int64		header_bytes;	/* about */
+	int64		measured;		/* of the record that was measured last */
 
 	KafkaBuffer **holder;		/* where the consumer that filled it points to it */
 	MemoryContextCallback callback;
@@ -90,6 +95,23 @@ add_record(KafkaBuffer *buffer)
 	return &buffer->records[buffer->count];
 }
 
+/* How large the headers of a message are. */
+static int64
+measure_headers(const rd_kafka_message_t *message)
+{
+	rd_kafka_headers_t *headers;
+	int64		bytes = 0;
+	const char *name;
+	const void *value;
+	size_t		len;
+
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0;
+	for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+		bytes += strlen(name) + len;
+	return bytes;
+}
+
 /* Takes a message over; the library's message is freed when the buffer is cleared. */
 void
 kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, int index, void *message)
@@ -113,7 +135,10 @@ kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, int index, void 
 	record->headers = NULL;
 	record->nheaders = 0;
 	record->message = source;
+	if (buffer->count % HEADERS_EVERY == 0)
+		buffer->measured = measure_headers(source);
 	buffer->bytes += source->len + source->key_len;
+	buffer->header_bytes += buffer->measured;
 	buffer->count++;
 }
 
@@ -159,7 +184,7 @@ kfdw_buffer_clear(KafkaBuffer *buffer)
 		if (buffer->records[i].message != NULL)
 			rd_kafka_message_destroy(buffer->records[i].message);
 	buffer->count = 0;
-	buffer->bytes = 0;
+	buffer->bytes = buffer->header_bytes = 0;
 }
 
 int
@@ -179,7 +204,7 @@ bool
 kfdw_buffer_full(const KafkaBuffer *buffer)
 {
 	return buffer->count >= buffer->max_records ||
-		(buffer->count > 0 && buffer->bytes >= buffer->max_bytes);
+		(buffer->count > 0 && buffer->bytes + buffer->header_bytes >= buffer->max_bytes);
 }
 
 /* Parses the headers of a message of the library. */

@@ -108,6 +108,16 @@ is(query("SELECT string_agg(ids, ' ') FROM (SELECT string_agg(id::text, ',' ORDE
 	'1,2,3 4,5 6,7,8 9', 'and ends a batch with the record that makes it as large');
 query("SELECT kafka.drop_stream('wide')");
 
+# of which most may be in headers
+$topic = topic('headed');
+produce($topic, records(1 .. 7), '-H', 'h=' . 'x' x 980);
+query("SELECT kafka.create_stream('headed', 'INSERT INTO headed_got (id) SELECT id FROM headed', max_poll_bytes => 2500)");
+query_becomes('SELECT count(*) FROM headed_got', 7, 'records with large headers are read');
+is(query("SELECT string_agg(ids, ' ') FROM (SELECT string_agg(id::text, ',' ORDER BY id) AS ids FROM headed_got GROUP BY batch ORDER BY min(id)) b"),
+	'1,2,3 4,5,6 7', 'and headers count as values do');
+is(query("SELECT bytes_in FROM kafka.stat_streams WHERE stream = 'headed'"), 7 * length('{"id":1}'), 'though not in what is counted');
+query("SELECT kafka.drop_stream('headed')");
+
 # and what comes until it is time to commit, or the batch is full
 $topic = topic('gathered');
 produce($topic, records(1));
