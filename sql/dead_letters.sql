@@ -76,6 +76,15 @@ SELECT stream, server, group_id, _topic, _partition, _offset, _timestamp AT TIME
   error, failed_at BETWEEN now() - interval '1 min' AND now() + interval '1 min' AS failed
 FROM kafka.dead_letters WHERE group_id = 'dead_letters' ORDER BY _partition, _offset;
 
+-- What will be read again is none any more; what fails again comes back.
+BEGIN;
+SELECT kafka.seek('dead_letters_feed', partition => 1, next_offset => 1);
+TABLE dead_letters_view;
+SELECT count(*) FROM dead_letters_feed;
+TABLE dead_letters_view;
+ROLLBACK;
+TABLE dead_letters_view;
+
 -- Who may read and delete them: who may act for the owner of the group.
 CREATE ROLE regress_kafka_letters;
 CREATE ROLE regress_kafka_letters_member IN ROLE regress_kafka_letters;

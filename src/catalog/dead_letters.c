@@ -59,6 +59,14 @@ static KafkaStatement take_unpublished_statement = {
 	3, {TIMESTAMPTZOID, TEXTOID, INT4OID}
 };
 
+static KafkaStatement delete_ahead_statement = {
+	"DELETE FROM kafka.dead_letters l USING kafka.offsets o WHERE l.group_id OPERATOR(pg_catalog.=) $1 "
+	"AND l.stage OPERATOR(pg_catalog.<>) '" KAFKA_STAGE_PUBLISH "' "
+	"AND o.group_id OPERATOR(pg_catalog.=) $1 AND o.server OPERATOR(pg_catalog.=) l.server AND o.topic OPERATOR(pg_catalog.=) l._topic "
+	"AND o.partition OPERATOR(pg_catalog.=) l._partition AND o.next_offset OPERATOR(pg_catalog.<=) l._offset",
+	1, {TEXTOID}
+};
+
 static KafkaStatement delete_stream_statement = {
 	"DELETE FROM kafka.stored_dead_letters l WHERE l.group_id OPERATOR(pg_catalog.=) $1 AND l.stream OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
@@ -166,6 +174,14 @@ kfdw_dead_letters_take_unpublished(const char *server, int relay, TimestampTz be
 	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(server), Int32GetDatum(relay)};
 
 	return take(&take_unpublished_statement, values);
+}
+
+void
+kfdw_dead_letters_delete_ahead(const char *group_id)
+{
+	Datum		values[] = {CStringGetTextDatum(group_id)};
+
+	(void) kfdw_catalog_change(&delete_ahead_statement, values);
 }
 
 void

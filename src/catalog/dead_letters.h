@@ -49,6 +49,9 @@ extern List *kfdw_dead_letters_take(const char *stream, TimestampTz before);
 /* The same with letters of a relay, in the order in which they were to be published. */
 extern List *kfdw_dead_letters_take_unpublished(const char *server, int relay, TimestampTz before);
 
+/* Deletes those that a group is about to read again: what fails again comes back. */
+extern void kfdw_dead_letters_delete_ahead(const char *group_id);
+
 extern void kfdw_dead_letters_delete_stream(const char *stream);
 extern void kfdw_dead_letters_rename_server(const char *old_name, const char *new_name);
 
