@@ -72,7 +72,7 @@ TABLE dead_letters_view;
 
 -- Everything that it takes to do it again.
 SELECT count(*) FROM dead_letters_feed;
-SELECT stream, server, group_id, _topic, _partition, _offset, _timestamp AT TIME ZONE 'UTC' AS ts, key, value, headers, stage, sqlstate,
+SELECT stream, server, group_id, _topic, _partition, _offset, _timestamp AT TIME ZONE 'UTC' AS ts, _timestamp_type, key, value, headers, stage, sqlstate,
   error, failed_at BETWEEN now() - interval '1 min' AND now() + interval '1 min' AS failed
 FROM kafka.dead_letters WHERE group_id = 'dead_letters' ORDER BY _partition, _offset;
 

@@ -231,20 +231,25 @@ CREATE TABLE groups (
 SELECT pg_catalog.pg_extension_config_dump('groups', '');
 GRANT SELECT ON groups TO PUBLIC;
 
--- Records that could not be worked on, and why, with everything that it takes to do it
--- again.  A row is written in the transaction that moves the position past its record.
--- Users have the view dead_letters.
-CREATE TABLE stored_dead_letters (
-  stream      text,
-  server      text NOT NULL,
-  group_id    text NOT NULL,
+-- Everything that it takes to work on a record again.  The table is there while this script runs.
+CREATE TABLE stored_record (
   _topic      text NOT NULL,
   _partition  int NOT NULL,
   _offset     bigint NOT NULL,
   _timestamp  timestamptz,
+  _timestamp_type text,
   key         bytea,
   value       bytea,
-  headers     header[],
+  headers     header[]
+);
+
+-- Records that could not be worked on, and why.  A row is written in the transaction that
+-- moves the position past its record.  Users have the view dead_letters.
+CREATE TABLE stored_dead_letters (
+  stream      text,
+  server      text NOT NULL,
+  group_id    text NOT NULL,
+  LIKE stored_record,
   stage       text NOT NULL,
   sqlstate    text NOT NULL,
   error       text NOT NULL,
@@ -468,21 +473,15 @@ CREATE FUNCTION create_join(name text, source regclass, join_table regclass, joi
   max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_join' LANGUAGE C VOLATILE;
 
--- Records of such streams that have no row yet, with everything that it takes to run them.  A
--- row is written in the transaction that moves the position past its record.  Users have the
--- view parked.
+-- Records of such streams that have no row yet.  A row is written in the transaction that
+-- moves the position past its record.  Users have the view parked.
 CREATE TABLE stored_parked (
   stream      text NOT NULL,
   server      text NOT NULL,
-  _topic      text NOT NULL,
-  _partition  int NOT NULL,
-  _offset     bigint NOT NULL,
-  _timestamp  timestamptz,
-  key         bytea,
-  value       bytea,
-  headers     header[],
+  LIKE stored_record,
   parked_at   timestamptz NOT NULL
 );
+DROP TABLE stored_record;
 
 CREATE INDEX parked_position ON stored_parked (stream, _topic, _partition, _offset);
 

@@ -28,10 +28,8 @@ enum
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, _topic, _partition, _offset, _timestamp, "
-	"key, value, headers, stage, sqlstate, error, failed_at) "
-	"SELECT $1, $2, $3, l._topic, l._partition, l._offset, l._timestamp, "
-	"l.key, l.value, l.headers, l.stage, l.sqlstate, l.error, l.failed_at FROM letters l "
+	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, " KAFKA_STORED_NAMES("") ", stage, sqlstate, error, failed_at) "
+	"SELECT $1, $2, $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at FROM letters l "
 	"WHERE $5 IS NULL OR (l._topic OPERATOR(pg_catalog.=) $5 "
 	"AND l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1])",
 	5, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID}
@@ -60,7 +58,7 @@ static KafkaStatement take_unpublished_statement = {
 };
 
 static KafkaStatement delete_ahead_statement = {
-	"DELETE FROM kafka.dead_letters l USING kafka.offsets o WHERE l.group_id OPERATOR(pg_catalog.=) $1 "
+	"DELETE FROM kafka.stored_dead_letters l USING kafka.offsets o WHERE l.group_id OPERATOR(pg_catalog.=) $1 "
 	"AND l.stage OPERATOR(pg_catalog.<>) '" KAFKA_STAGE_PUBLISH "' "
 	"AND o.group_id OPERATOR(pg_catalog.=) $1 AND o.server OPERATOR(pg_catalog.=) l.server AND o.topic OPERATOR(pg_catalog.=) l._topic "
 	"AND o.partition OPERATOR(pg_catalog.=) l._partition AND o.next_offset OPERATOR(pg_catalog.<=) l._offset",

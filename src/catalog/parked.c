@@ -24,8 +24,8 @@ enum
 #define PORTION_RECORD 2
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.stored_parked (stream, server, _topic, _partition, _offset, _timestamp, key, value, headers, parked_at) "
-	"SELECT $1, $2, p._topic, p._partition, p._offset, p._timestamp, p.key, p.value, p.headers, pg_catalog.now() FROM parked p",
+	"INSERT INTO kafka.stored_parked (stream, server, " KAFKA_STORED_NAMES("") ", parked_at) "
+	"SELECT $1, $2, " KAFKA_STORED_NAMES("p.") ", pg_catalog.now() FROM parked p",
 	2, {TEXTOID, TEXTOID}
 };
 
@@ -40,7 +40,7 @@ static KafkaStatement count_statement = {
 
 /* So many, by number and by bytes; records with the same offset, of topics of the same name, are not parted. */
 static KafkaStatement read_statement = {
-	"SELECT o.ctid, o.parked_at, o._topic, o._partition, o._offset, o._timestamp, o.key, o.value, o.headers FROM ("
+	"SELECT o.ctid, o.parked_at, " KAFKA_STORED_NAMES("o.") " FROM ("
 	"SELECT p.ctid, p.*, "
 	"pg_catalog.rank() OVER w AS number, pg_catalog.sum(" KAFKA_STORED_BYTES("p") ") OVER w AS bytes "
 	"FROM kafka.stored_parked p WHERE " OF_SHARE " "

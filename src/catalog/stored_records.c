@@ -28,6 +28,7 @@ enum
 	RECORD_PARTITION,
 	RECORD_OFFSET,
 	RECORD_TIMESTAMP,
+	RECORD_TIMESTAMP_TYPE,
 	RECORD_KEY,
 	RECORD_VALUE,
 	RECORD_HEADERS
@@ -119,18 +120,29 @@ set_bytes(Datum *value, bool *isnull, const char *bytes, size_t len)
 		*value = PointerGetDatum(cstring_to_text_with_len(bytes, (int) len));
 }
 
+/* When it was, and whose clock says so. */
+static void
+set_time(const KafkaRecord *record, Datum *values, bool *nulls)
+{
+	const char *type = kfdw_metadata_timestamp_type(record->timestamp_type);
+	TimestampTz timestamp = 0;
+
+	nulls[RECORD_TIMESTAMP] = type == NULL || record->timestamp == KAFKA_NO_TIMESTAMP ||
+		!kfdw_metadata_timestamp(record, &timestamp);
+	values[RECORD_TIMESTAMP] = TimestampTzGetDatum(timestamp);
+	nulls[RECORD_TIMESTAMP_TYPE] = type == NULL;
+	if (type != NULL)
+		values[RECORD_TIMESTAMP_TYPE] = CStringGetTextDatum(type);
+}
+
 /* The columns that say what the record is. */
 static void
 set_record(const KafkaStoredRecords *records, const KafkaRecord *record, Datum *values, bool *nulls)
 {
-	TimestampTz timestamp = 0;
-
 	values[RECORD_TOPIC] = CStringGetTextDatum(record->topic);
 	values[RECORD_PARTITION] = Int32GetDatum(record->partition);
 	values[RECORD_OFFSET] = Int64GetDatum(record->offset);
-	nulls[RECORD_TIMESTAMP] = record->timestamp_type == KAFKA_TIMESTAMP_NONE ||
-		record->timestamp == KAFKA_NO_TIMESTAMP || !kfdw_metadata_timestamp(record, &timestamp);
-	values[RECORD_TIMESTAMP] = TimestampTzGetDatum(timestamp);
+	set_time(record, values, nulls);
 	set_bytes(&values[RECORD_KEY], &nulls[RECORD_KEY], record->key, record->key_len);
 	set_bytes(&values[RECORD_VALUE], &nulls[RECORD_VALUE], record->value, record->value_len);
 	nulls[RECORD_HEADERS] = !get_headers(records, record, &values[RECORD_HEADERS]);
@@ -184,10 +196,9 @@ kfdw_stored_records_read(HeapTuple row, TupleDesc desc, int first, TupleDesc hea
 	record->offset = DatumGetInt64(values[RECORD_OFFSET]);
 	record->timestamp = KAFKA_NO_TIMESTAMP;
 	if (!nulls[RECORD_TIMESTAMP])
-	{
 		record->timestamp = kfdw_metadata_milliseconds(DatumGetTimestampTz(values[RECORD_TIMESTAMP]));
-		record->timestamp_type = KAFKA_TIMESTAMP_CREATE_TIME;
-	}
+	if (!nulls[RECORD_TIMESTAMP_TYPE])
+		record->timestamp_type = kfdw_metadata_find_timestamp_type(TextDatumGetCString(values[RECORD_TIMESTAMP_TYPE]));
 	record->key = get_bytes(values[RECORD_KEY], nulls[RECORD_KEY], &record->key_len);
 	record->value = get_bytes(values[RECORD_VALUE], nulls[RECORD_VALUE], &record->value_len);
 	if (!nulls[RECORD_HEADERS])

@@ -3,8 +3,7 @@
  *	  Records as rows of our tables, and back.
  *
  * On their way into a table they are collected, in memory and then in a temporary file.
- * The columns of a record stand together: _topic, _partition, _offset, _timestamp, key,
- * value, headers.
+ * The columns of a record stand together.
  */
 #ifndef KFDW_STORED_RECORDS_H
 #define KFDW_STORED_RECORDS_H
@@ -13,7 +12,12 @@
 #include "catalog/spi.h"
 #include "kafka/record.h"
 
-#define KAFKA_STORED_COLUMNS 7
+#define KAFKA_STORED_COLUMNS 8
+
+/* In SQL, these columns of a row ("x.") or by themselves (""). */
+#define KAFKA_STORED_NAMES(row) \
+	row "_topic, " row "_partition, " row "_offset, " row "_timestamp, " row "_timestamp_type, " \
+	row "key, " row "value, " row "headers"
 
 /* In SQL, how large the record of a row is; what is NULL takes nothing. */
 #define KAFKA_STORED_BYTES(row) \

@@ -125,20 +125,25 @@ decode_name(KafkaColumn *column, const char *name, Datum *value)
 	return true;
 }
 
-/* What Kafka calls the kind of a record's timestamp. */
-static const char *
-timestamp_type_name(KafkaTimestampType type)
+static const char *const timestamp_types[] = {
+	[KAFKA_TIMESTAMP_NONE] = NULL,
+	[KAFKA_TIMESTAMP_CREATE_TIME] = "CreateTime",
+	[KAFKA_TIMESTAMP_LOG_APPEND_TIME] = "LogAppendTime",
+};
+
+const char *
+kfdw_metadata_timestamp_type(KafkaTimestampType type)
 {
-	switch (type)
-	{
-		case KAFKA_TIMESTAMP_CREATE_TIME:
-			return "CreateTime";
-		case KAFKA_TIMESTAMP_LOG_APPEND_TIME:
-			return "LogAppendTime";
-		case KAFKA_TIMESTAMP_NONE:
-			break;
-	}
-	return NULL;
+	return timestamp_types[type];
+}
+
+KafkaTimestampType
+kfdw_metadata_find_timestamp_type(const char *name)
+{
+	for (int type = KAFKA_TIMESTAMP_CREATE_TIME; type < lengthof(timestamp_types); type++)
+		if (strcmp(timestamp_types[type], name) == 0)
+			return type;
+	return KAFKA_TIMESTAMP_NONE;
 }
 
 /* The value of a column, false for NULL. */
@@ -159,7 +164,7 @@ decode_kind(KafkaColumn *column, TupleDesc header, KafkaRecord *record, Datum *v
 		case KAFKA_COLUMN_TIMESTAMP:
 			return decode_timestamp(column, record, value);
 		case KAFKA_COLUMN_TIMESTAMP_TYPE:
-			return decode_name(column, timestamp_type_name(record->timestamp_type), value);
+			return decode_name(column, kfdw_metadata_timestamp_type(record->timestamp_type), value);
 		case KAFKA_COLUMN_VALUE:
 			if (record->value != NULL)
 				*value = kfdw_column_from_bytes(column, record->value, record->value_len);

@@ -18,6 +18,10 @@ extern bool kfdw_metadata_timestamp(const KafkaRecord *record, TimestampTz *time
 /* A timestamp as milliseconds since 1970, rounded down; negative where it has none. */
 extern int64 kfdw_metadata_milliseconds(TimestampTz timestamp);
 
+/* What Kafka calls the kind of a record's timestamp, NULL where it has none; and back. */
+extern const char *kfdw_metadata_timestamp_type(KafkaTimestampType type);
+extern KafkaTimestampType kfdw_metadata_find_timestamp_type(const char *name);
+
 /* The headers as an array of kafka.header, their keys perhaps with a ? for each byte that is no ASCII; false: none. */
 extern bool kfdw_metadata_headers(TupleDesc header, const KafkaRecord *record, bool ascii, Datum *value);
 

@@ -125,16 +125,32 @@ query("SELECT kafka.create_stream('owns', 'CALL own()', source => 'owns', on_err
 query_becomes("SELECT count(*) FROM owned", 97, 'constraints are deferred in each piece');
 is(query("SELECT sqlstate, count(*) FROM kafka.dead_letters WHERE stream = 'owns' GROUP BY 1"), '23503|3', 'and checked at its end');
 
-$topic = new_topic(1);
-produce($topic, "k1|good\n\\N|bad\nk3|\\N\n|bad\n", qw(-K | -T 1700000000123 -H a=1 -H b=2 -H a=3));
-query("CREATE FOREIGN TABLE whole (k text OPTIONS (metadata 'key'), v text, h kafka.header[] OPTIONS (metadata 'headers'),
-		ts timestamptz OPTIONS (metadata 'timestamp'), t text OPTIONS (metadata 'timestamp_type'), o bigint OPTIONS (metadata 'offset'))
-		SERVER k OPTIONS (topic '$topic', format 'text');
-	CREATE TABLE whole_got (LIKE whole, CONSTRAINT c CHECK (v <> 'bad'));
-	SELECT kafka.create_stream('whole', 'INSERT INTO whole_got SELECT * FROM whole', on_error => 'dead_letter')");
-query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'whole'", 2, 'records are set aside');
-is(query("ALTER TABLE whole_got DROP CONSTRAINT c; SELECT kafka.retry_dead_letters('whole')"), 2, 'and run again');
-is(query("SELECT count(*) FROM (SELECT * FROM whole EXCEPT ALL SELECT * FROM whole_got) t"), 0, 'with key, value, headers and timestamp');
+# Also by whose clock its timestamp is
+foreach my $clock (qw(CreateTime LogAppendTime))
+{
+	$topic = new_topic(1, "message.timestamp.type=$clock");
+	produce($topic, "k1|good\n\\N|bad\nk3|\\N\n|bad\n", qw(-K | -T 1700000000123 -H a=1 -H b=2 -H a=3));
+	query("CREATE FOREIGN TABLE whole (k text OPTIONS (metadata 'key'), v text, h kafka.header[] OPTIONS (metadata 'headers'),
+			ts timestamptz OPTIONS (metadata 'timestamp'), t text OPTIONS (metadata 'timestamp_type'), o bigint OPTIONS (metadata 'offset'))
+			SERVER k OPTIONS (topic '$topic', format 'text');
+		CREATE TABLE whole_got (LIKE whole, CONSTRAINT c CHECK (v <> 'bad'));
+		SELECT kafka.create_stream('whole', 'INSERT INTO whole_got SELECT * FROM whole', on_error => 'dead_letter')");
+	query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'whole'", 2, 'records are set aside');
+	is(query("ALTER TABLE whole_got DROP CONSTRAINT c; SELECT kafka.retry_dead_letters('whole')"), 2, 'and run again');
+	is(query("SELECT count(*) FROM (SELECT * FROM whole EXCEPT ALL SELECT * FROM whole_got) t"), 0, 'with key, value, headers and timestamp');
+	is(query('SELECT DISTINCT t FROM whole_got'), $clock, 'of the same clock');
+	next if $clock eq 'LogAppendTime';
+
+	# A position that is moved back takes along what was set aside behind it
+	query("TRUNCATE whole_got; ALTER TABLE whole_got ADD CONSTRAINT c CHECK (v <> 'bad'); SELECT kafka.reset_stream('whole', 'earliest')");
+	query_becomes("SELECT string_agg(_offset::text, ' ' ORDER BY _offset) FROM kafka.dead_letters WHERE stream = 'whole'", '1 3', 'set aside again');
+	is(query("BEGIN; SELECT kafka.reset_stream('whole', partition => 0, next_offset => 2); SELECT _offset FROM kafka.dead_letters WHERE stream = 'whole'; ROLLBACK"),
+		"\n1", 'what will be read again is no dead letter any more');
+	query("SELECT kafka.reset_stream('whole', partition => 0, next_offset => 2)");
+	query_becomes("SELECT string_agg(o::text, ' ' ORDER BY o) FROM whole_got", '0 2 2', 'it is read again');
+	query_becomes("SELECT string_agg(_offset::text, ' ' ORDER BY _offset) FROM kafka.dead_letters WHERE stream = 'whole'", '1 3', 'and what fails again is there once');
+	query("SELECT kafka.drop_stream('whole'); DROP FOREIGN TABLE whole; DROP TABLE whole_got");
+}
 
 # Whose they are
 query('CREATE ROLE ann; CREATE ROLE bob');
