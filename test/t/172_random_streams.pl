@@ -1,6 +1,7 @@
 # Whatever happens to streams, their workers, server, broker and tables: the results are those of the same statements over
 # the topics, each once, also in a topic. Those of a partition come in the order of its records where that is promised;
-# a table of newest records is that of the topic; each record that was parked or failed is in one place.
+# a table of newest records is that of the topic, and whoever waits for it finds in it what came before; each record that
+# was parked or failed is in one place.
 #
 # KAFKA_FDW_SEED repeats the choices of a run, KAFKA_FDW_SECONDS is for how long it goes on, KAFKA_FDW_BROKERS (1) may be 3,
 # so that leaders move.
@@ -37,7 +38,10 @@ my %streams = (
 	ship => { target => 'shipped', at => 1,
 		create => "create_join('ship', 'orders', 'late', 'orders.customer_id = late.customer_id', 'shipped', unmatched => 'park'" },
 	forward => { create => "create_stream('forward', 'INSERT INTO forwarded (key, id, name, p, o) SELECT customer_id, id, name, p, o $join'" },
-	know => { target => 'known', is_idempotent => 1, create => "materialize('know', 'customer_topic', 'known'" });
+	know => { target => 'known', is_idempotent => 1, create => "materialize('know', 'customer_topic', 'known'" },
+	meet => { target => 'met', at => 1,
+		create => q{create_stream('meet', 'INSERT INTO met SELECT s.id, k.name, p, o FROM orders s LEFT JOIN known k ON k.id = s.customer_id
+			WHERE s.customer_id >= 1000', wait_for => '{know}', max_task_idle => '1 hour'} });
 
 sub create_stream { my ($name, $more) = @_; return "SELECT kafka.$streams{$name}{create}, workers => 2, max_poll_records => 300" . ($more // '') . ');'; }
 
@@ -56,17 +60,26 @@ $node->safe_psql('postgres', <<~"EOF");
 	CREATE TABLE enriched (id bigint, name text, p int, o bigint, n bigserial, filler int);
 	CREATE TABLE totals (customer_id int PRIMARY KEY, n bigint, total numeric, filler int);
 	CREATE TABLE kept (id bigint CONSTRAINT poison CHECK (id % 83 <> 7), p int, o bigint, filler int);
+	CREATE TABLE met (id bigint, name text, p int, o bigint, filler int);
 	CREATE TABLE shipped (id bigint, customer_id int, name text, p int, o bigint, filler int);
 	CREATE PROCEDURE keep() LANGUAGE plpgsql AS \$\$
 	DECLARE r record;
 	BEGIN
 	  FOR r IN SELECT id, p, o FROM payments LOOP INSERT INTO kept VALUES (r.id, r.p, r.o); END LOOP;
 	END \$\$;
+	-- a customer whom nobody else writes, and then her order, which all can read
+	CREATE PROCEDURE follow(customer int) LANGUAGE plpgsql AS \$\$
+	BEGIN
+	  INSERT INTO customer_topic (id, name) VALUES (customer, 'follower');
+	  COMMIT;
+	  INSERT INTO orders (id, customer_id) VALUES (69 * 83 * customer::bigint, customer);
+	END \$\$;
 	@{[ map { create_stream($_) } sort keys %streams ]}
 	ALTER TABLE known ADD filler int;
 	EOF
 
 my $random = RandomWriters->new(node => $node, broker => $broker, writers => 3);
+my $follower = 1000;
 my @wrong;
 
 # A statement may meet a broker that is away, or a partition that was not read yet; then nothing of its transaction has happened.
@@ -139,13 +152,11 @@ sub refuse_for_a_while
 	return;
 }
 
-# What a stream has made is taken back, and made again
+# What a stream has made is taken back, and made again; its dead letters go with its positions.
 sub empty
 {
-	my ($name, $condition, $place) = @_;
-	return '' if $streams{$name}{is_idempotent};
-	return "DELETE FROM $streams{$name}{target}" . ($condition // '') . ';'
-	  . "DELETE FROM kafka.dead_letters WHERE stream = '$name'" . ($place // '') . ';';
+	my ($name, $condition) = @_;
+	return $streams{$name}{is_idempotent} ? '' : "DELETE FROM $streams{$name}{target}" . ($condition // '') . ';';
 }
 
 sub create_again
@@ -181,7 +192,7 @@ sub reset_a_partition
 	my $back = 1 + int(rand(one(10, 1000)));
 	my $position = "(SELECT next_offset FROM kafka.offsets WHERE group_id = '$name' AND partition = $partition)";
 	run_sql("BEGIN; SELECT kafka.reset_stream('$name', partition => $partition, shift_by => -$back);"
-		. empty($name, " WHERE p = $partition AND o >= $position", " AND _partition = $partition AND _offset >= $position") . 'COMMIT');
+		. empty($name, " WHERE p = $partition AND o >= $position") . 'COMMIT');
 	return;
 }
 
@@ -202,7 +213,7 @@ sub change_schema
 	my $table = one(qw(customers late), map { $_->{target} // () } values %streams);
 	my $type = one('int', 'bigint', 'numeric');
 	my @changes = ('ADD COLUMN IF NOT EXISTS more text', 'DROP COLUMN IF EXISTS more', ("ALTER filler TYPE $type") x 3);
-	push @changes, ("ALTER id TYPE $type") x 3 if $table =~ /enriched|shipped|kept|known/;
+	push @changes, ("ALTER id TYPE $type") x 3 if $table =~ /enriched|shipped|kept|known|met/;
 	run_sql("ALTER TABLE $table " . one(@changes));
 	run_sql('ALTER FOREIGN TABLE orders ' . one(@changes[ 0, 1 ])) if rand() < 0.3;
 	return;
@@ -251,8 +262,9 @@ sub start_writer
 	my ($writer) = @_;
 	my $what = rand();
 	$writer->{looks} = $what < 0.3;
+	$writer->{follows} = $what > 0.8;
 	$writer->{session}->start($writer->{looks} ? "SELECT $look FROM kafka.offsets; SELECT pg_sleep(0.1)"
-		: $what < 0.4 ? 'SELECT count(*) FROM kafka.status' : change_late());
+		: $writer->{follows} ? 'CALL follow(' . $follower++ . ')' : $what < 0.4 ? 'SELECT count(*) FROM kafka.status' : change_late());
 	return;
 }
 
@@ -261,9 +273,10 @@ sub take_answer
 	my ($writer, $out) = @_;
 	my $error = $writer->{session}->error;
 	return if $random->is_lost($writer);
-	push @wrong, time() . ": $error" if $error && $error !~ /canceling statement due to user request/;
+	push @wrong, time() . ": $error" if $error && $error !~ /canceling statement due to user request/ && !$writer->{follows};
 	push @wrong, time() . ": $out records are lost or there twice" if $writer->{looks} && !$error && $out !~ /^0\|0\|0$/m;
 	$random->{outcomes}{looked}++ if $writer->{looks} && !$error;
+	$random->{outcomes}{followed}++ if $writer->{follows} && !$error;
 	return;
 }
 
@@ -274,7 +287,7 @@ my @generators = map { $broker->start_generator(@$_, '-X', 'enable.idempotence=f
   [ 'customer_rows', '-r', 7, '-k', '{i%83}', '-m', '\N' ];
 $random->run(
 	seconds => $seconds,
-	least => { looked => 11 },
+	least => { looked => 11, followed => 11 },
 	pause => 0.5,
 	start => \&start_writer,
 	take => \&take_answer,
@@ -350,6 +363,7 @@ is_same("SELECT _partition, _offset, stage FROM kafka.dead_letters WHERE stream 
 is_same('SELECT key, id, name, p, o FROM forwarded', "SELECT customer_id, id, name, p, o $join", 'the other topic has the join');
 is_same('SELECT id, name, _partition, _offset FROM known', 'SELECT id, name, _partition, _offset FROM (SELECT DISTINCT ON (id) * FROM customer_topic
 	ORDER BY id, _offset DESC) n WHERE NOT _tombstone', 'the table of newest records is that of the topic');
+is_same('SELECT id, name, p, o FROM met', "SELECT id, 'follower', p, o FROM orders WHERE customer_id >= 1000", 'each order that followed its customer found her');
 is(run_sql('SELECT count(*) FROM (SELECT o < lag(o) OVER (PARTITION BY p ORDER BY n) AS back FROM enriched) x WHERE back'),
 	0, 'the order of a partition is kept');
 is(run_sql('SELECT count(*) FROM (SELECT o < lag(o) OVER (PARTITION BY _p, key, p ORDER BY _o) AS back FROM forwarded) x WHERE back'),
