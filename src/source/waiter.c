@@ -2,9 +2,10 @@
  * waiter.c
  *	  Waits until a consumer group has something to read.
  *
- * A consumer of its own waits behind the ends that are known, so that a record wakes the
- * process at once.  What tells nobody is looked for now and then: a partition that becomes
- * free, a position that is moved, an end that moves without a record.
+ * Where there is nothing yet a consumer of its own waits behind the ends that are known, so
+ * that a record wakes the process at once.  What tells nobody is looked for now and then: a
+ * partition that becomes free, a position that is moved, an end that moves without a record.
+ * That is asked for by another client, as a broker answers nothing while a fetch waits.
  */
 #include "postgres.h"
 
@@ -27,12 +28,13 @@ struct KafkaWaiter
 {
 	const KafkaTableOptions *options;
 	KafkaConfig config;
-	KafkaConsumer *consumer;
 	KafkaBuffer *buffer;
 
 	/* the last look */
 	MemoryContext context;
 	KafkaPositions *positions;	/* NULL: none yet */
+	KafkaConsumer *consumer;	/* waits behind their ends; NULL: not yet */
+	bool		is_fresh;		/* the ends are known, nobody looked at positions since */
 	bool		missed;			/* something is unread, and held by others */
 };
 
@@ -45,9 +47,7 @@ kfdw_waiter_open(const KafkaTableOptions *options)
 	waiter->config = options->consumer;
 	waiter->config.kind = KAFKA_CLIENT_STREAM;
 	waiter->config.lost_records = KAFKA_LOST_TO_END;
-	waiter->consumer = kfdw_consumer_open(&waiter->config, &options->selection);
 	waiter->buffer = kfdw_buffer_create(WAKE_RECORDS, WAKE_BYTES);
-	waiter->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw waiter", ALLOCSET_SMALL_SIZES);
 	return waiter;
 }
 
@@ -77,18 +77,38 @@ has_unread(const KafkaWaiter *waiter, const KafkaPartition *partition)
 		kfdw_positions_placing(waiter->positions, partition->index) == KAFKA_PLACING;
 }
 
-/* Has the consumer wait behind the ends. */
+/* Has a consumer wait behind the ends. */
 static void
-start_consumer(KafkaWaiter *waiter, const KafkaOutlook *outlook)
+start_consumer(KafkaWaiter *waiter)
 {
+	MemoryContext old = MemoryContextSwitchTo(waiter->context);
+	const KafkaOutlook *outlook = waiter->positions->outlook;
 	KafkaSlice *slices = palloc(Max(outlook->npartitions, 1) * sizeof(KafkaSlice));
 	int			nslices = 0;
 
 	for (int p = 0; p < outlook->npartitions; p++)
 		if (outlook->partitions[p].end >= 0)
 			slices[nslices++] = (KafkaSlice) {&outlook->partitions[p], outlook->partitions[p].end, PG_INT64_MAX};
+	waiter->consumer = kfdw_consumer_open(&waiter->config, &waiter->options->selection);
 	kfdw_consumer_start(waiter->consumer, slices, nslices);
 	pfree(slices);
+	MemoryContextSwitchTo(old);
+}
+
+/* True when a position is behind an end that is known: others were faster than the answer. */
+static bool
+is_outrun(const KafkaWaiter *waiter)
+{
+	const KafkaOutlook *outlook = waiter->positions->outlook;
+
+	for (int p = 0; p < outlook->npartitions; p++)
+	{
+		const KafkaPosition *position = &waiter->positions->partitions[p].stored;
+
+		if (position->exists && position->next_offset > outlook->partitions[p].end)
+			return true;
+	}
+	return false;
 }
 
 /* True when one of the partitions that were looked at can be read. */
@@ -132,18 +152,18 @@ is_same(const KafkaOutlook *known, const KafkaOutlook *now)
 	return true;
 }
 
-/* Keeps what brokers say for the next look; the consumer keeps pointing to it. */
+/* Keeps what brokers say, in a memory context of its own, for the next look. */
 static void
-remember(KafkaWaiter *waiter)
+remember(KafkaWaiter *waiter, KafkaOutlook *now, MemoryContext context)
 {
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(context);
 
-	kfdw_consumer_close(waiter->consumer);
-	MemoryContextReset(waiter->context);
-	old = MemoryContextSwitchTo(waiter->context);
-	waiter->consumer = kfdw_consumer_open(&waiter->config, &waiter->options->selection);
-	waiter->positions = kfdw_positions_create(waiter->options, kfdw_consumer_outlook(waiter->consumer));
-	start_consumer(waiter, waiter->positions->outlook);
+	kfdw_waiter_close(waiter);
+	if (waiter->context != NULL)
+		MemoryContextDelete(waiter->context);
+	waiter->context = context;
+	waiter->positions = kfdw_positions_create(waiter->options, now);
+	waiter->is_fresh = true;
 	MemoryContextSwitchTo(old);
 }
 
@@ -158,24 +178,63 @@ renew_ends(KafkaOutlook *known, const KafkaOutlook *now)
 	}
 }
 
+/* What the brokers say now. */
+static KafkaOutlook *
+ask(const KafkaWaiter *waiter)
+{
+	KafkaConsumer *consumer = kfdw_consumer_open(&waiter->options->consumer, &waiter->options->selection);
+	KafkaOutlook *now = kfdw_consumer_outlook(consumer);
+
+	kfdw_consumer_close(consumer);
+	return now;
+}
+
+/* Has the ends renewed; true when the partitions are those that were looked at. */
+static bool
+renew(KafkaWaiter *waiter)
+{
+	MemoryContext context = AllocSetContextCreate(GetMemoryChunkContext(waiter), "kafka_fdw waiter", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KafkaOutlook *now = ask(waiter);
+	bool		is_known = waiter->positions != NULL && is_same(waiter->positions->outlook, now);
+
+	MemoryContextSwitchTo(old);
+	if (is_known)
+	{
+		renew_ends(waiter->positions->outlook, now);
+		MemoryContextDelete(context);
+	}
+	else
+		remember(waiter, now, context);
+	return is_known;
+}
+
 KafkaReadiness
 kfdw_waiter_ask(KafkaWaiter *waiter)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw ends", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	KafkaOutlook *now = kfdw_consumer_outlook(waiter->consumer);
-	bool		is_known = waiter->positions != NULL && is_same(waiter->positions->outlook, now);
+	bool		is_fresh = waiter->is_fresh && !is_outrun(waiter);
 
-	if (is_known)
-		renew_ends(waiter->positions->outlook, now);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	if (!is_known)
-	{
-		remember(waiter);
+	waiter->is_fresh = false;
+	if (!is_fresh && !renew(waiter))
 		return KAFKA_LOOK_AGAIN;
-	}
 	return can_read(waiter) ? KAFKA_READY : KAFKA_NOT_READY;
+}
+
+/* Records have come: these are ends that are known. */
+static void
+take_ends(KafkaWaiter *waiter)
+{
+	const KafkaOutlook *outlook = waiter->positions->outlook;
+
+	for (int i = 0; i < kfdw_buffer_count(waiter->buffer); i++)
+	{
+		const KafkaRecord *record = kfdw_buffer_get(waiter->buffer, i);
+		KafkaPartition *partition = &outlook->partitions[record->index];
+
+		partition->end = Max(partition->end, record->offset + 1);
+	}
+	waiter->is_fresh = kfdw_buffer_count(waiter->buffer) > 0;
+	kfdw_buffer_clear(waiter->buffer);
 }
 
 void
@@ -185,16 +244,20 @@ kfdw_waiter_wait(KafkaWaiter *waiter, long timeout_ms)
 	long		longest_ms = Min(timeout_ms, waiter->missed ? LOOK_AT_CLAIMS_MS : LOOK_MS);
 	long		left_ms = longest_ms;
 
+	if (waiter->consumer == NULL)
+		start_consumer(waiter);
 	while (left_ms > 0 && kfdw_consumer_fill(waiter->consumer, waiter->buffer) == 0)
 	{
 		kfdw_consumer_wait(waiter->consumer, left_ms);
 		left_ms = longest_ms - TimestampDifferenceMilliseconds(began, GetCurrentTimestamp());
 	}
-	kfdw_buffer_clear(waiter->buffer);
+	take_ends(waiter);
 }
 
 void
 kfdw_waiter_close(KafkaWaiter *waiter)
 {
-	kfdw_consumer_close(waiter->consumer);
+	if (waiter->consumer != NULL)
+		kfdw_consumer_close(waiter->consumer);
+	waiter->consumer = NULL;
 }

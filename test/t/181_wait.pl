@@ -56,6 +56,11 @@ is($reader->run('SELECT v FROM feed'), '', 'and read past');
 start_waiting('1 hour');
 $node->safe_psql('postgres', "SELECT kafka.seek('feed', 'earliest')");
 is($waiter->finish(60), 't', 'a position that is moved too');
+
+# Where there is something to read it is no more than a question, which no fetch is in the way of
+my $questions = sub { my ($sql) = @_; $waiter->run($sql); $waiter->run("$sql;\n" x 20); return $waiter->seconds; };
+my $lag = $questions->("SELECT count(*) FROM kafka.lag('feed')");
+cmp_ok($questions->("CALL kafka.wait('feed', '1 hour', NULL)"), '<', 5 * $lag, 'it does not wait for what is there');
 $reader->run('SELECT v FROM feed');
 
 start_waiting('1 hour');
