@@ -6,9 +6,15 @@
 
 #include <pthread.h>
 #include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "kafka/call.h"
 #include "kafka/handle.h"
+
+/* Waits of a consumer's threads may end so late, where nothing comes: each second they do. */
+#define CONSUMER_SLACK_NS (50 * 1000000L)
 
 /* The number of the request in Kafka's protocol that has records. */
 #define PRODUCE_REQUEST 0
@@ -39,18 +45,38 @@ watch_requests(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *
 	return rd_kafka_interceptor_add_on_request_sent(rk, "kafka_fdw", count_request, opaque);
 }
 
-/* Makes a handle with signals blocked, as its threads inherit the mask. */
+/* Sets how late waits of this thread, and of those that it starts, may end that nobody ends before; the value before. */
+static long
+set_timer_slack(long ns)
+{
+#ifdef PR_SET_TIMERSLACK
+	long		before = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+
+	(void) prctl(PR_SET_TIMERSLACK, ns, 0, 0, 0);
+	return before;
+#else
+	return 0;
+#endif
+}
+
+/* Makes a handle with signals blocked, as its threads inherit the mask, and their timers' slack. */
 static rd_kafka_t *
 create(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *reason, size_t size)
 {
 	sigset_t	all,
 				old;
+	bool		is_slack = type == RD_KAFKA_CONSUMER && kfdw_library_waits_too_shortly();
+	long		slack = 0;
 	rd_kafka_t *rk;
 
 	has_interceptors = false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (is_slack)
+		slack = set_timer_slack(CONSUMER_SLACK_NS);
 	rk = rd_kafka_new(type, conf, reason, size);
+	if (is_slack)
+		(void) set_timer_slack(slack);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 
 	/* else the library has freed them, and would do so again with the configuration: that is lost */

@@ -34,6 +34,16 @@ kfdw_library_has_fetch_backoff(void)
 	return rd_kafka_version() >= 0x02020000;
 }
 
+/*
+ * Before 2.4 the main thread, which waits for whole milliseconds, looks at the clock in a loop
+ * for the rest of the time until its timer is due.
+ */
+static inline bool
+kfdw_library_waits_too_shortly(void)
+{
+	return rd_kafka_version() < 0x02040000;
+}
+
 /* 2.5 sends metrics of the client to brokers that ask for them, unless it is told not to. */
 static inline bool
 kfdw_library_is_told_metrics(void)
