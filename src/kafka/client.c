@@ -42,8 +42,9 @@
 #define SCANS		(1 << KAFKA_CLIENT_SCAN)
 #define STREAMS		(1 << KAFKA_CLIENT_STREAM)
 #define PROMPT		(1 << KAFKA_CLIENT_PROMPT_STREAM)
+#define WAITERS		(1 << KAFKA_CLIENT_WAITER)
 #define PRODUCERS	(1 << KAFKA_CLIENT_PRODUCER)
-#define CONSUMERS	(SCANS | STREAMS | PROMPT)
+#define CONSUMERS	(SCANS | STREAMS | PROMPT | WAITERS)
 
 /* A property that no option changes, for clients of these kinds, ored together. */
 typedef struct KafkaFixedProperty
@@ -57,7 +58,8 @@ typedef struct KafkaFixedProperty
  * message.max.bytes is for producers, but the library refuses a consumer whose
  * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
  * is ours.  An idle fetch of a scan is short, as it delays what comes next; a
- * stream only waits.  That it is past a transaction's marker it learns when one ends.
+ * stream only waits: a record ends its fetch at once, and each fetch costs the broker
+ * more than it costs us.
  * No consumer joins its group: session.timeout.ms is how long a handle that is destroyed
  * waits for a coordinator that does not answer, and its main thread is busy meanwhile.
  */
@@ -74,8 +76,9 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "queued.min.messages", "100000"},
 	{CONSUMERS, "session.timeout.ms", "1000"},
 	{SCANS, "fetch.wait.max.ms", "10"},
-	{STREAMS, "fetch.wait.max.ms", "500"},
+	{STREAMS, "fetch.wait.max.ms", CppAsString2(KFDW_STREAM_FETCH_WAIT_MS)},
 	{PROMPT, "fetch.wait.max.ms", "50"},
+	{WAITERS, "fetch.wait.max.ms", "500"},
 	{PRODUCERS, "queue.buffering.max.messages", "1000000"},
 	{PRODUCERS, "retry.backoff.ms", "10"},
 };
@@ -504,7 +507,8 @@ trim_pool(void)
 void
 kfdw_client_release(KafkaClient *client)
 {
-	if (kfdw_client_is_stale(client) || client->error != 0)
+	/* that of a stream may be in the middle of a fetch that waits for long */
+	if (kfdw_client_is_stale(client) || client->error != 0 || ((STREAMS | PROMPT) & (1 << client->kind)) != 0)
 	{
 		kfdw_client_discard(client);
 		return;

@@ -13,6 +13,9 @@
 #include "kafka/handle.h"
 #include "kafka/librdkafka.h"
 
+/* How long the fetch of a stream waits for records; behind it the broker answers nothing that the client asks. */
+#define KFDW_STREAM_FETCH_WAIT_MS 5000
+
 typedef struct KafkaClient
 {
 	rd_kafka_t *rk;

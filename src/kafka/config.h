@@ -14,6 +14,7 @@ typedef enum KafkaClientKind
 	KAFKA_CLIENT_SCAN,			/* consumes until an end that is known */
 	KAFKA_CLIENT_STREAM,		/* consumes for ever */
 	KAFKA_CLIENT_PROMPT_STREAM, /* the same, and somebody waits to hear that nothing more is here */
+	KAFKA_CLIENT_WAITER,		/* waits for the first record, and asks and changes what it reads meanwhile */
 	KAFKA_CLIENT_PRODUCER
 } KafkaClientKind;
 

@@ -16,7 +16,7 @@
 #include "kafka/consumer.h"
 #include "kafka/error.h"
 #include "kafka/fault.h"
-#include "kafka/lag.h"
+#include "kafka/observer.h"
 #include "kafka/readers.h"
 
 #define FETCH_BATCH 1000
@@ -50,7 +50,7 @@ struct KafkaConsumer
 	TimestampTz last_progress;
 	TimestampTz last_wait;
 	KafkaBuffer *buffer;		/* holds messages of ours */
-	KafkaLagMeter *lag_meter;	/* NULL: nobody measures */
+	KafkaObserver *observer;	/* NULL: nobody observes */
 
 	MemoryContextCallback callback;
 };
@@ -87,8 +87,8 @@ static void
 drop_library_objects(KafkaConsumer *consumer)
 {
 	stop_fetching(consumer);
-	kfdw_lag_stop(consumer->lag_meter);
-	consumer->lag_meter = NULL;
+	kfdw_observer_stop(consumer->observer);
+	consumer->observer = NULL;
 	if (consumer->buffer != NULL)
 		kfdw_buffer_detach(consumer->buffer);
 	kfdw_readers_disconnect(&consumer->readers);
@@ -195,16 +195,46 @@ kfdw_consumer_extend(KafkaConsumer *consumer, const KafkaPartition *partition, i
 }
 
 void
-kfdw_consumer_show_lag(KafkaConsumer *consumer, volatile int64 *lag)
+kfdw_consumer_observe(KafkaConsumer *consumer, const KafkaOutlook *outlook, const KafkaPartitionFilter *awaited,
+					  volatile int64 *lag)
 {
-	kfdw_lag_stop(consumer->lag_meter);
-	consumer->lag_meter = kfdw_lag_start(consumer->client, kfdw_readers_list_active(&consumer->readers), lag);
+	KafkaObserved observed = {
+		.topics = rd_kafka_topic_partition_list_new(outlook->ntopics),
+		.awaited = rd_kafka_topic_partition_list_new(0),
+		.read = kfdw_readers_list_active(&consumer->readers),
+		.lag = lag,
+	};
+
+	for (int t = 0; t < outlook->ntopics; t++)
+		rd_kafka_topic_partition_list_add(observed.topics, outlook->topics[t].name, outlook->topics[t].npartitions);
+	for (int p = 0; p < outlook->npartitions; p++)
+		if (awaited->admits(awaited->argument, &outlook->partitions[p]))
+			rd_kafka_topic_partition_list_add(observed.awaited, outlook->partitions[p].topic, outlook->partitions[p].number);
+	kfdw_observer_stop(consumer->observer);
+	consumer->observer = kfdw_observer_start(consumer->client, &observed);
 }
 
 void
 kfdw_consumer_is_busy(KafkaConsumer *consumer, int64 done)
 {
-	kfdw_lag_measure(consumer->lag_meter, done);
+	kfdw_observer_measure(consumer->observer, done);
+}
+
+void
+kfdw_consumer_look(KafkaConsumer *consumer)
+{
+	kfdw_observer_look(consumer->observer);
+}
+
+KafkaSight
+kfdw_consumer_sight(KafkaConsumer *consumer)
+{
+	KafkaSight	sight = kfdw_observer_sight(consumer->observer);
+
+	/* brokers answer: whatever trouble there was is over */
+	if (sight == KAFKA_SIGHT_SAME)
+		consumer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+	return sight;
 }
 
 /* Gives the client of a consumer that is in order back: it serves others. */
@@ -417,6 +447,18 @@ fetch(KafkaConsumer *consumer)
 	return true;
 }
 
+/* Aborted records and markers move the library's position without any event; nothing that it gave is left. */
+static void
+look_at_positions(KafkaConsumer *consumer)
+{
+	rd_kafka_topic_partition_list_t *list = kfdw_readers_list_active(&consumer->readers);
+
+	if (rd_kafka_position(consumer->client->rk, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		for (int i = 0; i < list->cnt; i++)
+			kfdw_readers_advance(&consumer->readers, list->elems[i].opaque, list->elems[i].offset);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
 int
 kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 {
@@ -428,7 +470,7 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 		kfdw_consumer_close(consumer);
 		return 0;
 	}
-	kfdw_lag_rest(consumer->lag_meter);
+	kfdw_observer_rest(consumer->observer);
 	kfdw_buffer_attach(buffer, &consumer->buffer);
 	while (!kfdw_buffer_full(buffer))
 	{
@@ -436,25 +478,9 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 			break;
 		added += take_message(consumer, buffer);
 	}
+	if (added == 0 && consumer->queue != NULL && consumer->next_fetched == consumer->nfetched)
+		look_at_positions(consumer);
 	return added;
-}
-
-/* Aborted records and markers move the library's position without any event. */
-static void
-look_at_positions(KafkaConsumer *consumer)
-{
-	rd_kafka_topic_partition_list_t *list = kfdw_readers_list_active(&consumer->readers);
-
-	if (rd_kafka_position(consumer->client->rk, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
-		for (int i = 0; i < list->cnt; i++)
-		{
-			KafkaSliceReader *reader = list->elems[i].opaque;
-
-			/* behind what the queue still holds is nothing, as it was drained */
-			if (reader->end != PG_INT64_MAX && list->elems[i].offset >= reader->end)
-				kfdw_readers_advance(&consumer->readers, reader, list->elems[i].offset);
-		}
-	rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* True when a slice that has an end waits for a broker for longer than a statement may. */
@@ -491,8 +517,6 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	if (is_overdue(consumer))
 		kfdw_error_unreachable(consumer->client, kfdw_readers_awaited_topic(&consumer->readers));
 	consumer->last_wait = GetCurrentTimestamp();
-	if (TimestampDifferenceExceeds(before, consumer->last_wait, (int) Min(timeout_ms, 50)))
-		look_at_positions(consumer);
 }
 
 const char *

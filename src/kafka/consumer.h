@@ -48,9 +48,14 @@ extern int64 kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartit
  * From now on *lag tells, while the process is busy and until it fills a buffer again, how
  * many records the started partitions have beyond those that are done ("done": the sum of
  * the offsets up to which they are).  It is to stay valid as long as the consumer is started.
+ * The topics of an outlook can be looked at meanwhile, and whether the leader of a partition
+ * answers that is awaited: nobody waits for what is seen.
  */
-extern void kfdw_consumer_show_lag(KafkaConsumer *consumer, volatile int64 *lag);
+extern void kfdw_consumer_observe(KafkaConsumer *consumer, const KafkaOutlook *outlook,
+								  const KafkaPartitionFilter *awaited, volatile int64 *lag);
 extern void kfdw_consumer_is_busy(KafkaConsumer *consumer, int64 done);
+extern void kfdw_consumer_look(KafkaConsumer *consumer);
+extern KafkaSight kfdw_consumer_sight(KafkaConsumer *consumer);
 
 /*
  * Waits until records can be fetched into a buffer, the latch is set or the

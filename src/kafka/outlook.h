@@ -57,6 +57,14 @@ typedef struct KafkaSlice
 								 * milliseconds since 1970, or later is wanted */
 } KafkaSlice;
 
+/* What was seen of topics since somebody asked for a look at them. */
+typedef enum KafkaSight
+{
+	KAFKA_SIGHT_NONE,			/* nothing yet */
+	KAFKA_SIGHT_SAME,			/* they are as in the outlook */
+	KAFKA_SIGHT_OTHER			/* they are not, or nobody answers */
+} KafkaSight;
+
 /* Some of the partitions; NULL instead of it: all. */
 typedef struct KafkaPartitionFilter
 {

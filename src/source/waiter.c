@@ -45,7 +45,7 @@ kfdw_waiter_open(const KafkaTableOptions *options)
 
 	waiter->options = options;
 	waiter->config = options->consumer;
-	waiter->config.kind = KAFKA_CLIENT_STREAM;
+	waiter->config.kind = KAFKA_CLIENT_WAITER;
 	waiter->config.lost_records = KAFKA_LOST_TO_END;
 	waiter->buffer = kfdw_buffer_create(WAKE_RECORDS, WAKE_BYTES);
 	return waiter;

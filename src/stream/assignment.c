@@ -18,6 +18,10 @@
 #include "stream/assignment.h"
 #include "worker/frame.h"
 
+/* How often the topics are looked at, in trouble and else. */
+#define TOPIC_CHECK_MS 30000
+#define TROUBLE_CHECK_MS 1000
+
 /* A message names the offsets of this many partitions. */
 #define MAX_DESCRIBED 4
 
@@ -37,7 +41,7 @@ read_definition(KafkaAssignment *assignment, const char *name)
 					 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(name))));
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
 		kfdw_options_set_group(assignment->options, assignment->stream->name);
-		assignment->is_prompt = kfdw_frame_was_asked();
+		assignment->is_prompt = kfdw_frame_question() != 0;
 		assignment->options->consumer.kind = assignment->is_prompt ? KAFKA_CLIENT_PROMPT_STREAM : KAFKA_CLIENT_STREAM;
 	}
 	MemoryContextSwitchTo(old);
@@ -127,11 +131,21 @@ take_partitions(KafkaAssignment *assignment)
 	MemoryContextSwitchTo(assignment->context);
 }
 
+/* For filters: the partitions that are not read, as their leaders do not answer. */
+static bool
+is_awaited(const void *argument, const KafkaPartition *partition)
+{
+	const KafkaPositions *positions = argument;
+
+	return positions->partitions[partition->index].claim == KAFKA_CLAIM_TAKEN;
+}
+
 /* Starts to read what is claimed. */
 static void
 start_consumer(KafkaAssignment *assignment)
 {
 	const KafkaPositions *positions = assignment->positions;
+	KafkaPartitionFilter awaited = {is_awaited, positions};
 	KafkaSlice *slices = palloc((assignment->npartitions + 1) * sizeof(KafkaSlice));
 	int			nslices = 0;
 
@@ -144,6 +158,7 @@ start_consumer(KafkaAssignment *assignment)
 			slices[nslices++] = slice;
 	}
 	kfdw_consumer_start(assignment->consumer, slices, nslices);
+	kfdw_consumer_observe(assignment->consumer, positions->outlook, &awaited, kfdw_frame_lag());
 }
 
 /* The broker is asked outside of transactions: nobody waits for it while he holds something. */
@@ -211,7 +226,8 @@ kfdw_assignment_gather(KafkaAssignment *assignment)
 	/* a batch that failed is tried again as it was */
 	if (assignment->gathered)
 		return true;
-	(void) kfdw_consumer_fill(assignment->consumer, buffer);
+	if (!kfdw_consumer_finished(assignment->consumer))
+		(void) kfdw_consumer_fill(assignment->consumer, buffer);
 	if (kfdw_buffer_count(buffer) > 0 && kfdw_pace_wait_ms(&assignment->pace, kfdw_buffer_full(buffer)) > 0)
 		return false;			/* what is in hand must not count as read */
 	kfdw_buffer_sort(buffer);
@@ -231,20 +247,25 @@ kfdw_assignment_finish_batch(KafkaAssignment *assignment)
 }
 
 bool
-kfdw_assignment_has_more_to_read(KafkaAssignment *assignment)
+kfdw_assignment_is_to_be_renewed(KafkaAssignment *assignment)
 {
-	const KafkaPositions *positions = assignment->positions;
-	const KafkaOutlook *then = positions->outlook;
-	KafkaOutlook *now = kfdw_consumer_outlook(assignment->consumer);
+	TimestampTz now = GetCurrentTimestamp();
+	int			check_ms = kfdw_assignment_trouble(assignment) != NULL ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
+	KafkaSight	sight;
 
-	assignment->topic_checked = GetCurrentTimestamp();
-	for (int t = 0; t < now->ntopics; t++)
-		if (now->topics[t].count != then->topics[t].count)
-			return true;
-	for (int p = 0; p < now->npartitions; p++)
-		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN && now->partitions[p].end >= 0)
-			return true;
-	return false;
+	if (!assignment->checks_topic)
+	{
+		assignment->checks_topic = TimestampDifferenceExceeds(assignment->topic_checked, now, check_ms);
+		if (assignment->checks_topic)
+			kfdw_consumer_look(assignment->consumer);
+		return false;
+	}
+	sight = kfdw_consumer_sight(assignment->consumer);
+	if (sight == KAFKA_SIGHT_NONE)
+		return false;
+	assignment->topic_checked = now;
+	assignment->checks_topic = false;
+	return sight == KAFKA_SIGHT_OTHER;
 }
 
 /* Makes the client that asks for ends. */
@@ -253,9 +274,7 @@ open_asker(KafkaAssignment *assignment)
 {
 	MemoryContext old = MemoryContextSwitchTo(assignment->context);
 
-	assignment->asking = kfdw_config_copy(&assignment->options->consumer);
-	assignment->asking.kind = KAFKA_CLIENT_SCAN;
-	assignment->asker = kfdw_consumer_open(&assignment->asking, &assignment->options->selection);
+	assignment->asker = kfdw_consumer_open(&assignment->options->consumer, &assignment->options->selection);
 	assignment->ends = palloc0(Max(assignment->positions->outlook->npartitions, 1) * sizeof(int64));
 	MemoryContextSwitchTo(old);
 }

@@ -27,9 +27,9 @@ typedef struct KafkaAssignment
 	KafkaPositions *positions;	/* with the topics as they were when the assignment was opened */
 	int			npartitions;	/* that this worker reads */
 	TimestampTz topic_checked;
+	bool		checks_topic;	/* a look at it is under way */
 
 	/* where the partitions end, asked for by another client: behind a fetch that waits a broker does not answer */
-	KafkaConfig asking;
 	KafkaConsumer *asker;		/* NULL: nobody wanted to know */
 	int64	   *ends;			/* as they were the last time */
 
@@ -65,10 +65,10 @@ extern bool kfdw_assignment_ask_ends(KafkaAssignment *assignment);
 extern bool kfdw_assignment_has_caught_up(const KafkaAssignment *assignment);
 
 /*
- * True when there is another number of partitions than when the assignment was opened, or
- * the leader of one answers that did not then.
+ * Has the topics looked at now and then.  True when there is another number of partitions than
+ * when the assignment was opened, or the leader of one answers that did not then, or nobody does.
  */
-extern bool kfdw_assignment_has_more_to_read(KafkaAssignment *assignment);
+extern bool kfdw_assignment_is_to_be_renewed(KafkaAssignment *assignment);
 
 /* Why some or all partitions are not read now; NULL: all are.  In the current memory context. */
 extern const char *kfdw_assignment_trouble(const KafkaAssignment *assignment);

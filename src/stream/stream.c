@@ -22,9 +22,11 @@
 #include "stream/trial.h"
 #include "worker/frame.h"
 
-/* How often the number of the topic's partitions is asked for, in trouble and else. */
-#define TOPIC_CHECK_MS 30000
-#define TROUBLE_CHECK_MS 1000
+/* The longest wait; what nobody is woken for is looked at after it. */
+#define REST_MS 1000
+
+/* Who was asked whether it has caught up expects to be asked again for so long. */
+#define PROMPT_MS 10000
 
 /* Positions that move past transaction markers, without records, are written this often. */
 #define MARKERS_MS 1000
@@ -69,6 +71,7 @@ typedef struct StreamWork
 	TimestampTz measure_at;		/* the next batch that begins then is measured */
 	TimestampTz statistics_due; /* what was counted is to be reported then; 0: it is */
 	uint64		question;		/* the one for which it was last asked where the topic ends */
+	TimestampTz asked_at;		/* when there was a question for the last time */
 	bool		has_begun;		/* the batch in hand, as others see it */
 	bool		has_waited;		/* it did, for the streams that it waits for */
 	KafkaAwait	await;
@@ -126,7 +129,6 @@ open_stream(const KafkaWorkerKey *key)
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	work->parking_trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	open_parking(work, key->worker);
-	kfdw_consumer_show_lag(work->assignment->consumer, kfdw_frame_lag());
 	if (!kfdw_frame_in_trouble())
 		ereport(LOG,
 				(errmsg_plural("stream \"%s\", worker %d, reads %d partition of topic \"%s\"",
@@ -383,7 +385,7 @@ gather_on(const KafkaAssignment *assignment, long rest_ms)
 static void
 await_records(StreamWork *work)
 {
-	long		rest_ms = kfdw_parking_rest_ms(work->parking, TROUBLE_CHECK_MS);
+	long		rest_ms = kfdw_parking_rest_ms(work->parking, REST_MS);
 
 	if (kfdw_positions_have_moved(work->assignment->positions) &&
 		TimestampDifferenceExceeds(work->markers_written, GetCurrentTimestamp(), MARKERS_MS))
@@ -403,9 +405,15 @@ await_records(StreamWork *work)
 static KafkaStep
 answer(StreamWork *work)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	uint64		question = kfdw_frame_question();
 
-	if (question == 0 || kfdw_assignment_trouble(work->assignment) != NULL)
+	/* fetching promptly costs something, so it ends when nobody asks any more */
+	if (question == 0)
+		return work->assignment->is_prompt && TimestampDifferenceExceeds(work->asked_at, now, PROMPT_MS) ?
+			KAFKA_STEP_REOPEN : KAFKA_STEP_DONE;
+	work->asked_at = now;
+	if (kfdw_assignment_trouble(work->assignment) != NULL)
 		return KAFKA_STEP_DONE;
 	if (!work->assignment->is_prompt)
 		return KAFKA_STEP_REOPEN;
@@ -421,7 +429,7 @@ static KafkaStep
 work_or_wait(StreamWork *work)
 {
 	KafkaStep	result = KAFKA_STEP_DONE;
-	bool		is_due = work->parking != NULL && kfdw_parking_rest_ms(work->parking, TROUBLE_CHECK_MS) == 0;
+	bool		is_due = work->parking != NULL && kfdw_parking_rest_ms(work->parking, REST_MS) == 0;
 
 	if (is_due)
 		result = run_described(work, run_portion, describe_portion);
@@ -445,19 +453,15 @@ step(void *argument)
 {
 	StreamWork *work = argument;
 	KafkaAssignment *assignment = work->assignment;
-	int			check_ms = kfdw_assignment_trouble(assignment) ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
 	KafkaStep	result;
 
 	work->phase = PHASE_FETCHING;
 	if (kfdw_assignment_is_outdated(assignment))
 		return KAFKA_STEP_REOPEN;
 	result = work_or_wait(work);
-	if (result != KAFKA_STEP_DONE)
-		return result;
-	if (TimestampDifferenceExceeds(assignment->topic_checked, GetCurrentTimestamp(), check_ms) &&
-		kfdw_assignment_has_more_to_read(assignment))
+	if (result == KAFKA_STEP_DONE && kfdw_assignment_is_to_be_renewed(assignment))
 		return KAFKA_STEP_REOPEN;
-	return KAFKA_STEP_DONE;
+	return result;
 }
 
 /* Who pauses or changes the stream waits for what is told of it until then. */

@@ -145,12 +145,6 @@ kfdw_frame_question(void)
 	return kfdw_own_slot_question();
 }
 
-bool
-kfdw_frame_was_asked(void)
-{
-	return kfdw_own_slot_was_asked();
-}
-
 void
 kfdw_frame_answer(uint64 question)
 {

@@ -26,7 +26,6 @@ extern volatile int64 *kfdw_frame_lag(void);
 
 /* A question whether this worker has caught up, see slots.h, and the answer that it has. */
 extern uint64 kfdw_frame_question(void);
-extern bool kfdw_frame_was_asked(void);	/* ever */
 extern void kfdw_frame_answer(uint64 question);
 
 /* Asks the workers of the same kind and another name, with a question that is new or not. */

@@ -210,17 +210,6 @@ kfdw_own_slot_question(void)
 	return question;
 }
 
-bool
-kfdw_own_slot_was_asked(void)
-{
-	bool		was_asked;
-
-	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
-	was_asked = my_slot->question > 0;
-	LWLockRelease(kfdw_shared->lock);
-	return was_asked;
-}
-
 void
 kfdw_own_slot_answer(uint64 question)
 {

@@ -58,9 +58,6 @@ extern void kfdw_own_slot_calm(void);
 /* The newest question whether it has caught up, see slots.h; 0: all are answered. */
 extern uint64 kfdw_own_slot_question(void);
 
-/* True when it was asked since the server started. */
-extern bool kfdw_own_slot_was_asked(void);
-
 /* It has: wakes those who wait for that. */
 extern void kfdw_own_slot_answer(uint64 question);
 

@@ -1,0 +1,41 @@
+/*
+ * observer.h
+ *	  Asks the brokers beside a consumer, whose process does not wait for the answers.
+ *
+ * Behind a fetch that waits for records a broker does not answer, and a process that
+ * waits for a lock cannot look itself how far behind it is.  So a thread asks.
+ */
+#ifndef KFDW_OBSERVER_H
+#define KFDW_OBSERVER_H
+
+#include "kafka/client.h"
+#include "kafka/outlook.h"
+
+typedef struct KafkaObserver KafkaObserver;
+
+/* What is observed. */
+typedef struct KafkaObserved
+{
+	rd_kafka_topic_partition_list_t *topics;	/* with the number of their partitions as partition */
+	rd_kafka_topic_partition_list_t *awaited;	/* partitions whose leader did not answer: one that does is another sight */
+	rd_kafka_topic_partition_list_t *read;		/* partitions whose lag is shown */
+	volatile int64 *lag;						/* where; it stays valid as long as the observer */
+} KafkaObserved;
+
+/* Takes the lists.  NULL where there can be no thread: that always sees KAFKA_SIGHT_OTHER. */
+extern KafkaObserver *kfdw_observer_start(KafkaClient *client, const KafkaObserved *observed);
+
+/* The process is busy from now on: "done" is the sum of the offsets up to which records are done. */
+extern void kfdw_observer_measure(KafkaObserver *observer, int64 done);
+
+/* It shows the lag itself again. */
+extern void kfdw_observer_rest(KafkaObserver *observer);
+
+/* Has the topics looked at, and tells what was seen since then. */
+extern void kfdw_observer_look(KafkaObserver *observer);
+extern KafkaSight kfdw_observer_sight(const KafkaObserver *observer);
+
+/* Never waits: the thread ends by itself. */
+extern void kfdw_observer_stop(KafkaObserver *observer);
+
+#endif							/* KFDW_OBSERVER_H */
