@@ -234,8 +234,8 @@ job_idle() {
 	done
 	run_sql "SELECT kafka.create_stream('idle_' || i, 'INSERT INTO idle SELECT id FROM nothing') FROM generate_series(1, 100) i" >/dev/null
 	until [ "$(run_sql "SELECT count(*) FROM $idle AND state = 'idle'")" = 100 ]; do sleep 0.2; done
-	sleep 5
-	mapfile -t pids < <(run_sql "SELECT pid FROM $idle")
+	sleep 20 # until they sleep
+	mapfile -t pids < <(run_sql "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('kafka_fdw stream', 'kafka_fdw sentry')")
 	for ((i = 0; i < RUNS; i++)); do
 		measure idle 'the broker of 100 idle streams' cpu_percent "$broker"
 		measure idle '100 idle streams' cpu_percent "${pids[@]}"

@@ -19,6 +19,7 @@
 #include "source/report.h"
 #include "stat/activity.h"
 #include "stat/counts.h"
+#include "stream/sentry.h"
 #include "stream/stream.h"
 #include "worker/worker.h"
 #include "xact.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 	kfdw_delivery_init();
 	kfdw_relay_init();
 	kfdw_stream_init();
+	kfdw_sentry_init();
 	kfdw_worker_init();
 	kfdw_owned_init();
 	if (process_shared_preload_libraries_in_progress)

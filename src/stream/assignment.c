@@ -40,6 +40,8 @@ read_definition(KafkaAssignment *assignment, const char *name)
 					 errmsg("the source of stream \"%s\" does not exist", name),
 					 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(name))));
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
+		assignment->is_watchable = kfdw_config_equal(&assignment->options->consumer,
+													 &kfdw_options_server(assignment->options->serverid, GetUserId())->consumer);
 		kfdw_options_set_group(assignment->options, assignment->stream->name);
 		assignment->is_prompt = kfdw_frame_question() != 0;
 		assignment->options->consumer.kind = assignment->is_prompt ? KAFKA_CLIENT_PROMPT_STREAM : KAFKA_CLIENT_STREAM;
@@ -205,6 +207,8 @@ kfdw_assignment_close(KafkaAssignment *assignment)
 	kfdw_consumer_close(assignment->consumer);
 	if (assignment->asker != NULL)
 		kfdw_consumer_close(assignment->asker);
+	kfdw_reporter_let_go(assignment->reporter);
+	assignment->reporter = NULL;
 }
 
 /* Notes up to where records are in hand. */
@@ -351,6 +355,29 @@ kfdw_assignment_report(const KafkaAssignment *assignment)
 		if (partition->claim == KAFKA_CLAIM_HELD && partition->stored.exists)
 			kfdw_reporter_send(assignment->reporter, &position, 1);
 	}
+}
+
+bool
+kfdw_assignment_describe_sleep(const KafkaAssignment *assignment, KafkaSleep *sleep)
+{
+	const KafkaPositions *positions = assignment->positions;
+	const KafkaOutlook *outlook = positions->outlook;
+
+	if (!assignment->is_watchable || outlook->ntopics != 1 || strlen(outlook->topics[0].name) > KAFKA_TOPIC_LEN ||
+		assignment->npartitions == 0 || assignment->npartitions > KAFKA_SLEEP_PARTITIONS)
+		return false;
+	sleep->server = assignment->options->serverid;
+	strlcpy(sleep->topic, outlook->topics[0].name, sizeof(sleep->topic));
+	sleep->topic_partitions = outlook->topics[0].npartitions;
+	sleep->count = 0;
+	for (int p = 0; p < outlook->npartitions; p++)
+	{
+		if (positions->partitions[p].claim != KAFKA_CLAIM_HELD)
+			continue;
+		sleep->partitions[sleep->count] = outlook->partitions[p].number;
+		sleep->next_offsets[sleep->count++] = kfdw_positions_committed(&positions->partitions[p]);
+	}
+	return sleep->count == assignment->npartitions;
 }
 
 /* Records between the positions and what the broker last said of the ends. */

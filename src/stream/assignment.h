@@ -13,6 +13,7 @@
 #include "option/options.h"
 #include "source/positions.h"
 #include "stream/pace.h"
+#include "worker/shared.h"
 
 /* Everything lives in one memory context; deleting it closes the consumer. */
 typedef struct KafkaAssignment
@@ -23,6 +24,7 @@ typedef struct KafkaAssignment
 	KafkaTableOptions *options;
 
 	KafkaConsumer *consumer;
+	bool		is_watchable;	/* its client is as any of the server's */
 	bool		is_prompt;		/* it soon says where nothing more is to be read, as somebody has asked for that */
 	KafkaPositions *positions;	/* with the topics as they were when the assignment was opened */
 	int			npartitions;	/* that this worker reads */
@@ -46,7 +48,7 @@ typedef struct KafkaAssignment
  */
 extern KafkaAssignment *kfdw_assignment_open(const char *name, int worker);
 
-/* Gives the client of an assignment that is in order back; its memory context is deleted next. */
+/* Gives up the client of an assignment that is in order; only its options are of use then. */
 extern void kfdw_assignment_close(KafkaAssignment *assignment);
 
 /*
@@ -78,6 +80,9 @@ extern bool kfdw_assignment_is_outdated(const KafkaAssignment *assignment);
 
 /* Reports the positions that are committed to Kafka, where that is wanted.  Never fails. */
 extern void kfdw_assignment_report(const KafkaAssignment *assignment);
+
+/* What is read by a worker that is to sleep; false when nobody can watch that for it. */
+extern bool kfdw_assignment_describe_sleep(const KafkaAssignment *assignment, KafkaSleep *sleep);
 
 extern int64 kfdw_assignment_lag(const KafkaAssignment *assignment);
 

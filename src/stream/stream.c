@@ -28,6 +28,10 @@
 /* Who was asked whether it has caught up expects to be asked again for so long. */
 #define PROMPT_MS 10000
 
+/* When nothing has come for so long the worker wants to sleep; after so long it looks by itself. */
+#define SLEEP_AFTER_MS 10000
+#define LONGEST_SLEEP_MS (15 * 60 * 1000)
+
 /* Positions that move past transaction markers, without records, are written this often. */
 #define MARKERS_MS 1000
 
@@ -51,6 +55,9 @@
 /* What is worked on besides batches. */
 static const char portion_name[] = "records that are parked";
 
+/* The work before this one slept. */
+static bool has_slept = false;
+
 /* What an error interrupts decides what is still good. */
 typedef enum StreamPhase
 {
@@ -68,6 +75,9 @@ typedef struct StreamWork
 	StreamPhase phase;
 	TimestampTz opened;
 	TimestampTz markers_written;
+	TimestampTz quiet_since;	/* when it last did something, or wanted to sleep */
+	bool		is_sleepy;		/* and said so */
+	bool		is_asleep;		/* it has no client */
 	TimestampTz measure_at;		/* the next batch that begins then is measured */
 	TimestampTz statistics_due; /* what was counted is to be reported then; 0: it is */
 	uint64		question;		/* the one for which it was last asked where the topic ends */
@@ -129,12 +139,15 @@ open_stream(const KafkaWorkerKey *key)
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	work->parking_trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	open_parking(work, key->worker);
-	if (!kfdw_frame_in_trouble())
+	work->quiet_since = GetCurrentTimestamp();
+	kfdw_frame_stay_awake();
+	if (!kfdw_frame_in_trouble() && !has_slept)
 		ereport(LOG,
 				(errmsg_plural("stream \"%s\", worker %d, reads %d partition of topic \"%s\"",
 							   "stream \"%s\", worker %d, reads %d partitions of topic \"%s\"",
 							   work->assignment->npartitions, key->name, key->worker,
 							   work->assignment->npartitions, work->assignment->options->topic)));
+	has_slept = false;
 	return work;
 }
 
@@ -275,6 +288,10 @@ run_batch(StreamWork *work)
 	KafkaTrialResult result;
 
 	work->phase = PHASE_STATEMENT;
+	work->quiet_since = began;
+	if (work->is_sleepy)
+		kfdw_frame_stay_awake();
+	work->is_sleepy = false;
 	if (!begin_transaction(assignment))
 		return false;
 	result = kfdw_trial_run(work->trial, assignment->buffer, measure);
@@ -381,6 +398,52 @@ gather_on(const KafkaAssignment *assignment, long rest_ms)
 		kfdw_consumer_wait(assignment->consumer, wait_ms - GATHER_MS);
 }
 
+/* Does without a client when somebody watches what is read, and sees to that when nothing has come for long. */
+static void
+look_for_sleep(StreamWork *work)
+{
+	KafkaAssignment *assignment = work->assignment;
+	KafkaSleep	sleep;
+	char	   *alarm;
+
+	if (kfdw_buffer_count(assignment->buffer) > 0 || assignment->is_prompt || kfdw_parking_count(work->parking) > 0 ||
+		kfdw_positions_have_moved(assignment->positions) || kfdw_assignment_trouble(assignment) != NULL)
+	{
+		work->quiet_since = GetCurrentTimestamp();
+		return;
+	}
+	if (kfdw_frame_wakefulness(&alarm) == KAFKA_ASLEEP)
+	{
+		kfdw_assignment_close(assignment);
+		work->is_asleep = has_slept = true;
+	}
+	else if (TimestampDifferenceExceeds(work->quiet_since, GetCurrentTimestamp(), SLEEP_AFTER_MS))
+	{
+		work->quiet_since = GetCurrentTimestamp();
+		if (kfdw_assignment_describe_sleep(assignment, &sleep))
+		{
+			kfdw_frame_sleep(&sleep);
+			work->is_sleepy = true;
+		}
+	}
+}
+
+/* Waits until it is woken, or there is something to do for which it must be awake. */
+static KafkaStep
+sleep_on(const StreamWork *work)
+{
+	char	   *alarm;
+	bool		is_woken = kfdw_frame_wakefulness(&alarm) != KAFKA_ASLEEP || kfdw_frame_question() != 0 ||
+		TimestampDifferenceExceeds(work->quiet_since, GetCurrentTimestamp(), LONGEST_SLEEP_MS);
+
+	if (is_woken && alarm != NULL)
+		kfdw_frame_stall(alarm);
+	if (is_woken)
+		return KAFKA_STEP_REOPEN;
+	kfdw_frame_sleep_on(REST_MS);
+	return KAFKA_STEP_DONE;
+}
+
 /* Waits for records; what else there is to do comes in between. */
 static void
 await_records(StreamWork *work)
@@ -395,6 +458,9 @@ await_records(StreamWork *work)
 	}
 	enter_wait(work);
 	report_statistics(work);
+	look_for_sleep(work);
+	if (work->is_asleep)
+		return;
 	if (kfdw_buffer_count(work->assignment->buffer) > 0)
 		gather_on(work->assignment, rest_ms);
 	else
@@ -458,8 +524,10 @@ step(void *argument)
 	work->phase = PHASE_FETCHING;
 	if (kfdw_assignment_is_outdated(assignment))
 		return KAFKA_STEP_REOPEN;
+	if (work->is_asleep)
+		return sleep_on(work);
 	result = work_or_wait(work);
-	if (result == KAFKA_STEP_DONE && kfdw_assignment_is_to_be_renewed(assignment))
+	if (result == KAFKA_STEP_DONE && !work->is_asleep && kfdw_assignment_is_to_be_renewed(assignment))
 		return KAFKA_STEP_REOPEN;
 	return result;
 }

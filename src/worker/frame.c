@@ -65,6 +65,7 @@ static emit_log_hook_type previous_log_hook;
 static KafkaWaitEvent retry_wait = {"KafkaWorkerRetry"};
 static KafkaWaitEvent failed_wait = {"KafkaWorkerFailed"};
 static KafkaWaitEvent pace_wait = {"KafkaWorkerPace"};
+static KafkaWaitEvent sleep_wait = {"KafkaWorkerSleep"};
 static KafkaWaitEvent change_wait = {"KafkaWorkerChange"};
 static KafkaWaitEvent stream_wait = {"KafkaWorkerStream"};
 
@@ -151,6 +152,24 @@ kfdw_frame_answer(uint64 question)
 	kfdw_own_slot_answer(question);
 }
 
+void
+kfdw_frame_sleep(const KafkaSleep *sleep)
+{
+	kfdw_own_slot_sleep(sleep);
+}
+
+void
+kfdw_frame_stay_awake(void)
+{
+	kfdw_own_slot_stay_awake();
+}
+
+KafkaWakefulness
+kfdw_frame_wakefulness(char **alarm)
+{
+	return kfdw_own_slot_wakefulness(alarm);
+}
+
 uint64
 kfdw_frame_new_question(void)
 {
@@ -167,6 +186,12 @@ void
 kfdw_frame_wait(long ms)
 {
 	wait_ms(ms, &pace_wait);
+}
+
+void
+kfdw_frame_sleep_on(long ms)
+{
+	wait_ms(ms, &sleep_wait);
 }
 
 bool

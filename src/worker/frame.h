@@ -28,6 +28,11 @@ extern volatile int64 *kfdw_frame_lag(void);
 extern uint64 kfdw_frame_question(void);
 extern void kfdw_frame_answer(uint64 question);
 
+/* See sleepers.h: that this worker would sleep, or stays awake; what has become of it. */
+extern void kfdw_frame_sleep(const KafkaSleep *sleep);
+extern void kfdw_frame_stay_awake(void);
+extern KafkaWakefulness kfdw_frame_wakefulness(char **alarm);
+
 /* Asks the workers of the same kind and another name, with a question that is new or not. */
 extern uint64 kfdw_frame_new_question(void);
 extern KafkaAnswer kfdw_frame_ask(const char *name, uint64 question);
@@ -44,8 +49,9 @@ extern void kfdw_frame_record(const KafkaWorkerStats *done, bool in_trouble);
 /* Shows the plan of a batch, or of a piece of it, with its rows and times; the milliseconds are those of the batch. */
 extern void kfdw_frame_show_plan(const char *plan, int records, int piece, double ms);
 
-/* Waits between two steps until the time has passed or the process is woken. */
+/* Waits between two steps until the time has passed or the process is woken; for its pace's sake, or asleep. */
 extern void kfdw_frame_wait(long ms);
+extern void kfdw_frame_sleep_on(long ms);
 
 /* The relation whose changes are to wake the worker (InvalidOid: none), and whether there were some since that or calm. */
 extern void kfdw_frame_watch(Oid relation);

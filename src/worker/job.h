@@ -15,10 +15,11 @@
 typedef enum KafkaJobKind
 {
 	KAFKA_JOB_STREAM,			/* runs the statement of a stream */
-	KAFKA_JOB_RELAY				/* publishes what is in the outbox */
+	KAFKA_JOB_RELAY,			/* publishes what is in the outbox */
+	KAFKA_JOB_SENTRY			/* watches what workers of streams read that sleep */
 } KafkaJobKind;
 
-#define KAFKA_JOB_KINDS (KAFKA_JOB_RELAY + 1)
+#define KAFKA_JOB_KINDS (KAFKA_JOB_SENTRY + 1)
 
 /* What a worker stands for, whatever its process. */
 typedef struct KafkaWorkerKey

@@ -7,10 +7,14 @@
 #include "access/transam.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "utils/timestamp.h"
 
 #include "worker/own_slot.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
+
+/* A sentry that has not been seen for so long is not relied on. */
+#define SENTRY_MS 30000
 
 /* The slot of this process, and what it knows of it. */
 static KafkaSlot *my_slot = NULL;
@@ -233,6 +237,43 @@ kfdw_own_slot_await(const char *name)
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	strlcpy(my_slot->awaits, name, NAMEDATALEN);
 	LWLockRelease(kfdw_shared->lock);
+}
+
+void
+kfdw_own_slot_sleep(const KafkaSleep *sleep)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->sleep = *sleep;
+	my_slot->sleeps++;
+	my_slot->alarm[0] = '\0';
+	my_slot->wakefulness = KAFKA_SLEEPY;
+	LWLockRelease(kfdw_shared->lock);
+}
+
+void
+kfdw_own_slot_stay_awake(void)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->wakefulness = KAFKA_AWAKE;
+	LWLockRelease(kfdw_shared->lock);
+}
+
+KafkaWakefulness
+kfdw_own_slot_wakefulness(char **alarm)
+{
+	KafkaWakefulness wakefulness;
+	char		reason[sizeof(my_slot->alarm)];
+	TimestampTz guarded_at;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	wakefulness = my_slot->wakefulness;
+	guarded_at = my_slot->guarded_at;
+	strlcpy(reason, my_slot->alarm, sizeof(reason));
+	LWLockRelease(kfdw_shared->lock);
+	*alarm = reason[0] == '\0' ? NULL : pstrdup(reason);
+	if (wakefulness == KAFKA_ASLEEP && TimestampDifferenceExceeds(guarded_at, GetCurrentTimestamp(), SENTRY_MS))
+		return KAFKA_AWAKE;
+	return wakefulness;
 }
 
 volatile int64 *

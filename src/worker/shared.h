@@ -78,6 +78,26 @@ typedef struct KafkaPlan
 	char		text[KAFKA_PLAN_LEN];
 } KafkaPlan;
 
+typedef enum KafkaWakefulness
+{
+	KAFKA_AWAKE,				/* the worker reads itself */
+	KAFKA_SLEEPY,				/* it would sleep if a sentry watched what it reads */
+	KAFKA_ASLEEP				/* a sentry does, and wakes it */
+} KafkaWakefulness;
+
+#define KAFKA_SLEEP_PARTITIONS 32
+
+/* What a worker reads that sleeps, or is about to. */
+typedef struct KafkaSleep
+{
+	Oid			server;
+	char		topic[KAFKA_TOPIC_LEN + 1];
+	int			topic_partitions;	/* that the topic has */
+	int			count;			/* that the worker reads, and from where */
+	int32		partitions[KAFKA_SLEEP_PARTITIONS];
+	int64		next_offsets[KAFKA_SLEEP_PARTITIONS];
+} KafkaSleep;
+
 typedef struct KafkaSlot
 {
 	bool		in_use;
@@ -102,6 +122,12 @@ typedef struct KafkaSlot
 
 	Oid			watched;		/* a relation whose changes it wants to know of; InvalidOid: none */
 	bool		stirred;		/* that has changed since the worker looked */
+
+	KafkaWakefulness wakefulness;
+	uint32		sleeps;			/* counts: an answer to an earlier wish to sleep is none to this one */
+	KafkaSleep	sleep;			/* while it is not awake */
+	TimestampTz guarded_at;		/* when the sentry last saw to it */
+	char		alarm[256];		/* what trouble with brokers it was woken for; empty: none */
 
 	KafkaWorkerState state;
 	TimestampTz running_since;	/* 0: it does not run */

@@ -113,6 +113,7 @@ void
 kfdw_slot_end_process(KafkaSlot *slot)
 {
 	slot->launched = false;
+	slot->wakefulness = KAFKA_AWAKE;
 	slot->awaits[0] = '\0';
 	if (!slot->wanted && !slot->kept)
 		slot->in_use = false;
