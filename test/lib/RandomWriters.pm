@@ -67,7 +67,7 @@ sub await_server
 sub is_lost
 {
 	my ($self, $writer) = @_;
-	return 0 if $writer->{session}->error !~ /FATAL|server closed|connection to server/;
+	return 0 if $writer->{session}->error !~ /FATAL|terminating connection|server closed|connection to server/;
 	$self->{outcomes}{died}++;
 	$self->await_server;
 	$writer->{session} = KafkaSession->new($self->{node});
