@@ -11,7 +11,7 @@ RandomWriters - sessions that write beside each other, and faults at random mome
   my $random = RandomWriters->new(node => $node, broker => $broker, writers => 3);
   $random->run(
       seconds => $seconds, pause => 0.7,              # the longest time between two faults
-      least => { committed => 11 },                   # goes on until these outcomes are as many, for two minutes at most
+      least => { committed => 11 },                   # goes on without faults until these outcomes are as many, for two minutes at most
       start => sub { my ($writer) = @_; $writer->{session}->start(...) },
       take => sub { my ($writer, $output) = @_; ... if $random->is_lost($writer); ... },
       faults => { cancel => sub { $random->signal('pg_cancel_backend') },
@@ -160,7 +160,7 @@ sub run
 	{
 		$how{start}->($_) foreach $self->take_answers($how{take}, $self->writers);
 		$self->mend if $self->{mended} && time() > $self->{mended_at};
-		next if time() < $next_fault;
+		next if time() < $next_fault || time() > $end;    # what is missing then happens without
 		$self->_fault($how{faults});
 		$next_fault = time() + rand($how{pause});
 	}
