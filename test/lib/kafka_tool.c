@@ -26,7 +26,7 @@ static const char usage[] =
 	"  create-topic [--replace] NAME PARTITIONS [REPLICATION] [config=value ...]\n"
 	"  delete-topic [--if-exists] NAME ...\n"
 	"  add-partitions NAME TOTAL\n"
-	"  delete-records NAME PARTITION BEFORE_OFFSET       (-1: all)\n"
+	"  delete-records NAME PARTITION BEFORE_OFFSET ...   (-1: all; more partitions and offsets may follow)\n"
 	"  list-topics\n"
 	"  replicas NAME         partition, leader, replicas, how many of them are in sync\n"
 	"  watermark NAME        partition, low, high, last stable offset\n"
@@ -403,12 +403,15 @@ delete_records(char **argv)
 	rd_kafka_DeleteRecords_t *request;
 	rd_kafka_event_t *event;
 
-	rd_kafka_topic_partition_list_add(list, needed(argv[0]), number(argv[1]))->offset = number(argv[2]);
+	needed(argv[1]);
+	for (char **next = argv + 1; *next != NULL; next += 2)
+		rd_kafka_topic_partition_list_add(list, needed(argv[0]), number(next[0]))->offset = number(next[1]);
 	request = rd_kafka_DeleteRecords_new(list);
 	rd_kafka_DeleteRecords(rk, &request, 1, admin_options(rk, true), queue);
 	event = admin_result(queue);
 	answer = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event));
-	check(answer->elems[0].err, argv[0]);
+	for (int i = 0; i < answer->cnt; i++)
+		check(answer->elems[i].err, argv[0]);
 }
 
 static int

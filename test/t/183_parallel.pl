@@ -83,7 +83,7 @@ foreach ([ 'earliest', 1000 ], [ 'error', 2990 ])
 	$node->safe_psql('postgres', "ALTER FOREIGN TABLE many OPTIONS (ADD on_offset_out_of_range '$what')");
 	$session->start(q{SELECT count(*) BETWEEN 60000 AND 89999 FROM many WHERE id % 300 > 0 OR pg_sleep(0.05) IS NOT NULL});
 	$node->poll_query_until('postgres', 'SELECT count(*) > 1 FROM kafka.stat_scans WHERE records > 100') or die 'it does not run';
-	kafka_tool('delete-records', $many, $_, $first) foreach 0 .. 29;
+	kafka_tool('delete-records', $many, map { ($_, $first) } 0 .. 29);
 	my $all = $session->finish(60);
 	$what eq 'error'
 	  ? like($session->error, qr/topic "\Q$many\E", partition \d.*$first/s, 'records that are removed under a parallel scan are an error')
