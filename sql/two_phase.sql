@@ -43,5 +43,17 @@ COMMIT PREPARED 'kafka_two_phase';
 SELECT v FROM two_phase_topic ORDER BY v;
 DROP TABLE two_phase_got;
 
+-- Whose a new group is a prepared transaction leaves open.
+\! kafka_tool create-topic --replace two_phase_new 2
+\! printf '0|a\n1|b\n' | kafka_tool produce two_phase_new -P '|'
+CREATE FOREIGN TABLE two_phase_new (v text, p int OPTIONS (metadata 'partition')) SERVER two_phase_test
+  OPTIONS (topic 'two_phase_new', format 'text', group_id 'two_phase_new');
+BEGIN;
+SELECT v FROM two_phase_new WHERE p = 0;
+PREPARE TRANSACTION 'kafka_two_phase';
+SELECT v FROM two_phase_new WHERE p = 1;
+COMMIT PREPARED 'kafka_two_phase';
+SELECT v FROM two_phase_new WHERE p = 1;
+
 SET client_min_messages = warning;
 DROP SERVER two_phase_test CASCADE;

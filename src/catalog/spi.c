@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 
 #include "catalog/spi.h"
+#include "compat.h"
 
 /* The fourth field of our advisory lock tags; there are others in streams.c and source/claim.c. */
 #define ROW_LOCK_CLASS 0x6b68
@@ -137,6 +138,16 @@ kfdw_catalog_be_alone(const char *name)
 	LOCKTAG		tag;
 
 	make_row_tag(&tag, name);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+		return;
+
+	/* that may take for ever */
+	if (kfdw_lock_holder(&tag, ExclusiveLock) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("a prepared transaction has to be committed or rolled back first"),
+				 errdetail("It is the first that consumes in this group, or in this database."),
+				 errhint("See pg_prepared_xacts, then try again.")));
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 

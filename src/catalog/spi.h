@@ -42,6 +42,8 @@ extern Oid	kfdw_catalog_table(const char *name);
  * one does.
  */
 extern bool kfdw_catalog_try_alone(const char *name);
+
+/* This one waits, unless it is a prepared transaction that is about to: that is an error. */
 extern void kfdw_catalog_be_alone(const char *name);
 
 /* The same, shared with others that share it: somebody who is alone waits for all of them. */
