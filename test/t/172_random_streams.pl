@@ -38,7 +38,8 @@ my %streams = (
 	ship => { target => 'shipped', at => 1,
 		create => "create_join('ship', 'orders', 'late', 'orders.customer_id = late.customer_id', 'shipped', unmatched => 'park'" },
 	forward => { create => "create_stream('forward', 'INSERT INTO forwarded (key, id, name, p, o) SELECT customer_id, id, name, p, o $join'" },
-	know => { target => 'known', is_idempotent => 1, create => "materialize('know', 'customer_topic', 'known'" },
+	know => { target => 'known', is_idempotent => 1,
+		create => "materialize('know', 'customer_topic', 'known', commit_interval => '1 s'" },
 	meet => { target => 'met', at => 1,
 		create => q{create_stream('meet', 'INSERT INTO met SELECT s.id, k.name, p, o FROM orders s LEFT JOIN known k ON k.id = s.customer_id
 			WHERE s.customer_id >= 1000', wait_for => '{know}', max_task_idle => '1 hour'} });
