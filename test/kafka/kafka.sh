@@ -202,6 +202,8 @@ signal() {
 	for node in ${3:-$(nodes "$dir")}; do
 		pid=$(pid_of "$dir" "$node") || die "node $node in $dir does not run"
 		kill "-$1" "$pid"
+		# a thread goes on until it is its turn to stop, which takes a while on a busy machine
+		while [ "$1" = STOP ] && grep -qs '^State:[[:space:]][^T]' /proc/"$pid"/task/*/status; do sleep 0.01; done
 	done
 }
 
