@@ -6,9 +6,17 @@
 
 #include "access/xact.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "source/claim.h"
 #include "source/positions.h"
+
+/*
+ * A leader that was cut off from the others and is back says for a moment what it knew of
+ * the ends before.
+ */
+#define CONFIRM_MS 3000
+#define CONFIRM_PAUSE_MS 100
 
 KafkaPositions *
 kfdw_positions_create(const KafkaTableOptions *options, KafkaOutlook *outlook)
@@ -126,6 +134,16 @@ kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 		give_up_moved(positions, &positions->outlook->topics[t], &positions->topics[t].key, snapshot);
 }
 
+/* True when a position is past the end of its partition as it was asked for last. */
+static bool
+is_past_end(const KafkaPositions *positions, const KafkaPartition *partition)
+{
+	const KafkaPartitionPosition *position = &positions->partitions[partition->index];
+
+	return position->claim == KAFKA_CLAIM_TAKEN && position->stored.exists &&
+		position->stored.next_offset > partition->end;
+}
+
 void
 kfdw_positions_renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 {
@@ -134,12 +152,10 @@ kfdw_positions_renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 
 	for (int p = 0; p < outlook->npartitions; p++)
 	{
-		const KafkaPartitionPosition *position = &positions->partitions[p];
 		KafkaPartition *partition = &outlook->partitions[p];
 		const KafkaPartition *now;
 
-		if (position->claim != KAFKA_CLAIM_TAKEN || !position->stored.exists ||
-			position->stored.next_offset <= partition->end)
+		if (!is_past_end(positions, partition))
 			continue;
 		if (newer == NULL)
 			newer = kfdw_consumer_outlook(consumer);
@@ -148,6 +164,33 @@ kfdw_positions_renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 			continue;
 		partition->end = now->end;
 		partition->trouble = now->trouble;
+	}
+}
+
+/* True when a position is past an end that a leader told, of what seems to be the same topic. */
+static bool
+is_any_past_end(const KafkaPositions *positions)
+{
+	const KafkaOutlook *outlook = positions->outlook;
+
+	for (int p = 0; p < outlook->npartitions; p++)
+		if (outlook->partitions[p].end >= 0 && is_past_end(positions, &outlook->partitions[p]) &&
+			!is_of_another_topic(positions, p, &positions->partitions[p].stored))
+			return true;
+	return false;
+}
+
+/* Renews the ends, and believes that a topic ends before a position when it is told so for a while. */
+static void
+confirm_ends(KafkaPositions *positions, KafkaConsumer *consumer)
+{
+	TimestampTz began = GetCurrentTimestamp();
+
+	kfdw_positions_renew_ends(positions, consumer);
+	while (is_any_past_end(positions) && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), CONFIRM_MS))
+	{
+		kfdw_consumer_wait(consumer, CONFIRM_PAUSE_MS);
+		kfdw_positions_renew_ends(positions, consumer);
 	}
 }
 
@@ -240,7 +283,7 @@ kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consumer, KafkaPa
 	KafkaPartitionFilter filter = {patience == KAFKA_NEED_ALL ? is_to_start : is_to_place, positions};
 	KafkaOutlook *outlook = positions->outlook;
 
-	kfdw_positions_renew_ends(positions, consumer);
+	confirm_ends(positions, consumer);
 	kfdw_consumer_require(consumer, outlook, &filter);
 	for (int p = 0; p < outlook->npartitions; p++)
 	{
