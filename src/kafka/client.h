@@ -13,8 +13,11 @@
 #include "kafka/handle.h"
 #include "kafka/librdkafka.h"
 
-/* How long the fetch of a stream waits for records; behind it the broker answers nothing that the client asks. */
-#define KFDW_STREAM_FETCH_WAIT_MS 5000
+/*
+ * How long the fetch of a stream waits for records; behind it the broker answers nothing that the client asks, and a
+ * partition that is started waits for its end.
+ */
+#define KFDW_STREAM_FETCH_WAIT_MS 500
 
 typedef struct KafkaClient
 {
