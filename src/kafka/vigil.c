@@ -198,6 +198,28 @@ take(KafkaVigil *vigil, const rd_kafka_message_t *message)
 		vigil->in_doubt = true;
 }
 
+/* An error of one partition comes as one of the client, but the library's words begin with "topic [partition]". */
+static void
+blame_topic(KafkaVigil *vigil)
+{
+	const char *reason = vigil->client->reason;
+	bool		found = false;
+
+	if (vigil->client->error == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	for (int i = 0; i < vigil->count; i++)
+	{
+		const char *topic = rd_kafka_topic_name(vigil->watched[i].topic);
+		size_t		len = strlen(topic);
+
+		if (strncmp(reason, topic, len) != 0 || strncmp(reason + len, " [", 2) != 0)
+			continue;
+		vigil->watched[i].broken = found = true;
+	}
+	if (found)
+		vigil->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 /* Has the topics looked at now and then. */
 static void
 look_at_topics(KafkaVigil *vigil)
@@ -243,5 +265,6 @@ kfdw_vigil_wait(KafkaVigil *vigil, long timeout_ms)
 			take(vigil, messages[i]);
 			rd_kafka_message_destroy(messages[i]);
 		}
+	blame_topic(vigil);
 	look_at_topics(vigil);
 }

@@ -91,6 +91,17 @@ all_sleep('and relieves them');
 $broker->kafka_tool('add-partitions', 'orders', 3);
 query_becomes("SELECT sum(partitions) FROM kafka.stat_streams WHERE stream = 'copy'", 3, 'a new partition is noticed asleep');
 
+# One topic in trouble
+$broker->kafka_tool('create-topic', 'lonely', 1);
+query("CREATE FOREIGN TABLE lonely (id int) SERVER k OPTIONS (topic 'lonely'); SELECT kafka.create_stream('lone', 'INSERT INTO counted SELECT id FROM lonely')");
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'lone'", 'idle', 'another stream waits');
+all_sleep('and sleeps');
+my $log = -s $node->logfile;
+$broker->kafka_tool('delete-topic', 'lonely');
+query_becomes("SELECT state IN ('stalled', 'failed') FROM kafka.stat_streams WHERE stream = 'lone'", 't', 'that its topic is gone is noticed asleep');
+unlike(slurp_file($node->logfile, $log), qr/stream "(?!lone")[^"]+", worker \d+, is stalled/, 'and concerns no other');
+query("SELECT kafka.drop_stream('lone')");
+
 # Brokers in trouble
 $broker->kill9;
 query_becomes("SELECT count(*) FROM kafka.stat_streams WHERE state = 'stalled'", 8, 'that the broker is gone is noticed asleep');
