@@ -126,6 +126,17 @@ record_group(const NewGroup *new)
 		kfdw_groups_insert(new->server, new->group_id, new->owner);
 }
 
+/* The order in which all transactions lock. */
+static int
+compare_groups(const ListCell *a, const ListCell *b)
+{
+	const NewGroup *x = lfirst(a);
+	const NewGroup *y = lfirst(b);
+	int			order = strcmp(x->server, y->server);
+
+	return order != 0 ? order : strcmp(x->group_id, y->group_id);
+}
+
 /* Before the commit: from here on others that are about to commit wait, and those that read do not. */
 static void
 record_groups(void)
@@ -134,6 +145,7 @@ record_groups(void)
 
 	if (new_groups != NIL)
 		kfdw_instance_ensure();
+	list_sort(new_groups, compare_groups);
 	foreach(lc, new_groups)
 		record_group(lfirst(lc));
 }
