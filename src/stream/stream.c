@@ -404,7 +404,6 @@ look_for_sleep(StreamWork *work)
 {
 	KafkaAssignment *assignment = work->assignment;
 	KafkaSleep	sleep;
-	char	   *alarm;
 
 	if (kfdw_buffer_count(assignment->buffer) > 0 || assignment->is_prompt || kfdw_parking_count(work->parking) > 0 ||
 		kfdw_positions_have_moved(assignment->positions) || kfdw_assignment_trouble(assignment) != NULL)
@@ -412,7 +411,7 @@ look_for_sleep(StreamWork *work)
 		work->quiet_since = GetCurrentTimestamp();
 		return;
 	}
-	if (kfdw_frame_wakefulness(&alarm) == KAFKA_ASLEEP)
+	if (kfdw_frame_wakefulness(NULL) == KAFKA_ASLEEP)
 	{
 		kfdw_assignment_close(assignment);
 		work->is_asleep = has_slept = true;

@@ -270,7 +270,8 @@ kfdw_own_slot_wakefulness(char **alarm)
 	guarded_at = my_slot->guarded_at;
 	strlcpy(reason, my_slot->alarm, sizeof(reason));
 	LWLockRelease(kfdw_shared->lock);
-	*alarm = reason[0] == '\0' ? NULL : pstrdup(reason);
+	if (alarm != NULL)
+		*alarm = reason[0] == '\0' ? NULL : pstrdup(reason);
 	if (wakefulness == KAFKA_ASLEEP && TimestampDifferenceExceeds(guarded_at, GetCurrentTimestamp(), SENTRY_MS))
 		return KAFKA_AWAKE;
 	return wakefulness;

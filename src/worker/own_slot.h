@@ -64,7 +64,10 @@ extern void kfdw_own_slot_answer(uint64 question);
 /* Shows which worker's stream this one waits for; "": for none. */
 extern void kfdw_own_slot_await(const char *name);
 
-/* Wants to sleep, or to be awake; what it is, and what it was woken for (NULL: no trouble), in the current memory context. */
+/*
+ * Wants to sleep, or to be awake; what it is, and, for who asks, what it was woken for (NULL:
+ * no trouble), in the current memory context.
+ */
 extern void kfdw_own_slot_sleep(const KafkaSleep *sleep);
 extern void kfdw_own_slot_stay_awake(void);
 extern KafkaWakefulness kfdw_own_slot_wakefulness(char **alarm);
