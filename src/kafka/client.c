@@ -76,9 +76,8 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "queued.min.messages", "100000"},
 	{CONSUMERS, "session.timeout.ms", "1000"},
 	{SCANS, "fetch.wait.max.ms", "10"},
-	{STREAMS, "fetch.wait.max.ms", CppAsString2(KFDW_STREAM_FETCH_WAIT_MS)},
+	{STREAMS | WAITERS, "fetch.wait.max.ms", CppAsString2(KFDW_STREAM_FETCH_WAIT_MS)},
 	{PROMPT, "fetch.wait.max.ms", "50"},
-	{WAITERS, "fetch.wait.max.ms", "500"},
 	{PRODUCERS, "queue.buffering.max.messages", "1000000"},
 	{PRODUCERS, "retry.backoff.ms", "10"},
 };
@@ -507,7 +506,7 @@ trim_pool(void)
 void
 kfdw_client_release(KafkaClient *client)
 {
-	/* that of a stream may be in the middle of a fetch that waits for long */
+	/* that of a stream may be in the middle of a fetch, which the next one would wait for */
 	if (kfdw_client_is_stale(client) || client->error != 0 || ((STREAMS | PROMPT) & (1 << client->kind)) != 0)
 	{
 		kfdw_client_discard(client);
