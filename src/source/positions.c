@@ -175,7 +175,7 @@ is_any_past_end(const KafkaPositions *positions)
 
 	for (int p = 0; p < outlook->npartitions; p++)
 		if (outlook->partitions[p].end >= 0 && is_past_end(positions, &outlook->partitions[p]) &&
-			!is_of_another_topic(positions, p, &positions->partitions[p].stored))
+			!positions->partitions[p].outlived)
 			return true;
 	return false;
 }
