@@ -146,7 +146,7 @@ kfdw_catalog_be_alone(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("a prepared transaction has to be committed or rolled back first"),
-				 errdetail("It is the first that consumes in this group, or in this database."),
+				 errdetail("It is the first to use a group, an outbox or this database, and decides whose that is."),
 				 errhint("See pg_prepared_xacts, then try again.")));
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
