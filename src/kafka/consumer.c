@@ -348,6 +348,8 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 
 	snprintf(reason, sizeof(reason), "%s", rd_kafka_message_errstr(message));
 	rd_kafka_message_destroy(message);
+	if (reader != NULL)
+		reader->event = offset;
 	if (error == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 	{
 		if (reader != NULL)
@@ -447,7 +449,11 @@ fetch(KafkaConsumer *consumer)
 	return true;
 }
 
-/* Aborted records and markers move the library's position without any event; nothing that it gave is left. */
+/*
+ * Aborted records and markers move the library's position without any event; nothing that it gave is left.
+ * From 2.2 on, before 2.13.2, it takes an event for a record: behind one its position is one too far, and
+ * believed only when it has moved on.
+ */
 static void
 look_at_positions(KafkaConsumer *consumer)
 {
@@ -455,7 +461,12 @@ look_at_positions(KafkaConsumer *consumer)
 
 	if (rd_kafka_position(consumer->client->rk, list) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		for (int i = 0; i < list->cnt; i++)
-			kfdw_readers_advance(&consumer->readers, list->elems[i].opaque, list->elems[i].offset);
+		{
+			KafkaSliceReader *reader = list->elems[i].opaque;
+
+			if (list->elems[i].offset != reader->event + 1)
+				kfdw_readers_advance(&consumer->readers, reader, list->elems[i].offset);
+		}
 	rd_kafka_topic_partition_list_destroy(list);
 }
 

@@ -96,6 +96,7 @@ kfdw_readers_set(KafkaReaders *readers, const KafkaSlice *slices, int nslices)
 		reader->partition = partition->number;
 		reader->position = slices[i].from;
 		reader->end = slices[i].end;
+		reader->event = -1;
 		reader->done = reader->position >= reader->end;
 		readers->active += !reader->done;
 	}

@@ -17,6 +17,7 @@ typedef struct KafkaSliceReader
 	int32		partition;
 	int64		end;
 	int64		position;		/* everything below was fetched */
+	int64		event;			/* the offset of the last one in place of a record; -1: there was none */
 	bool		done;			/* position reached end */
 	bool		started;		/* the library is fetching it */
 } KafkaSliceReader;
