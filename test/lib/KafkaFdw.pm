@@ -42,7 +42,7 @@ our @EXPORT = qw(
   poll_until becomes stream_fails backend_pid threads fds kill9 crash crashed
 );
 
-our @EXPORT_OK = qw(query query_becomes);
+our @EXPORT_OK = qw(query query_becomes stream_clients);
 
 my $first_cluster;
 my $topics = 0;
@@ -200,6 +200,14 @@ sub query_becomes
 {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return becomes($first_cluster, 'postgres', @_);
+}
+
+# How many clients of the library the workers of such streams of the first cluster have
+sub stream_clients
+{
+	my ($like) = @_;
+	my @pids = split(/\n/, query("SELECT pid FROM kafka.stat_streams WHERE pid IS NOT NULL AND stream LIKE '$like'"));
+	return scalar(grep { (eval { slurp_file($_) } // '') eq "rdk:main\n" } map { glob("/proc/$_/task/*/comm") } @pids);
 }
 
 # A stream with this statement, which reads the table "src", fails with this error, and takes no record; then it is dropped.

@@ -3,15 +3,12 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT query query_becomes stream_clients);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $broker = KafkaFdw::Broker->new;
 my $node = new_cluster('main', bootstrap_servers => $broker->bootstrap, conf => "max_worker_processes = 32\nkafka_fdw.max_workers = 16");
-
-sub query { return $node->safe_psql('postgres', @_); }
-sub query_becomes { return becomes($node, 'postgres', @_); }
 
 $broker->kafka_tool('create-topic', 'orders', 2);
 $broker->kafka_tool('create-topic', 'others', 1);
@@ -26,19 +23,11 @@ query(<<~"EOF");
 	SELECT kafka.create_stream('other' || i, 'INSERT INTO counted SELECT id FROM others WHERE false') FROM generate_series(1, 5) i;
 	EOF
 
-# How many clients of the library the workers of such streams have
-sub clients
-{
-	my ($like) = @_;
-	my @pids = split(/\n/, query("SELECT pid FROM kafka.stat_streams WHERE pid IS NOT NULL AND stream LIKE '$like'"));
-	return scalar(grep { (eval { slurp_file($_) } // '') eq "rdk:main\n" } map { glob("/proc/$_/task/*/comm") } @pids);
-}
-
 sub all_sleep
 {
 	my ($name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return ok(poll_until(sub { clients('%') == 0 }), $name) || diag(query('TABLE kafka.stat_streams'));
+	return ok(poll_until(sub { stream_clients('%') == 0 }), $name) || diag(query('TABLE kafka.stat_streams'));
 }
 
 # produces a record with the next number
@@ -59,13 +48,13 @@ sub arrives
 
 my $sentry = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'kafka_fdw sentry'";
 query_becomes("SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 8, 'eight workers wait');
-ok(clients('%') == 8, 'each with a client');
+ok(stream_clients('%') == 8, 'each with a client');
 all_sleep('when nothing comes for some time they have none');
 is(query("SELECT count(*), sum(lag) FROM kafka.stat_streams WHERE state = 'idle'"), '8|0', 'they are shown as before');
 
 # Records, and a marker behind one
 arrives('copied', produce_one('orders', 1), 'a record of one of them is read');
-is(clients('%'), 1, 'by the worker that it is for, and nobody else is woken');
+is(stream_clients('%'), 1, 'by the worker that it is for, and nobody else is woken');
 query('INSERT INTO sent VALUES (0)');
 query_becomes("SELECT count(*) FROM kafka.offsets WHERE topic = 'others' AND next_offset = 2", 6, 'positions move past the marker of a transaction');
 
@@ -84,7 +73,7 @@ query("SELECT kafka.resume_stream('other2')");
 all_sleep('and again');
 my $pid = query($sentry);
 query("SELECT pg_terminate_backend($pid)");
-ok(poll_until(sub { clients('%') == 8 }), 'when the sentry is ended, all wake');
+ok(poll_until(sub { stream_clients('%') == 8 }), 'when the sentry is ended, all wake');
 arrives('copied', produce_one('orders', 0), 'and read');
 query_becomes("SELECT count(*) FROM ($sentry) s WHERE pid <> $pid", 1, 'another sentry comes');
 all_sleep('and relieves them');
