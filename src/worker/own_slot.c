@@ -156,7 +156,7 @@ kfdw_own_slot_record(const KafkaWorkerStats *done)
 	KafkaWorkerStats *stats = &my_slot->stats;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	my_slot->faults = 0;
+	kfdw_slot_forgive(my_slot, done->batches > 0);
 	stats->partitions = done->partitions;
 	stats->lag = done->lag;
 	stats->parked = done->parked;

@@ -117,7 +117,7 @@ typedef struct KafkaSlot
 	TimestampTz launched_at;	/* 0: never */
 	pid_t		pid;			/* 0: none is attached */
 	Latch	   *latch;
-	int			faults;			/* failed starts and batches since the last success */
+	int			faults;			/* failed starts and batches that still count */
 	TimestampTz next_start;		/* no process before */
 
 	Oid			watched;		/* a relation whose changes it wants to know of; InvalidOid: none */

@@ -110,6 +110,13 @@ kfdw_slot_delay(KafkaSlot *slot)
 }
 
 void
+kfdw_slot_forgive(KafkaSlot *slot, bool has_worked)
+{
+	if (has_worked || TimestampDifferenceExceeds(slot->launched_at, GetCurrentTimestamp(), MAX_BACKOFF_MS))
+		slot->faults = 0;
+}
+
+void
 kfdw_slot_end_process(KafkaSlot *slot)
 {
 	slot->launched = false;

@@ -21,6 +21,9 @@ extern void kfdw_slot_set_plan(KafkaSlot *slot, const char *plan, int records, i
 /* No new process before a pause, which grows with every fault. */
 extern void kfdw_slot_delay(KafkaSlot *slot);
 
+/* Earlier faults count no more when there was work done since, or the process has lived for longer than the longest pause. */
+extern void kfdw_slot_forgive(KafkaSlot *slot, bool has_worked);
+
 /* It has no process any more; a slot that nobody wants or looks at is free then. */
 extern void kfdw_slot_end_process(KafkaSlot *slot);
 

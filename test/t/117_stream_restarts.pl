@@ -5,6 +5,7 @@ use warnings;
 use KafkaFdw;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
 my $node = new_cluster('main', conf => "restart_after_crash = on");
 my $topic = new_topic(1);
@@ -51,12 +52,19 @@ kill9(backend_pid($node, "backend_type = 'kafka_fdw launcher'"));
 ok(poll_until(sub { my $max = eval { $node->safe_psql('postgres', 'SELECT max(id) FROM copied') }; ($max // '') eq '100' }, 60),
 	'after a crash it is tried again');
 
+# A statement that ends its own process is tried more and more seldom: after 0.1 s, 0.2 s, 0.4 s ...
+my $began = time();
+$node->safe_psql('postgres', "SELECT kafka.create_stream('suicidal', 'INSERT INTO copied SELECT id FROM ids WHERE pg_terminate_backend(pg_backend_pid())')");
+becomes($node, 'postgres', "SELECT restarts >= 6 FROM kafka.stat_streams WHERE stream = 'suicidal'", 't', 'a stream that ends its process is started again');
+cmp_ok(time() - $began, '>=', 3, 'after longer and longer pauses');
+$node->safe_psql('postgres', "SELECT kafka.drop_stream('suicidal')");
+
 # DROP EXTENSION while the workers of a server that just started are on their way
 $log = -s $node->logfile;
 foreach my $pause (0, 0.1, 0.2, 0.3)
 {
 	$node->restart;
-	Time::HiRes::sleep($pause);
+	sleep($pause);
 	$node->safe_psql('postgres', <<~"EOF");
 		SET client_min_messages = warning;
 		DROP EXTENSION kafka_fdw CASCADE;
