@@ -26,8 +26,8 @@
 /* The library fails a late record some time after its timeout; by then we do it. */
 #define EXPIRY_SLACK_MS	250
 
-/* produceva() takes its arguments as an array: these, and one for each header. */
-#define FIXED_ARGUMENTS 7
+/* produceva() takes its arguments as an array. */
+#define MAX_ARGUMENTS	8
 
 /*
  * Counts what the library has written since the last report, by its threads: as that of
@@ -229,9 +229,25 @@ kfdw_sender_is_outdated(const KafkaSenderTopic *topic)
 	return TimestampDifferenceExceeds(topic->known_at, GetCurrentTimestamp(), TOPIC_AGE_MS);
 }
 
+/* The headers of a record as the library takes them; NULL: it has none. */
+static rd_kafka_headers_t *
+make_headers(const KafkaRecord *record)
+{
+	rd_kafka_headers_t *headers = record->nheaders > 0 ? rd_kafka_headers_new(record->nheaders) : NULL;
+
+	for (int i = 0; i < record->nheaders; i++)
+	{
+		const KafkaHeader *header = &record->headers[i];
+
+		rd_kafka_header_add(headers, header->key, -1, header->value,
+							header->value ? (ssize_t) header->value_len : 0);
+	}
+	return headers;
+}
+
 /* Fills the arguments of produceva() for a record; returns their number. */
 static size_t
-fill_arguments(rd_kafka_vu_t *arguments, KafkaSenderTopic *topic, const KafkaRecord *record)
+fill_arguments(rd_kafka_vu_t *arguments, KafkaSenderTopic *topic, const KafkaRecord *record, rd_kafka_headers_t *headers)
 {
 	size_t		n = 0;
 
@@ -254,38 +270,33 @@ fill_arguments(rd_kafka_vu_t *arguments, KafkaSenderTopic *topic, const KafkaRec
 		arguments[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
 		arguments[n++].u.i64 = record->timestamp;
 	}
-	for (int i = 0; i < record->nheaders; i++)
+	if (headers != NULL)
 	{
-		const KafkaHeader *header = &record->headers[i];
-
-		arguments[n].vtype = RD_KAFKA_VTYPE_HEADER;
-		arguments[n].u.header.name = header->key;
-		arguments[n].u.header.val = header->value;
-		arguments[n++].u.header.size = header->value ? (ssize_t) header->value_len : 0;
+		arguments[n].vtype = RD_KAFKA_VTYPE_HEADERS;
+		arguments[n++].u.headers = headers;
 	}
 	return n;
 }
 
-/* Hands a record over once; the library's error code. */
+/*
+ * Hands a record over once; the library's error code.  It takes the headers all at once, as before
+ * 2.12 it frees those it is given one by one twice when it does not take the record.
+ */
 static rd_kafka_resp_err_t
 produce(KafkaSenderTopic *topic, const KafkaRecord *record)
 {
-	rd_kafka_vu_t fixed[FIXED_ARGUMENTS + 8];
-	rd_kafka_vu_t *arguments = fixed;
-	rd_kafka_error_t *error;
-	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_vu_t arguments[MAX_ARGUMENTS];
+	rd_kafka_headers_t *headers = make_headers(record);
+	rd_kafka_error_t *error = rd_kafka_produceva(topic->sender->client->rk, arguments,
+												 fill_arguments(arguments, topic, record, headers));
+	rd_kafka_resp_err_t code;
 
-	if (record->nheaders > 8)
-		arguments = palloc((FIXED_ARGUMENTS + record->nheaders) * sizeof(rd_kafka_vu_t));
-	error = rd_kafka_produceva(topic->sender->client->rk, arguments,
-							   fill_arguments(arguments, topic, record));
-	if (error != NULL)
-	{
-		code = rd_kafka_error_code(error);
-		rd_kafka_error_destroy(error);
-	}
-	if (arguments != fixed)
-		pfree(arguments);
+	if (error == NULL)
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	code = rd_kafka_error_code(error);
+	rd_kafka_error_destroy(error);
+	if (headers != NULL)
+		rd_kafka_headers_destroy(headers);
 	return code;
 }
 
