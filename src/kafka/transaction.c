@@ -23,6 +23,9 @@
 #define SLICE_MS 500
 #define RETRY_PAUSE_US 20000
 
+/* The library may wait in a step for a coordinator and never look at the clock: it is not waited for longer. */
+#define GRACE_MS 5000
+
 /* After a commit that took longer the producer is not used again: an answer may be late. */
 #define SLOW_COMMIT_MS 2000
 
@@ -30,6 +33,8 @@ typedef struct TransactionCall
 {
 	KafkaCall	call;
 	KafkaClient *client;
+	const char *what;			/* it does, for errors */
+	int64		gives_up_at;	/* the process does, where it looks */
 	rd_kafka_error_t *(*step) (struct TransactionCall *call, int timeout_ms);
 	int			timeout_ms;		/* of all slices together */
 	bool		must_end;		/* goes on until its outcome is known or the time is up */
@@ -153,19 +158,47 @@ release_call(KafkaCall *argument)
 
 /* In the process ----------------------------------------------------------- */
 
-/* Waiting is of no use where the brokers refuse the client. */
-static void
-look_for_refusal(KafkaCall *argument)
+/* Raises the error of a step. */
+pg_noreturn static void
+report(const TransactionCall *call)
 {
-	KafkaClient *client = ((TransactionCall *) argument)->client;
+	KafkaClient *client = call->client;
+	rd_kafka_resp_err_t error = call->error;
+	const char *reason = call->reason;
+
+	if (client->error && kfdw_fault_course(error) == KAFKA_PASSES)
+	{
+		error = client->error;
+		reason = client->reason;
+	}
+	ereport_domain(ERROR, kfdw_fault_domain(error),
+				   (errcode(kfdw_fault_sqlstate(error)),
+					errmsg("could not %s at \"%s\"", call->what, client->servers),
+					errdetail_internal("%s", reason),
+					error == RD_KAFKA_RESP_ERR__FENCED || error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ?
+					errhint("Another process uses the same transactional id: of a copy of this server, which needs a \"transactional_id_prefix\" of its own?") : 0));
+}
+
+/* Waiting is of no use where the brokers refuse the client, nor where the library has forgotten the time. */
+static void
+look_after(KafkaCall *argument)
+{
+	const TransactionCall *call = (TransactionCall *) argument;
+	KafkaClient *client = call->client;
+	TransactionCall late = {.client = client,.what = call->what,.error = RD_KAFKA_RESP_ERR__TIMED_OUT};
 
 	kfdw_client_serve(client);
 	if (client->error && kfdw_fault_course(client->error) != KAFKA_PASSES)
 		argument->abandoned = 1;
+	if (kfdw_call_now_ms() < call->gives_up_at)
+		return;
+	strlcpy(late.reason, rd_kafka_err2str(late.error), sizeof(late.reason));
+	report(&late);
 }
 
 static TransactionCall *
-make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int), const KafkaGroupPosition *position)
+make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int), const KafkaGroupPosition *position,
+		  const char *what)
 {
 	TransactionCall *call = calloc(1, sizeof(TransactionCall));
 
@@ -184,10 +217,12 @@ make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int
 	}
 	call->call.run = run_call;
 	call->call.release = release_call;
-	call->call.look = look_for_refusal;
+	call->call.look = look_after;
 	call->client = client;
+	call->what = what;
 	call->step = step;
 	call->timeout_ms = client->request_timeout_ms;
+	call->gives_up_at = kfdw_call_now_ms() + call->timeout_ms + GRACE_MS;
 	return call;
 }
 
@@ -204,27 +239,6 @@ run(TransactionCall *call)
 	return result;
 }
 
-/* Raises the error of a step. */
-pg_noreturn static void
-report(const TransactionCall *call, const char *what)
-{
-	KafkaClient *client = call->client;
-	rd_kafka_resp_err_t error = call->error;
-	const char *reason = call->reason;
-
-	if (client->error && kfdw_fault_course(error) == KAFKA_PASSES)
-	{
-		error = client->error;
-		reason = client->reason;
-	}
-	ereport_domain(ERROR, kfdw_fault_domain(error),
-				   (errcode(kfdw_fault_sqlstate(error)),
-					errmsg("could not %s at \"%s\"", what, client->servers),
-					errdetail_internal("%s", reason),
-					error == RD_KAFKA_RESP_ERR__FENCED || error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ?
-					errhint("Another process uses the same transactional id: of a copy of this server, which needs a \"transactional_id_prefix\" of its own?") : 0));
-}
-
 /* Runs a step of a producer; where it fails, or is interrupted, the producer is done for. */
 static void
 run_step(KafkaProducer *producer, rd_kafka_error_t *(*step) (TransactionCall *, int),
@@ -232,10 +246,10 @@ run_step(KafkaProducer *producer, rd_kafka_error_t *(*step) (TransactionCall *, 
 {
 	PG_TRY();
 	{
-		TransactionCall result = run(make_call(producer->client, step, position));
+		TransactionCall result = run(make_call(producer->client, step, position, what));
 
 		if (result.error)
-			report(&result, what);
+			report(&result);
 	}
 	PG_CATCH();
 	{
@@ -260,14 +274,14 @@ void
 kfdw_transaction_begin(KafkaProducer *producer)
 {
 	KafkaClient *client = producer->client;
-	TransactionCall failed = {.client = client};
+	TransactionCall failed = {.client = client,.what = "begin a Kafka transaction"};
 
 	kfdw_transaction_prepare(producer);
 	take_error(&failed, rd_kafka_begin_transaction(client->rk));
 	if (failed.error)
 	{
 		producer->broken = true;
-		report(&failed, "begin a Kafka transaction");
+		report(&failed);
 	}
 	client->in_transaction = true;
 }
@@ -300,7 +314,7 @@ void
 kfdw_transaction_commit(KafkaProducer *producer)
 {
 	KafkaClient *client = producer->client;
-	TransactionCall *call = make_call(client, commit_step, NULL);
+	TransactionCall *call = make_call(client, commit_step, NULL, "commit a Kafka transaction");
 	int64		began = kfdw_call_now_ms();
 	TransactionCall result;
 
@@ -320,7 +334,7 @@ kfdw_transaction_commit(KafkaProducer *producer)
 		return;
 	client->in_transaction = result.abortable;
 	if (result.abortable)
-		report(&result, "commit a Kafka transaction");
+		report(&result);
 	report_unknown(&result);
 }
 
@@ -334,10 +348,10 @@ kfdw_transaction_read_position(const KafkaConfig *consumer, KafkaGroupPosition *
 	client = kfdw_client_acquire(&config);
 	PG_TRY();
 	{
-		TransactionCall result = run(make_call(client, read_step, position));
+		TransactionCall result = run(make_call(client, read_step, position, "read a position"));
 
 		if (result.error)
-			report(&result, "read a position");
+			report(&result);
 		position->offset = result.offset;
 	}
 	PG_FINALLY();

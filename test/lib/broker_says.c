@@ -5,7 +5,8 @@
  *
  * While the file named by BROKER_SAYS exists, the next call that it is about takes it
  * away and gives the answer that it holds:  "offsets CODE": the error of each partition
- * that rd_kafka_offsets_for_times() is asked for.
+ * that rd_kafka_offsets_for_times() is asked for;  "position SECONDS": no answer for so
+ * long to rd_kafka_send_offsets_to_transaction(), whatever its timeout.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -44,4 +45,18 @@ rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *offs
 	for (int i = 0; i < offsets->cnt; i++)
 		offsets->elems[i].err = code;
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_error_t *
+rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets,
+									 const rd_kafka_consumer_group_metadata_t *group, int timeout_ms)
+{
+	rd_kafka_error_t *(*real) (rd_kafka_t *, const rd_kafka_topic_partition_list_t *,
+							   const rd_kafka_consumer_group_metadata_t *, int) =
+		dlsym(RTLD_NEXT, "rd_kafka_send_offsets_to_transaction");
+	int			seconds;
+
+	if (take_answer("position", &seconds))
+		sleep(seconds);
+	return real(rk, offsets, group, timeout_ms);
 }

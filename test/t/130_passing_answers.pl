@@ -57,6 +57,20 @@ $session->run('SELECT count(*) FROM t WHERE _partition = 0');
 like($session->error, qr/ERROR: .*could not use topic "$topic"/, 'a right that is missing is an error');
 cmp_ok($session->seconds, '<', 5, 'at once');
 
+# a relay does not wait for ever where the library does
+my $published = new_topic(1);
+$session->run(<<~"EOF");
+	CREATE SERVER short FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers', request_timeout_ms '1000');
+	CREATE FOREIGN TABLE published (v text) SERVER short OPTIONS (topic '$published', format 'text', delivery 'outbox');
+	EOF
+unlink $answer;
+append_to_file($answer, "position 3600\n");
+$session->run("INSERT INTO published VALUES ('x')");
+is($session->error, '', 'a record is in the outbox');
+becomes($node, 'postgres', "SELECT unsent, state FROM kafka.stat_outbox WHERE server = 'short'", '0|idle', 'and is published, though the library did not return');
+ok(!-e $answer, 'which it was told to');
+is(kafka_tool('consume', $published, '-f', 'v'), 'x', 'once');
+
 ok(!crashed($node), 'no process crashed');
 $node->stop;
 done_testing();
