@@ -51,7 +51,7 @@ my $latin1 = table_in('LATIN1');
 is($node->safe_psql($latin1, "SELECT $columns FROM t WHERE o = 0"), '1|636166e9|636166e9|636166e9', 'in LATIN1 it is a byte');
 is($node->safe_psql($latin1, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'names that no column can have are passed over');
 my ($status, $out, $err) = $node->psql($latin1, 'SELECT t FROM t WHERE o = 2');
-like($err, qr/has no equivalent in encoding "LATIN1"/, 'a character that the encoding lacks is an error');
+like($err, qr/has no equivalent in encoding "LATIN1"|could not be translated to the server's encoding LATIN1/, 'a character that the encoding lacks is an error');
 
 # csv and keys
 my $lines = new_topic(1);
