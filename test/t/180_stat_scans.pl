@@ -50,6 +50,7 @@ ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM kafka.stat_scan
 
 # more scans than there are slots
 $node->append_conf('postgresql.conf', "max_connections = 5\nmax_worker_processes = 1\nautovacuum_max_workers = 1\nmax_wal_senders = 0\nmax_parallel_workers = 0");
+$node->append_conf('postgresql.conf', 'autovacuum_worker_slots = 1') if $node->pg_version >= 18;
 $node->restart;
 $reader = KafkaSession->new($node);
 my $cursors = 30;

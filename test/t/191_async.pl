@@ -59,8 +59,8 @@ is($session->run($flush), "$topic|0|\\x6b65792031|Local: Message timed out\n$top
 is($session->run($flush), '', 'once');
 $session->run("INSERT INTO t VALUES ('lost 3')");
 poll_until(sub { $session->run('SELECT 1'); $session->error }, 20);
-like($session->error, qr/WARNING:  could not deliver a record to topic "$topic", partition 0: Local: Message timed out/, 'a later statement warns');
-is($session->run($flush), "$topic|0||Local: Message timed out", 'what was told of is returned, too');
+like($session->error, qr/WARNING:  could not deliver a record to topic "$topic"(?:, partition 0)?: Local: Message timed out/, 'a later statement warns');
+like($session->run($flush), qr/^$topic\|0?\|\|Local: Message timed out$/, 'what was told of is returned, too');
 my $told = slurp_file($node->logfile, $position);
 like($told, qr/LOG:  could not deliver 2 records, the first one to topic "$topic", partition 0: Local: Message timed out/, 'the log tells of them');
 
