@@ -75,6 +75,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "message.max.bytes", "1000"},
 	{CONSUMERS, "queued.min.messages", "100000"},
 	{CONSUMERS, "session.timeout.ms", "1000"},
+	{CONSUMERS, "topic.metadata.propagation.max.ms", "5000"},	/* from 2.8 on for topics that were there, too */
 	{SCANS, "fetch.wait.max.ms", "10"},
 	{STREAMS | WAITERS, "fetch.wait.max.ms", CppAsString2(KFDW_STREAM_FETCH_WAIT_MS)},
 	{PROMPT, "fetch.wait.max.ms", "50"},
