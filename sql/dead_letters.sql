@@ -85,6 +85,17 @@ TABLE dead_letters_view;
 ROLLBACK;
 TABLE dead_letters_view;
 
+-- A publication of all tables is in the way of nothing.
+BEGIN;
+SET LOCAL client_min_messages = error;
+CREATE PUBLICATION dead_letters_published FOR ALL TABLES;
+DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters' RETURNING _partition AS p, _offset AS o;
+DELETE FROM kafka.parked WHERE stream = 'dead_letters';
+SELECT c.oid::regclass AS not_identified FROM pg_class c
+WHERE c.relnamespace = 'kafka'::regnamespace AND c.relkind = 'r' AND c.relreplident <> 'f'
+  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary);
+ROLLBACK;
+
 -- Who may read and delete them: who may act for the owner of the group.
 CREATE ROLE regress_kafka_letters;
 CREATE ROLE regress_kafka_letters_member IN ROLE regress_kafka_letters;

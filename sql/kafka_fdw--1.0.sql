@@ -256,6 +256,7 @@ CREATE TABLE stored_dead_letters (
   failed_at   timestamptz NOT NULL
 );
 
+ALTER TABLE stored_dead_letters REPLICA IDENTITY FULL;
 CREATE INDEX dead_letters_position ON stored_dead_letters (group_id, _topic, _partition, _offset);
 
 SELECT pg_catalog.pg_extension_config_dump('stored_dead_letters', '');
@@ -483,6 +484,7 @@ CREATE TABLE stored_parked (
 );
 DROP TABLE stored_record;
 
+ALTER TABLE stored_parked REPLICA IDENTITY FULL;
 CREATE INDEX parked_position ON stored_parked (stream, _topic, _partition, _offset);
 
 SELECT pg_catalog.pg_extension_config_dump('stored_parked', '');
