@@ -94,7 +94,6 @@ retry_some(const KafkaStream *stream, KafkaTrial *trial, TimestampTz before)
 	foreach(lc, records)
 		kfdw_buffer_add(buffer, lfirst(lc));
 	result = kfdw_trial_run(trial, buffer, false);
-	kfdw_trial_committed(trial);
 	return list_length(records) - result.set_aside;
 }
 

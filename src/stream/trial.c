@@ -38,9 +38,8 @@ typedef struct TrialCount
 	int64		set_aside;		/* of the batch, by failing */
 	int64		given_up;		/* of the batch: what they wait for did not come */
 	int64		parked;			/* of the batch */
-	int			next;			/* index of the record that would go on with the row */
-	int			in_a_row;		/* records that failed, up to that one, with this SQLSTATE */
-	int			sqlstate;
+	int			next;			/* index of the record that would go on with the run */
+	KafkaFailedRun run;			/* up to that one */
 } TrialCount;
 
 struct KafkaTrial
@@ -50,7 +49,6 @@ struct KafkaTrial
 	KafkaTrialSession session;
 	bool		sets_aside;		/* what fails becomes a dead letter */
 	bool		cautious;		/* the batch before had poison */
-	TrialCount	committed;		/* as it was when that was committed */
 	MemoryContext context;		/* of a piece */
 
 	/* the batch */
@@ -98,7 +96,7 @@ kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSessi
 static void
 check_in_a_row(const KafkaTrial *trial, const KafkaRecord *record, const ErrorData *error)
 {
-	if (trial->count.in_a_row < MAX_IN_A_ROW || trial->session != KAFKA_TRIAL_WORKER)
+	if (trial->count.run.records < MAX_IN_A_ROW || trial->session != KAFKA_TRIAL_WORKER)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
@@ -118,11 +116,11 @@ count_failure(KafkaTrial *trial, int index, const ErrorData *error)
 	int64		limit = trial->session == KAFKA_TRIAL_WORKER ? trial->stream->settings.reject_limit : 0;
 	const KafkaRecord *record = kfdw_buffer_get(trial->buffer, index);
 
-	if (index != count->next || error->sqlerrcode != count->sqlstate)
-		count->in_a_row = 0;
+	if (index != count->next || error->sqlerrcode != count->run.sqlstate)
+		count->run.records = 0;
 	count->next = index + 1;
-	count->sqlstate = error->sqlerrcode;
-	count->in_a_row++;
+	count->run.sqlstate = error->sqlerrcode;
+	count->run.records++;
 	count->set_aside++;
 	check_in_a_row(trial, record, error);
 	if (limit > 0 && count->set_aside > limit)
@@ -347,7 +345,7 @@ deal_with_poison(KafkaTrial *trial, int index, ErrorData *error)
 	if (!trial->sets_aside && !skips)
 		stop_at(trial, record, error);
 	if (skips)
-		trial->count.in_a_row = 0;
+		trial->count.run.records = 0;
 	if (!trial->sets_aside)
 	{
 		/* where it is the decoding that fails, the scan says so */
@@ -410,14 +408,12 @@ run_buffer(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 	trial->applied = false;
 	trial->measures = measure;
 	resetStringInfo(trial->plan);
-	trial->count = trial->committed;
-
-	/* a row may go on from the batch before */
-	trial->count.next = 0;
-	trial->count.set_aside = trial->count.given_up = trial->count.parked = 0;
+	trial->count = (TrialCount) {0};
+	if (trial->session == KAFKA_TRIAL_WORKER)
+		trial->count.run = kfdw_frame_failed_run(trial->expired != NULL);
 	run_pieces(trial);
 	if (trial->count.next != kfdw_buffer_count(buffer))
-		trial->count.in_a_row = 0;
+		trial->count.run.records = 0;
 	return (KafkaTrialResult) {
 		.rows = trial->rows,
 		.set_aside = trial->count.set_aside + trial->count.given_up,
@@ -451,5 +447,5 @@ kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *buffer, const bool *expire
 void
 kfdw_trial_committed(KafkaTrial *trial)
 {
-	trial->committed = trial->count;
+	kfdw_frame_keep_failed_run(trial->expired != NULL, trial->count.run);
 }

@@ -27,7 +27,7 @@ typedef struct KafkaTrialResult
 	int			planned;		/* records of that piece */
 } KafkaTrialResult;
 
-/* Belongs to the current memory context; remembers how the batches before went. */
+/* Belongs to the current memory context; remembers whether the batch before had poison. */
 extern KafkaTrial *kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSession session);
 
 /*
@@ -44,7 +44,7 @@ extern KafkaTrialResult kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, b
  */
 extern KafkaTrialResult kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *buffer, const bool *expired, bool *stays);
 
-/* What was run is committed. */
+/* In a worker: what was run is committed. */
 extern void kfdw_trial_committed(KafkaTrial *trial);
 
 #endif							/* KFDW_TRIAL_H */

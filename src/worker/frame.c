@@ -116,6 +116,18 @@ kfdw_frame_blame(const KafkaRecord *record)
 	kfdw_own_slot_blame(record);
 }
 
+KafkaFailedRun
+kfdw_frame_failed_run(bool parked)
+{
+	return kfdw_own_slot_failed_run(parked);
+}
+
+void
+kfdw_frame_keep_failed_run(bool parked, KafkaFailedRun run)
+{
+	kfdw_own_slot_keep_failed_run(parked, run);
+}
+
 void
 kfdw_frame_show_plan(const char *plan, int records, int piece, double ms)
 {

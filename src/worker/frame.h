@@ -21,6 +21,10 @@ extern void kfdw_frame_run(const char *what, int partitions, int64 lag, int64 ti
 /* Before an error is raised: it is about this record. */
 extern void kfdw_frame_blame(const KafkaRecord *record);
 
+/* The run of failed records that new ones, or those that are parked, go on with; it outlives work and process. */
+extern KafkaFailedRun kfdw_frame_failed_run(bool parked);
+extern void kfdw_frame_keep_failed_run(bool parked, KafkaFailedRun run);
+
 /* Where the lag is shown, for a job that has it measured while a step runs. */
 extern volatile int64 *kfdw_frame_lag(void);
 

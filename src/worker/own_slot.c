@@ -128,6 +128,26 @@ kfdw_own_slot_blame(const KafkaRecord *record)
 	LWLockRelease(kfdw_shared->lock);
 }
 
+KafkaFailedRun
+kfdw_own_slot_failed_run(bool parked)
+{
+	KafkaFailedRun run;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	run = my_slot->failed_runs[parked];
+	LWLockRelease(kfdw_shared->lock);
+	return run;
+}
+
+void
+kfdw_own_slot_keep_failed_run(bool parked, KafkaFailedRun run)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	if (TransactionIdEquals(my_slot->revision, my_revision))
+		my_slot->failed_runs[parked] = run;
+	LWLockRelease(kfdw_shared->lock);
+}
+
 void
 kfdw_own_slot_show_plan(const char *plan, int records, int piece, double ms)
 {

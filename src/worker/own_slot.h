@@ -39,6 +39,12 @@ extern void kfdw_own_slot_run(int partitions, int64 lag, int64 timestamp);
 /* The record at which it is about to fail. */
 extern void kfdw_own_slot_blame(const KafkaRecord *record);
 
+/* The run of failed records that new ones, or those that are parked, go on with. */
+extern KafkaFailedRun kfdw_own_slot_failed_run(bool parked);
+
+/* It is this one now, unless what is wanted has changed. */
+extern void kfdw_own_slot_keep_failed_run(bool parked, KafkaFailedRun run);
+
 /* The plan of a batch, with its rows and times, cut where it is too long. */
 extern void kfdw_own_slot_show_plan(const char *plan, int records, int piece, double ms);
 

@@ -66,6 +66,13 @@ typedef struct KafkaBlame
 	int64		offset;
 } KafkaBlame;
 
+/* Records in a row, up to the last one that was committed, each of which failed alone with this SQLSTATE. */
+typedef struct KafkaFailedRun
+{
+	int			records;
+	int			sqlstate;
+} KafkaFailedRun;
+
 #define KAFKA_PLAN_LEN 8192
 
 /* The plan of a batch, with its rows and times. */
@@ -132,6 +139,7 @@ typedef struct KafkaSlot
 	KafkaWorkerState state;
 	TimestampTz running_since;	/* 0: it does not run */
 	KafkaBlame	blame;			/* of the last batch */
+	KafkaFailedRun failed_runs[2];	/* of new records and of those that are parked, in this revision */
 
 	/* who waits until the worker has caught up asks it, and shows whom he waits for */
 	uint64		question;		/* the newest one it was asked, and answered; 0: none */

@@ -346,6 +346,7 @@ start_wanting(const KafkaWorkerKey *key, const KafkaWant *want)
 	slot->answer = 0;			/* it may have another share now */
 	slot->revision = want->revision;
 	slot->faults = 0;
+	memset(slot->failed_runs, 0, sizeof(slot->failed_runs));
 	slot->next_start = 0;
 	kfdw_slot_set_state(slot, KAFKA_STATE_STARTING);
 	if (slot->latch != NULL)

@@ -96,6 +96,38 @@ query_becomes("SELECT count(*) FROM asides_got", 9960 + 12, 'until it is mended'
 is(query("BEGIN; SELECT kafka.retry_dead_letters('asides'); SELECT kafka.retry_dead_letters('asides'); SELECT count(*) FROM kafka.dead_letters; ROLLBACK"),
 	"29\n0\n21", 'of dead letters that are run again, more in a row may fail');
 
+# Ten in a row, in batches of fewer: also those that end the run are not kept, and it is counted anew when the stream is resumed
+foreach my $records (3, 1)
+{
+	my $table = "few$records";
+	$topic = topic($table);
+	produce($topic, records((map { [ $_, -1 ] } 0 .. 5), [ 6, 1 ], map { [ $_, -1 ] } 7 .. 39));
+	query("SELECT kafka.create_stream('$table', 'INSERT INTO ${table}_got SELECT id, n, o FROM $table', on_error => 'dead_letter', max_poll_records => $records)");
+	my $fails_at = sub {
+		my ($offset, $name) = @_;
+		query_becomes("SELECT state || (last_error ~ 'offset $offset of') FROM kafka.stat_streams WHERE stream = '$table'", 'failedtrue', $name);
+		my ($position, $letters) = split /\|/,
+			query("SELECT next_offset, (SELECT count(*) FROM kafka.dead_letters WHERE stream = '$table') FROM kafka.offsets WHERE group_id = '$table'");
+		ok($position <= $offset && $position > $offset - $records, "nothing of that batch is kept: $position");
+		is($letters, $position - 1, 'and all that failed before');
+		return $position;
+	};
+	my $position = $fails_at->(16, "a stream fails at the tenth in a row, in batches of $records");
+	query("SELECT kafka.resume_stream('$table')");
+	$fails_at->($position + 9, 'again after ten, when it was resumed');
+	query("SELECT kafka.drop_stream('$table')");
+}
+
+# The run outlives the process, too
+$topic = topic('processes');
+query("SELECT kafka.create_stream('processes', 'INSERT INTO processes_got SELECT id, n, o FROM processes', on_error => 'dead_letter')");
+produce($topic, records(map { [ $_, -1 ] } 0 .. 5));
+query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'processes'", 6, 'six are set aside');
+is(query("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'stream processes'"), 't', 'another process goes on');
+produce($topic, records(map { [ $_, -1 ] } 6 .. 9));
+query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = 'processes'", 'failed', 'and four more are ten');
+query("SELECT kafka.drop_stream('processes')");
+
 # Ten in a row that cannot be decoded; in a table that gets over them itself they do not count
 $topic = topic('junk');
 produce($topic, records((map { "junk $_" } 1 .. 12), [ 1, 1 ]));
