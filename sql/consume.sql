@@ -88,8 +88,19 @@ SELECT v FROM consume_feed;
 COMMIT;
 SELECT v FROM consume_feed;
 
-DROP VIEW consume_positions;
+-- A server that is renamed in the transaction of a group's first use takes positions and group along.
+CREATE SERVER consume_named FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE FOREIGN TABLE consume_named (v text) SERVER consume_named OPTIONS (topic 'consume', partitions '1', format 'text', group_id 'consume_named');
+CREATE VIEW consume_names AS
+  SELECT o.server, next_offset, g.server AS group_server FROM kafka.offsets o LEFT JOIN kafka.groups g USING (server, group_id) WHERE group_id = 'consume_named';
+BEGIN;
+SELECT v FROM consume_named;
+ALTER SERVER consume_named RENAME TO consume_renamed;
+COMMIT;
+TABLE consume_names;
+
+DROP VIEW consume_positions, consume_names;
 DROP TABLE consume_got, consume_as;
 
 SET client_min_messages = warning;
-DROP SERVER consume_test CASCADE;
+DROP SERVER consume_test, consume_renamed CASCADE;

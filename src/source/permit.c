@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/acl.h"
@@ -25,6 +26,7 @@
 /* A group whose first position this transaction has written. */
 typedef struct NewGroup
 {
+	Oid			serverid;
 	const char *server;
 	const char *group_id;
 	Oid			owner;
@@ -34,7 +36,7 @@ typedef struct NewGroup
 static List *new_groups = NIL;	/* in the transaction's memory */
 
 static const NewGroup *
-find_new_group(const char *server, const char *group_id, Oid owner)
+find_new_group(Oid serverid, const char *group_id, Oid owner)
 {
 	ListCell   *lc;
 
@@ -42,7 +44,7 @@ find_new_group(const char *server, const char *group_id, Oid owner)
 	{
 		const NewGroup *group = lfirst(lc);
 
-		if (group->owner == owner && strcmp(group->group_id, group_id) == 0 && strcmp(group->server, server) == 0)
+		if (group->owner == owner && group->serverid == serverid && strcmp(group->group_id, group_id) == 0)
 			return group;
 	}
 	return NULL;
@@ -84,7 +86,7 @@ check_group(const char *group_id, const KafkaGroup *group, Oid owner)
 KafkaPermit
 kfdw_permit_check(const KafkaTableOptions *options)
 {
-	KafkaPermit permit = {get_table_owner(options->relid), kfdw_instance_check()};
+	KafkaPermit permit = {options->serverid, get_table_owner(options->relid), kfdw_instance_check()};
 	KafkaGroup	group;
 
 	/* nobody creates a stream of that name any more */
@@ -101,10 +103,11 @@ kfdw_permit_use(const KafkaPermit *permit, const char *server, const char *group
 	MemoryContext old;
 	NewGroup   *group;
 
-	if (permit->recorded || find_new_group(server, group_id, permit->owner) != NULL)
+	if (permit->recorded || find_new_group(permit->serverid, group_id, permit->owner) != NULL)
 		return;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	group = palloc(sizeof(NewGroup));
+	group->serverid = permit->serverid;
 	group->server = pstrdup(server);
 	group->group_id = pstrdup(group_id);
 	group->owner = permit->owner;
@@ -137,6 +140,16 @@ compare_groups(const ListCell *a, const ListCell *b)
 	return order != 0 ? order : strcmp(x->group_id, y->group_id);
 }
 
+/* This transaction may have renamed a server after it used a group; one that it has dropped keeps its name. */
+static void
+take_server_name(NewGroup *new)
+{
+	ForeignServer *server = GetForeignServerExtended(new->serverid, FSV_MISSING_OK);
+
+	if (server != NULL)
+		new->server = server->servername;
+}
+
 /* Before the commit: from here on others that are about to commit wait, and those that read do not. */
 static void
 record_groups(void)
@@ -145,6 +158,8 @@ record_groups(void)
 
 	if (new_groups != NIL)
 		kfdw_instance_ensure();
+	foreach(lc, new_groups)
+		take_server_name(lfirst(lc));
 	list_sort(new_groups, compare_groups);
 	foreach(lc, new_groups)
 		record_group(lfirst(lc));

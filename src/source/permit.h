@@ -9,6 +9,7 @@
 
 typedef struct KafkaPermit
 {
+	Oid			serverid;
 	Oid			owner;			/* of the table */
 	bool		recorded;		/* whose the group and the database are */
 } KafkaPermit;
