@@ -87,5 +87,43 @@ SELECT next_offset FROM kafka.offsets WHERE server = 'consume_cursors_test' AND 
 SELECT v FROM feed LIMIT 1;
 SELECT v FROM feed;
 
+-- Its server cannot be renamed while one is open, whose position is not written yet.
+CREATE SERVER consume_cursors_named FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE FOREIGN TABLE named_feed (v int) SERVER consume_cursors_named OPTIONS (topic 'consume_cursors', partitions '0', format 'text', group_id 'named');
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM named_feed;
+FETCH 3 FROM c;
+ALTER SERVER consume_cursors_named RENAME TO consume_cursors_renamed;
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM named_feed;
+SAVEPOINT s;
+FETCH 2 FROM c;
+ROLLBACK TO s;
+CLOSE c;
+DECLARE c CURSOR FOR SELECT v FROM named_feed;
+FETCH 1 FROM c;
+SAVEPOINT s;
+ALTER SERVER consume_cursors_named RENAME TO consume_cursors_renamed;
+ROLLBACK TO s;
+FETCH 1 FROM c;
+SAVEPOINT s;
+CLOSE c;
+ALTER SERVER consume_cursors_named RENAME TO consume_cursors_renamed;
+ROLLBACK TO s;
+ALTER SERVER consume_cursors_named RENAME TO consume_cursors_renamed;
+SELECT v FROM named_feed LIMIT 1;
+COMMIT;
+SELECT server, next_offset FROM kafka.offsets WHERE group_id = 'named';
+SELECT server FROM kafka.groups WHERE group_id = 'named';
+-- The name of one that read nothing yet is that of its first FETCH.
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM named_feed;
+ALTER SERVER consume_cursors_renamed RENAME TO consume_cursors_named;
+FETCH 1 FROM c;
+COMMIT;
+SELECT server, next_offset FROM kafka.offsets WHERE group_id = 'named';
+
 SET client_min_messages = warning;
+DROP SERVER consume_cursors_named CASCADE;
 DROP SERVER consume_cursors_test CASCADE;

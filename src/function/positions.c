@@ -16,12 +16,14 @@
 #include "catalog/parked.h"
 #include "catalog/relays.h"
 #include "option/options.h"
+#include "source/consumption.h"
 
 PG_FUNCTION_INFO_V1(kfdw_server_renamed);
 
 static void
 rename_positions(const char *old_name, const char *new_name)
 {
+	kfdw_consumption_release_name(old_name);
 	kfdw_offsets_rename_server(old_name, new_name);
 	kfdw_groups_rename_server(old_name, new_name);
 	kfdw_dead_letters_rename_server(old_name, new_name);

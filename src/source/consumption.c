@@ -372,6 +372,26 @@ kfdw_consumption_write_pending(void)
 	}
 }
 
+void
+kfdw_consumption_release_name(const char *server)
+{
+	dlist_iter	iter;
+
+	kfdw_consumption_write_pending();
+	dlist_foreach(iter, &consumptions)
+	{
+		KafkaConsumption *consumption = dlist_container(KafkaConsumption, node, iter.cur);
+
+		if (!dlist_is_empty(&consumption->scans) && !consumption->undone &&
+			strcmp(consumption->positions->server, server) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("cannot rename server \"%s\": topic \"%s\" is being consumed by another query of this transaction",
+							server, consumption->positions->topic),
+					 errhint("Close the cursor that reads it, or end the transaction, and rename the server after that.")));
+	}
+}
+
 /*
  * What a savepoint took back of a cursor may wait in a sort or a hash above the scan:
  * so each run of a query is looked at, not each record of a scan.

@@ -91,6 +91,12 @@ extern void kfdw_consumption_end(KafkaConsumingScan *scan);
 /* Writes the positions of scans that are gone and that are not written yet. */
 extern void kfdw_consumption_write_pending(void);
 
+/*
+ * Before positions get another name of their server: writes those that are not written yet, and raises
+ * an error where an open scan would write more under the old one.
+ */
+extern void kfdw_consumption_release_name(const char *server);
+
 /* Takes part in transactions from now on. */
 extern void kfdw_consumption_init(void);
 
