@@ -13,6 +13,8 @@ CREATE SCHEMA imported;
 \! printf '0|k1={"id": 1, "amount": 1.5, "Customer": "a", "at": "2026-01-02T03:04:05.6Z", "day": "2026-01-02", "tags": ["x"], "ok": true, "mixed": 1, "big": 99999999999999999999, "none": null}\n1|k2={"id": 2, "amount": 2, "customer": "b", "at": "2026-01-02 03:04:05+02:00", "day": "2024-02-29", "tags": {}, "ok": false, "mixed": "x", "big": 1, "only": {"a": 1}}\n' | kafka_tool produce import_orders -P '|' -K =
 \! printf 'text\n{"a": 1\n[1, 2]\n"x"\n' | kafka_tool produce import_plain
 \! printf '{"a.b": 1, "a b": 2, "A_B": 3, "_key": 4, "select": 5, "": 6, "back\\\\slash": 7, "\303\244\303\226": 8, "day": "2026-02-30", "at": "2026-01-02T25:00:00Z", "x23456789012345678901234567890123456789012345678901234567890123456789": 9, "x2345678901234567890123456789012345678901234567890123456789012345678X": 10}\n' | kafka_tool produce import.Dotted-Name
+\! kafka_tool create-topic --replace import_system 1
+\! printf '{"id": 1, "xmin": 2, "CTID": 3, "tableoid": 4, "xmin_2": 5}\n' | kafka_tool produce import_system
 \! (printf '{"a": 1, "a": 2}\n{"b": "\377"}\n{"c": "\\\\u0000"}\nnull\n'; head -c 100000 /dev/zero | tr '\0' '['; echo) | kafka_tool produce import_broken
 \! printf 'k\n' | kafka_tool produce import_broken -K '~'
 
@@ -36,6 +38,11 @@ SELECT a_b, a_b_2, a_b_3, _key_2, "select", back_slash, day, at,
   FROM imported."import.Dotted-Name";
 SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)
   FROM pg_attribute WHERE attrelid = 'imported.import_broken'::regclass AND attnum > 0 AND attname NOT LIKE '\_%';
+-- Names of system columns are taken, too.
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_system) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred');
+SELECT attname, attfdwoptions FROM pg_attribute WHERE attrelid = 'imported.import_system'::regclass AND attnum > 0 AND attname NOT LIKE '\_%' ORDER BY attnum;
+SELECT id, xmin_2, ctid_2, tableoid_2, xmin_2_2 FROM imported.import_system;
+DROP FOREIGN TABLE imported.import_system;
 DROP FOREIGN TABLE imported.import_orders;
 -- The newest records of each partition are the sample.
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred', sample_records '1');

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/comment.h"
@@ -189,12 +190,14 @@ cut_name(const char *name, int reserve)
 	return pnstrdup(name, pg_mbcliplen(name, (int) strlen(name), NAMEDATALEN - 1 - reserve));
 }
 
-/* True when a column of the table has a name. */
+/* True when a column of the table has a name, or one of those that PostgreSQL itself adds. */
 static bool
 is_taken(List *names, const char *name)
 {
 	ListCell   *lc;
 
+	if (SystemAttributeByName(name) != NULL)
+		return true;
 	for (size_t i = 0; i < lengthof(metadata_columns); i++)
 		if (strcmp(metadata_columns[i].name, name) == 0)
 			return true;
