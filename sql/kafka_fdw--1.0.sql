@@ -244,7 +244,8 @@ CREATE TABLE stored_record (
 );
 
 -- Records that could not be worked on, and why.  A row is written in the transaction that
--- moves the position past its record.  Users have the view dead_letters.
+-- moves the position past its record.  Users have the view dead_letters.  "inserted_by": whose
+-- outbox it was in; a dump has no relays, whose numbers begin anew where it is restored.
 CREATE TABLE stored_dead_letters (
   stream      text,
   server      text NOT NULL,
@@ -253,7 +254,8 @@ CREATE TABLE stored_dead_letters (
   stage       text NOT NULL,
   sqlstate    text NOT NULL,
   error       text NOT NULL,
-  failed_at   timestamptz NOT NULL
+  failed_at   timestamptz NOT NULL,
+  inserted_by role CHECK ((inserted_by IS NOT NULL) OPERATOR(pg_catalog.=) (stage OPERATOR(pg_catalog.=) 'publish'))
 );
 
 ALTER TABLE stored_dead_letters REPLICA IDENTITY FULL;
@@ -528,10 +530,7 @@ AS 'MODULE_PATHNAME', 'kfdw_alter_stream' LANGUAGE C VOLATILE;
 CREATE POLICY of_owner ON stored_dead_letters USING (pg_catalog.pg_has_role(
   CASE WHEN stream IS NOT NULL
     THEN (SELECT s.owner::pg_catalog.oid FROM streams s WHERE s.name OPERATOR(pg_catalog.=) stream)
-    WHEN stage OPERATOR(pg_catalog.=) 'publish'
-    THEN (SELECT r.owner::pg_catalog.oid FROM outbox_relays r
-      WHERE r.server OPERATOR(pg_catalog.=) stored_dead_letters.server
-        AND stored_dead_letters.group_id OPERATOR(pg_catalog.~~) ('%-relay-' OPERATOR(pg_catalog.||) r.id::text))
+    WHEN inserted_by IS NOT NULL THEN inserted_by::pg_catalog.oid
     ELSE (SELECT g.owner::pg_catalog.oid FROM groups g
       WHERE g.server OPERATOR(pg_catalog.=) stored_dead_letters.server
         AND g.group_id OPERATOR(pg_catalog.=) stored_dead_letters.group_id)

@@ -24,15 +24,16 @@ enum
 	LETTER_SQLSTATE,
 	LETTER_ERROR,
 	LETTER_FAILED_AT,
+	LETTER_INSERTED_BY,
 	LETTER_COLUMNS
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, " KAFKA_STORED_NAMES("") ", stage, sqlstate, error, failed_at) "
-	"SELECT $1, $2, $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at FROM letters l "
+	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, " KAFKA_STORED_NAMES("") ", stage, sqlstate, error, failed_at, inserted_by) "
+	"SELECT $1, $2, $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at, $6 FROM letters l "
 	"WHERE $5 IS NULL OR (l._topic OPERATOR(pg_catalog.=) $5 "
 	"AND l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1])",
-	5, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID}
+	6, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID, OIDOID}
 };
 
 /* So many at a time, by number and by bytes. */
@@ -52,9 +53,8 @@ static KafkaStatement take_statement = {
 };
 
 static KafkaStatement take_unpublished_statement = {
-	TAKE("l.stream IS NULL AND l.stage OPERATOR(pg_catalog.=) '" KAFKA_STAGE_PUBLISH "' AND l.server OPERATOR(pg_catalog.=) $2 "
-		 "AND l.group_id OPERATOR(pg_catalog.~~) ('%-relay-' OPERATOR(pg_catalog.||) $3::pg_catalog.text)"),
-	3, {TIMESTAMPTZOID, TEXTOID, INT4OID}
+	TAKE("l.server OPERATOR(pg_catalog.=) $2 AND l.inserted_by::pg_catalog.oid OPERATOR(pg_catalog.=) $3"),
+	3, {TIMESTAMPTZOID, TEXTOID, OIDOID}
 };
 
 static KafkaStatement delete_ahead_statement = {
@@ -94,7 +94,7 @@ kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, co
 	Datum		values[LETTER_COLUMNS] = {0};
 	bool		nulls[LETTER_COLUMNS] = {0};
 
-	nulls[LETTER_STREAM] = nulls[LETTER_SERVER] = nulls[LETTER_GROUP_ID] = true;
+	nulls[LETTER_STREAM] = nulls[LETTER_SERVER] = nulls[LETTER_GROUP_ID] = nulls[LETTER_INSERTED_BY] = true;
 	values[LETTER_STAGE] = CStringGetTextDatum(stage);
 	values[LETTER_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[LETTER_ERROR] = CStringGetTextDatum(kfdw_guard_describe(error));
@@ -118,8 +118,8 @@ void
 kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader, const char *topic,
 						const int64 *below, int npartitions)
 {
-	char		nulls[] = "     ";
-	Datum		values[5];
+	char		nulls[] = "      ";
+	Datum		values[6];
 	KafkaCatalogScope scope;
 
 	kfdw_catalog_begin(&scope);
@@ -130,6 +130,8 @@ kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader, 
 	nulls[3] = nulls[4] = topic == NULL ? 'n' : ' ';
 	values[3] = topic == NULL ? (Datum) 0 : make_array(below, npartitions);
 	values[4] = topic == NULL ? (Datum) 0 : CStringGetTextDatum(topic);
+	nulls[5] = OidIsValid(reader->inserted_by) ? ' ' : 'n';
+	values[5] = ObjectIdGetDatum(reader->inserted_by);
 	(void) kfdw_stored_records_write(letters, "letters", &insert_statement, values, nulls);
 	kfdw_catalog_end(&scope);
 }
@@ -167,9 +169,9 @@ kfdw_dead_letters_take(const char *stream, TimestampTz before)
 }
 
 List *
-kfdw_dead_letters_take_unpublished(const char *server, int relay, TimestampTz before)
+kfdw_dead_letters_take_unpublished(const char *server, Oid role, TimestampTz before)
 {
-	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(server), Int32GetDatum(relay)};
+	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(server), ObjectIdGetDatum(role)};
 
 	return take(&take_unpublished_statement, values);
 }

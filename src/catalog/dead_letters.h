@@ -21,9 +21,10 @@
 /* In whose name the records were read. */
 typedef struct KafkaReader
 {
-	const char *stream;			/* NULL: a consuming table */
+	const char *stream;			/* NULL: a consuming table or an outbox */
 	const char *server;
 	const char *group_id;
+	Oid			inserted_by;	/* into an outbox; InvalidOid: none */
 } KafkaReader;
 
 /* Begins to collect them. */
@@ -46,8 +47,8 @@ extern void kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaRead
  */
 extern List *kfdw_dead_letters_take(const char *stream, TimestampTz before);
 
-/* The same with letters of a relay, in the order in which they were to be published. */
-extern List *kfdw_dead_letters_take_unpublished(const char *server, int relay, TimestampTz before);
+/* The same with letters of a role's outbox, in the order in which they were to be published. */
+extern List *kfdw_dead_letters_take_unpublished(const char *server, Oid role, TimestampTz before);
 
 /* Deletes those that a group is about to read again: what fails again comes back. */
 extern void kfdw_dead_letters_delete_ahead(const char *group_id);

@@ -138,7 +138,7 @@ kfdw_delivery_retry(const KafkaRelay *relay)
 	ListCell   *lc;
 
 	begin_server(serverid, relay->owner);
-	while ((records = kfdw_dead_letters_take_unpublished(relay->server, relay->id, before)) != NIL)
+	while ((records = kfdw_dead_letters_take_unpublished(relay->server, relay->owner, before)) != NIL)
 	{
 		foreach(lc, records)
 		{

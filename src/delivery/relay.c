@@ -370,7 +370,7 @@ is_patient(void)
 static void
 set_aside(RelayWork *work, const KafkaTickRecords *records, List *refused)
 {
-	KafkaReader reader = {.server = work->relay->server,.group_id = work->group_id};
+	KafkaReader reader = {.server = work->relay->server,.group_id = work->group_id,.inserted_by = work->relay->owner};
 	MemoryContext context = CurrentMemoryContext;
 
 	begin_transaction();

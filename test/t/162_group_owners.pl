@@ -88,6 +88,13 @@ like($session->error, qr/permission denied for consumer group "first"/, 'nor rea
 $session->close;
 $node->safe_psql('postgres', "DROP OWNED BY ann; DROP ROLE ann");
 
+# What was set aside of an outbox belongs to who inserted it.
+my $outbox = "id int, p int OPTIONS (metadata 'partition')) SERVER l OPTIONS (topic '$topic', delivery 'outbox')";
+$node->safe_psql('postgres', 'CREATE ROLE zoe LOGIN; GRANT ALL ON SCHEMA public TO zoe; GRANT USAGE ON FOREIGN SERVER l TO zoe');
+$node->safe_psql('postgres', "SET ROLE zoe; CREATE FOREIGN TABLE out_of_zoe ($outbox; INSERT INTO out_of_zoe VALUES (1, 77)");
+my $set_aside = "SELECT convert_from(value, 'UTF8'), inserted_by FROM kafka.dead_letters WHERE stage = 'publish'";
+ok($node->poll_query_until('postgres', $set_aside, '{"id":1}|zoe'), 'a record is set aside');
+
 # A dump
 my $dump = $node->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
@@ -101,6 +108,19 @@ my ($status, $out, $err) = $node->psql('restored', 'SELECT id FROM steal');
 like($err, qr/the positions and streams of this database belong to another one.*adopt_instance/s, 'nobody consumes there');
 $node->safe_psql('restored', "SELECT kafka.adopt_instance('new')");
 is($node->safe_psql('restored', 'SET ROLE mallory; SELECT min(id) FROM steal'), 7, 'until it is adopted');
+
+# There is a relay of the same number there, of another role.
+$node->safe_psql('restored', "SET ROLE mallory; CREATE FOREIGN TABLE out_of_mallory ($outbox; INSERT INTO out_of_mallory VALUES (2, 0)");
+my $relay = 'SELECT id FROM kafka.outbox_relays WHERE owner::text = ';
+is($node->safe_psql('restored', "$relay 'mallory'"), $node->safe_psql('postgres', "$relay 'zoe'"), 'the relays of a restored database begin anew');
+is($node->safe_psql('restored', "SET ROLE mallory; $set_aside"), '', 'what another role inserted is not seen');
+is($node->safe_psql('restored', "SET ROLE mallory; DELETE FROM kafka.dead_letters WHERE stage = 'publish' RETURNING value"), '', 'nor deleted');
+is($node->safe_psql('restored', "SET ROLE mallory; SELECT kafka.retry_outbox('l')"), 0, 'nor published');
+is($node->safe_psql('restored', "SET ROLE zoe; $set_aside"), '{"id":1}|zoe', 'except by that role');
+$node->safe_psql('postgres', "SET ROLE zoe; DELETE FROM kafka.dead_letters");
+$node->safe_psql($_, 'DROP OWNED BY zoe') foreach qw(postgres restored);
+$node->safe_psql('postgres', 'DROP ROLE zoe');
+is($node->safe_psql('restored', "$set_aside; SET ROLE mallory; $set_aside"), '{"id":1}|', 'of a role that is gone only superusers see it');
 
 $node->safe_psql($_, 'DROP OWNED BY mallory') foreach qw(postgres restored);
 is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM kafka.groups) + (SELECT count(*) FROM kafka.offsets) + (SELECT count(*) FROM kafka.dead_letters)'), 0,
