@@ -554,6 +554,7 @@ keep_reason(ErrorData *error)
 		previous_log_hook(error);
 }
 
+/* Connects as the owner, and as nobody that a setting of the role or the database would make of it. */
 static void
 connect_as(Oid owner)
 {
@@ -561,6 +562,7 @@ connect_as(Oid owner)
 	emit_log_hook = keep_reason;
 	BackgroundWorkerInitializeConnectionByOid(key->database, owner, BGWORKER_BYPASS_ROLELOGINCHECK);
 	emit_log_hook = previous_log_hook;
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("application_name", psprintf("%s %s", job->noun, key->name), PGC_USERSET, PGC_S_SESSION);
 	snprintf(activity, sizeof(activity), "%s %s, worker %d", job->noun, key->name, key->worker);
 	SetConfigOption("deadlock_timeout", DEADLOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);

@@ -67,6 +67,7 @@ kfdw_scout_main(Datum argument)
 		proc_exit(0);			/* the launcher that sent it has ended */
 	before_shmem_exit(leave, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_SUSET, PGC_S_OVERRIDE);
 
 	StartTransactionCommand();

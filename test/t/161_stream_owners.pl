@@ -68,6 +68,24 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.streams') . $node->s
 becomes($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw stream'", 0, 'and end');
 $node->safe_psql('postgres', 'DROP ROLE bob');
 
+# A setting of the role makes nobody else of its workers.
+my $outbox = new_topic(1);
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE ROLE ann LOGIN; CREATE ROLE other; GRANT other TO ann; ALTER ROLE ann SET role = other;
+	CREATE SCHEMA anns AUTHORIZATION ann;
+	GRANT EXECUTE ON FUNCTION kafka.create_stream TO ann; GRANT USAGE ON FOREIGN SERVER k TO ann;
+	SET ROLE ann; SET search_path = anns;
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE FOREIGN TABLE sent (who text) SERVER k OPTIONS (topic '$outbox', format 'text', delivery 'outbox');
+	CREATE TABLE who (id int, name text DEFAULT current_user, again text);
+	CREATE FUNCTION reset_role() RETURNS text LANGUAGE plpgsql AS \$\$ BEGIN RESET ROLE; RETURN current_user; END \$\$;
+	SELECT kafka.create_stream('anns', 'INSERT INTO who (id, again) SELECT id, reset_role() FROM ids');
+	INSERT INTO sent VALUES (current_user);
+	EOF
+becomes($node, 'postgres', 'SELECT name, again FROM anns.who', 'ann|ann', 'a stream runs as its owner, whatever role he is given');
+ok(poll_until(sub { kafka_tool('consume', $outbox, '-f', 'v') eq 'ann' }, 60), 'and an outbox is published');
+$node->safe_psql('postgres', "SELECT kafka.drop_stream('anns'); DROP OWNED BY ann; DROP ROLE ann; DROP ROLE other");
+
 # A dump
 create_stream('cid', 'three');
 create_stream($node->safe_psql('postgres', 'SELECT quote_ident(current_user)'), 'four');
