@@ -27,6 +27,9 @@ kfdw_library_keeps_dead_topics(void)
 	return rd_kafka_version() >= 0x02040000 && rd_kafka_version() < 0x020a0000;
 }
 
+/* From 2.10 on brokers that are no part of the cluster any more are forgotten, and who waits for one is told so. */
+#define KFDW_ERROR_BROKER_FORGOTTEN ((rd_kafka_resp_err_t) -137)
+
 /* 2.2 lets a full queue be looked at again sooner than in a second. */
 static inline bool
 kfdw_library_has_fetch_backoff(void)
