@@ -136,13 +136,26 @@ REVOKE EXECUTE ON FUNCTION publish FROM PUBLIC;
 CREATE FUNCTION check_publish(source regclass, target regclass, key_columns text[]) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_check_publish' LANGUAGE C STABLE STRICT;
 
+-- The triggers that publish a table, to one target or all.
+CREATE FUNCTION publishing_triggers(source regclass, target regclass) RETURNS SETOF pg_trigger LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT t FROM pg_trigger t
+  WHERE t.tgrelid = source AND t.tgfoid = 'kafka.publish()'::regprocedure AND
+    (target IS NULL OR split_part(encode(t.tgargs, 'escape'), '\000', 1) =
+      (SELECT encode(convert_to(format('%I.%I', n.nspname, c.relname), getdatabaseencoding()), 'escape')
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
+$$;
+
 -- Makes such triggers, which fail here if they ever would for how the tables are defined.
 CREATE FUNCTION publish_table(source regclass, target regclass, key_columns text[] DEFAULT '{}',
   for_each text DEFAULT 'row') RETURNS void LANGUAGE plpgsql STRICT
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   place text;
+  base text;
   name text;
+  number int := 1;
+  other text;
   arguments text;
   event text;
 BEGIN
@@ -150,10 +163,22 @@ BEGIN
     RAISE 'triggers are for each "row" or "statement", not "%"', for_each USING ERRCODE = 'invalid_parameter_value';
   END IF;
   PERFORM kafka.check_publish(source, target, key_columns);
-  SELECT format('%I.%I', n.nspname, c.relname), 'publish_to_' || c.relname INTO place, name
+  SELECT format('%I.%I', n.nspname, c.relname), 'publish_to_' || c.relname INTO place, base
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target;
-  WHILE octet_length(name) > 50 LOOP
-    name := left(name, -1);
+  WHILE octet_length(base) > 50 LOOP
+    base := left(base, -1);
+  END LOOP;
+  SELECT t.tgname INTO other FROM kafka.publishing_triggers(source, target) t WHERE starts_with(t.tgname, base) LIMIT 1;
+  IF FOUND THEN
+    RAISE 'trigger "%" publishes table "%" to "%" already', other, source, target
+      USING ERRCODE = 'duplicate_object', HINT = 'End that with kafka.unpublish_table() first.';
+  END IF;
+  -- targets of several schemas may have one name
+  name := base;
+  WHILE EXISTS (SELECT FROM pg_trigger t
+      WHERE t.tgrelid = source AND t.tgname IN (name, name || '_insert', name || '_update', name || '_delete')) LOOP
+    number := number + 1;
+    name := base || '_' || number;
   END LOOP;
   SELECT string_agg(quote_literal(argument), ', ') INTO arguments FROM unnest(place || key_columns) argument;
   IF for_each = 'row' THEN
@@ -176,11 +201,7 @@ DECLARE
   dropped bool := false;
 BEGIN
   FOR name IN
-    SELECT t.tgname FROM pg_trigger t
-    WHERE t.tgrelid = source AND t.tgfoid = 'kafka.publish()'::regprocedure AND t.tgparentid = 0 AND
-      (target IS NULL OR split_part(encode(t.tgargs, 'escape'), '\000', 1) =
-        (SELECT encode(convert_to(format('%I.%I', n.nspname, c.relname), getdatabaseencoding()), 'escape')
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
+    SELECT t.tgname FROM kafka.publishing_triggers(source, target) t WHERE t.tgparentid = 0
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', name, source);
     dropped := true;

@@ -61,6 +61,23 @@ END $$;
 SELECT count(*), max(octet_length(tgname::text)) FROM pg_trigger WHERE tgrelid = 'customers'::regclass AND NOT tgisinternal;
 SELECT kafka.unpublish_table('customers');
 
+-- Targets of several schemas may have one name.
+CREATE SCHEMA publish_other;
+CREATE FOREIGN TABLE publish_other.customer_events (_key text OPTIONS (metadata 'key'), _value jsonb OPTIONS (metadata 'value'))
+  SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', 'customer_events');
+SELECT kafka.publish_table('customers', 'publish_other.customer_events');
+SELECT kafka.publish_table('customers', 'publish_other.customer_events');
+SELECT kafka.publish_table('customers', 'publish_other.customer_events', for_each => 'statement');
+SELECT kafka.unpublish_table('customers', 'customer_events');
+SELECT kafka.publish_table('customers', 'publish_other.customer_events');
+SELECT kafka.publish_table('customers', 'customer_events', for_each => 'statement');
+SELECT tgname, tgargs FROM pg_trigger WHERE tgrelid = 'customers'::regclass AND NOT tgisinternal ORDER BY tgname;
+SELECT kafka.unpublish_table('customers', 'publish_other.customer_events');
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'customers'::regclass AND NOT tgisinternal;
+SELECT kafka.unpublish_table('customers');
+DROP SCHEMA publish_other CASCADE;
+
 -- The whole row as JSON, a key of several columns, conditions, triggers of replicas.
 \! kafka_tool create-topic --replace publish 1
 CREATE TABLE items (shop text, number int, price numeric, sold timestamptz DEFAULT '2024-02-03 04:05:06Z', tags text[], PRIMARY KEY (number, shop));
@@ -187,7 +204,7 @@ RESET ROLE;
 GRANT INSERT ON customer_events TO regress_kafka_publisher;
 -- Who may make such triggers is granted.
 SET ROLE regress_kafka_publisher;
-SELECT kafka.publish_table('publish.customers', 'publish.customer_events', for_each => 'statement');
+CREATE TRIGGER t AFTER INSERT ON publish.customers FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish.customer_events');
 RESET ROLE;
 SET ROLE regress_kafka_writer;
 INSERT INTO publish.customers VALUES (11, 'x');
