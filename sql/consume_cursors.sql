@@ -87,6 +87,31 @@ SELECT next_offset FROM kafka.offsets WHERE server = 'consume_cursors_test' AND 
 SELECT v FROM feed LIMIT 1;
 SELECT v FROM feed;
 
+-- A transaction that is made read only while one is open may write the position of what it read.
+CREATE FOREIGN TABLE last_feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'last');
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM last_feed;
+FETCH 2 FROM c;
+SET TRANSACTION READ ONLY;
+COMMIT;
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM last_feed;
+FETCH 1 FROM c;
+SET TRANSACTION READ ONLY;
+FETCH 1 FROM c;
+CLOSE c;
+SELECT v FROM last_feed LIMIT 1;
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT v FROM last_feed;
+FETCH 1 FROM c;
+SET TRANSACTION READ ONLY;
+CLOSE c;
+SHOW transaction_read_only;
+COMMIT;
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'last';
+SELECT server FROM kafka.groups WHERE group_id = 'last';
+
 -- Its server cannot be renamed while one is open, whose position is not written yet.
 CREATE SERVER consume_cursors_named FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
 CREATE FOREIGN TABLE named_feed (v int) SERVER consume_cursors_named OPTIONS (topic 'consume_cursors', partitions '0', format 'text', group_id 'named');

@@ -95,8 +95,13 @@ COMMIT;
 BEGIN;
 CALL insert_mixed('d, taken back');
 ROLLBACK;
+-- What was inserted before a transaction is made read only it commits, as it does other rows.
+BEGIN;
+CALL insert_mixed('e');
+SET TRANSACTION READ ONLY;
+COMMIT;
 SELECT * FROM kafka.flush();
-SELECT v FROM await_outbox('mixed', 10) v ORDER BY v COLLATE "C";
+SELECT v FROM await_outbox('mixed', 14) v ORDER BY v COLLATE "C";
 DROP PROCEDURE insert_mixed;
 
 -- What it cannot do.

@@ -29,6 +29,33 @@ kfdw_xact_register(const KafkaParticipant *participant)
 	participants[nparticipants++] = participant;
 }
 
+bool
+kfdw_xact_allow_writes(void)
+{
+	bool		was_read_only = XactReadOnly;
+
+	XactReadOnly = false;
+	return was_read_only;
+}
+
+void
+kfdw_xact_restore_writes(bool was_read_only)
+{
+	XactReadOnly = was_read_only;
+}
+
+/* All rows that are left to write. */
+static void
+write_rows(void)
+{
+	bool		was_read_only = kfdw_xact_allow_writes();
+
+	for (int i = 0; i < nparticipants; i++)
+		if (participants[i]->write != NULL)
+			participants[i]->write();
+	kfdw_xact_restore_writes(was_read_only);
+}
+
 /* True when something waits to be sent. */
 static bool
 anything_held(void)
@@ -47,9 +74,7 @@ anything_held(void)
 static void
 pre_commit(void)
 {
-	for (int i = 0; i < nparticipants; i++)
-		if (participants[i]->write != NULL)
-			participants[i]->write();
+	write_rows();
 	if (anything_held())
 		PreCommit_CheckForSerializationFailure();
 	for (int i = 0; i < nparticipants; i++)

@@ -34,6 +34,13 @@ typedef struct KafkaParticipant
 	void		(*end_subtransaction) (int level, bool committed);
 } KafkaParticipant;
 
+/*
+ * Between these two, what statements have done may be written, although the transaction was made read
+ * only since then.  After an error PostgreSQL itself restores what it was.
+ */
+extern bool kfdw_xact_allow_writes(void);
+extern void kfdw_xact_restore_writes(bool was_read_only);
+
 extern void kfdw_xact_init(void);
 extern void kfdw_xact_register(const KafkaParticipant *participant);
 

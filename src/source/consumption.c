@@ -291,12 +291,14 @@ static void
 write_positions(KafkaConsumption *consumption)
 {
 	const KafkaPositions *positions = consumption->positions;
+	bool		was_read_only = kfdw_xact_allow_writes();
 
 	consumption->written_level = GetCurrentTransactionNestLevel();
 	for (int t = 0; consumption->dead_letters != NULL && t < positions->outlook->ntopics; t++)
 		write_dead_letters(consumption, &positions->outlook->topics[t]);
 	if (kfdw_positions_write(consumption->positions))
 		kfdw_permit_use(&consumption->permit, positions->server, positions->group_id);
+	kfdw_xact_restore_writes(was_read_only);
 }
 
 /* Notes when a scan did not read what others of its statement read of the partitions that it wanted. */
