@@ -26,6 +26,7 @@
 #include "delivery/relay.h"
 #include "delivery/tick.h"
 #include "option/options.h"
+#include "worker/deadlock.h"
 #include "worker/frame.h"
 #include "worker/slots.h"
 
@@ -126,6 +127,7 @@ begin_transaction(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	kfdw_deadlock_give_way();
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 								 true, 0, false);

@@ -20,6 +20,7 @@
 #include "stream/session.h"
 #include "stream/stream.h"
 #include "stream/trial.h"
+#include "worker/deadlock.h"
 #include "worker/frame.h"
 
 /* The longest wait; what nobody is woken for is looked at after it. */
@@ -172,6 +173,7 @@ begin_transaction(const KafkaAssignment *assignment)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
+	kfdw_deadlock_give_way();
 	kfdw_streams_lock_to_consume(stream->name);
 	LockRelationOid(stream->source, AccessShareLock);
 	kfdw_options_keep_server(assignment->options->serverid);

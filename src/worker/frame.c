@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "kafka/fault.h"
+#include "worker/deadlock.h"
 #include "worker/frame.h"
 #include "worker/news.h"
 #include "worker/own_slot.h"
@@ -47,9 +48,6 @@ static const char *const passing_faults[] = {
 
 /* Views show this much of a message, a detail, a hint. */
 #define MAX_ERROR_PART (KAFKA_ERROR_LEN / 4)
-
-/* In a deadlock with a session the worker gives way, as it tries again by itself: it finds out first. */
-#define DEADLOCK_TIMEOUT "10ms"
 
 static const KafkaWorkerKey *key;
 static const KafkaJob *job;
@@ -565,7 +563,7 @@ connect_as(Oid owner)
 	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("application_name", psprintf("%s %s", job->noun, key->name), PGC_USERSET, PGC_S_SESSION);
 	snprintf(activity, sizeof(activity), "%s %s, worker %d", job->noun, key->name, key->worker);
-	SetConfigOption("deadlock_timeout", DEADLOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
+	kfdw_deadlock_connect();
 }
 
 void

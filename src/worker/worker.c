@@ -8,6 +8,7 @@
 #include "postmaster/bgworker.h"
 
 #include "worker/changes.h"
+#include "worker/deadlock.h"
 #include "worker/shared.h"
 #include "worker/utility.h"
 #include "worker/worker.h"
@@ -38,5 +39,6 @@ kfdw_worker_init(void)
 	kfdw_shared_init();
 	kfdw_utility_init();
 	kfdw_changes_init();
+	kfdw_deadlock_init();
 	register_launcher();
 }

@@ -42,6 +42,34 @@ foreach my $change ('ALTER TABLE target ADD COLUMN c1 int', 'ALTER FOREIGN TABLE
 	query_becomes('SELECT count(*) FROM target', $produced, 'and goes on afterwards');
 }
 
+# The same where the session does not name the stream, whatever it locks next: it never is the victim of a deadlock.
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE TABLE rows (id int PRIMARY KEY, n int);
+	INSERT INTO rows VALUES (1, 0), (2, 0);
+	CREATE PROCEDURE count_rows() LANGUAGE plpgsql AS \$\$ BEGIN
+		INSERT INTO target SELECT id FROM ids;
+		UPDATE rows SET n = n + 1 WHERE id = 1;
+		UPDATE rows SET n = n + 1 WHERE id = 2;
+	END \$\$;
+	SELECT kafka.alter_stream('copy', statement => 'CALL count_rows()', source => 'ids');
+	EOF
+foreach my $change (
+	[ 'ALTER TABLE target ADD COLUMN c3 int', 'ALTER FOREIGN TABLE ids ADD COLUMN c4 int' ],
+	[ 'LOCK TABLE target', 'ALTER SERVER k RENAME TO l' ],
+	[ 'UPDATE rows SET n = n + 10 WHERE id = 2', 'UPDATE rows SET n = n + 10 WHERE id = 1' ])
+{
+	my ($first, $second) = @$change;
+	query_becomes('SELECT state FROM kafka.stat_streams', 'idle', 'a stream runs');
+	$session->run("BEGIN; $first");
+	produce($topic, '{"id": ' . ++$produced . '}');
+	query_becomes("SELECT count(*) FROM pg_locks WHERE NOT granted AND waitstart < clock_timestamp() - interval '0.1 s'", 1, "a batch waits after $first");
+	$session->run("$second; COMMIT");
+	is($session->error, '', "$second comes first");
+	query_becomes('SELECT count(*) FROM target', $produced, 'and the batch afterwards');
+}
+is($node->safe_psql('postgres', 'SELECT string_agg(n::text, $$ $$) FROM rows'), '13 13', 'both have done what they were to do');
+$node->safe_psql('postgres', "SELECT kafka.drop_stream('copy'); ALTER SERVER l RENAME TO k");
+
 # Statistics are there while a stream is busy, not only when it waits.
 my $busy = new_topic(1);
 produce($busy, join('', map { "{\"id\": $_}\n" } 1 .. 300));
