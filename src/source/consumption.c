@@ -172,9 +172,17 @@ abandon_scan(void *argument)
 		leave(scan);
 }
 
-KafkaConsumingScan *
-kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
+/* A row that another transaction has changed meanwhile is judged again by a copy of the plan: it sees the same records. */
+static const EState *
+get_statement(const EState *query)
 {
+	return query->es_epq_active != NULL ? query->es_epq_active->parentestate : query;
+}
+
+KafkaConsumingScan *
+kfdw_consumption_begin(const EState *query, const KafkaTableOptions *options, KafkaConsumer *consumer)
+{
+	const EState *statement = get_statement(query);
 	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
 	KafkaConsumption *consumption = find_consumption(statement, options->relid);
 	int			npartitions;
@@ -191,6 +199,7 @@ kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options
 		kfdw_report_at_commit(options, consumer);
 	}
 	npartitions = consumption->positions->outlook->npartitions;
+	scan->is_recheck = query != statement;
 	scan->wanted = palloc0(npartitions * sizeof(bool));
 	scan->slices = palloc(Max(npartitions, 1) * sizeof(KafkaSlice));
 	scan->next = palloc(Max(npartitions, 1) * sizeof(int64));
@@ -343,7 +352,7 @@ kfdw_consumption_end(KafkaConsumingScan *scan)
 		leave(scan);
 		return;
 	}
-	if (!consumption->rolled_back)
+	if (!consumption->rolled_back && !scan->is_recheck)
 		compare(scan);
 	leave(scan);
 	if (!dlist_is_empty(&consumption->scans))

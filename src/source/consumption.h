@@ -59,6 +59,7 @@ typedef struct KafkaConsumingScan
 {
 	dlist_node	node;
 	KafkaConsumption *consumption;	/* NULL after its end */
+	bool		is_recheck;		/* of a row that was changed meanwhile */
 	bool	   *wanted;			/* by partition: it may read it */
 	KafkaSlice *slices;			/* what it reads */
 	int			nslices;
@@ -66,8 +67,8 @@ typedef struct KafkaConsumingScan
 	MemoryContextCallback callback;
 } KafkaConsumingScan;
 
-/* Begins a scan of a consuming table in a statement.  The scan belongs to the current memory context. */
-extern KafkaConsumingScan *kfdw_consumption_begin(const EState *statement, const KafkaTableOptions *options,
+/* Begins a scan of a consuming table in a query.  The scan belongs to the current memory context. */
+extern KafkaConsumingScan *kfdw_consumption_begin(const EState *query, const KafkaTableOptions *options,
 												  KafkaConsumer *consumer);
 
 /* Raises an error where another query of the transaction reads a partition that is to be claimed. */
