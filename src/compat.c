@@ -13,6 +13,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
+#include "commands/tablecmds.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -26,6 +27,7 @@
 #include "utils/backend_status.h"
 #include "utils/jsonfuncs.h"
 #include "utils/regproc.h"
+#include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/wait_event.h"
 
@@ -73,6 +75,16 @@ kfdw_backend_number(void)
 	return MyProcNumber;
 #else
 	return MyBackendId;
+#endif
+}
+
+void
+kfdw_truncate_unpublished(struct RelationData *rel)
+{
+#if PG_VERSION_NUM >= 160000
+	ExecuteTruncateGuts(list_make1(rel), list_make1_oid(RelationGetRelid(rel)), NIL, DROP_RESTRICT, false, false);
+#else
+	ExecuteTruncateGuts(list_make1(rel), list_make1_oid(RelationGetRelid(rel)), NIL, DROP_RESTRICT, false);
 #endif
 }
 

@@ -61,6 +61,7 @@ struct PgBackendStatus;
 struct PlannerInfo;
 struct QueryDesc;
 struct RelOptInfo;
+struct RelationData;
 struct ResultRelInfo;
 struct StringInfoData;
 
@@ -73,6 +74,9 @@ extern struct JsonLexContext *kfdw_make_json_lexer(const char *json, size_t len,
 
 /* The number of this backend, which no other one has now; from 0 or 1 up to the number of backends. */
 extern int	kfdw_backend_number(void);
+
+/* TRUNCATE of a table that is locked alone, not told to logical decoding: 16 has one argument more. */
+extern void kfdw_truncate_unpublished(struct RelationData *rel);
 
 extern bool kfdw_database_ownercheck(Oid database, Oid role);
 extern bool kfdw_server_may_be_used(Oid server, Oid role);

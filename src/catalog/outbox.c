@@ -3,7 +3,7 @@
  *	  The rows of kafka.outbox, and the ticks by which relays publish them.
  *
  * The table has parts.  Two of them are written to in turns; the other one is emptied
- * meanwhile, by TRUNCATE, which no old snapshot is in the way of: so its size depends on
+ * meanwhile, as by TRUNCATE, which no old snapshot is in the way of: so its size depends on
  * what is not published only.  What a relay has not published by then, as its cluster is
  * down, goes to the third part, which is emptied in the same way when much of it may be
  * published.
@@ -132,15 +132,6 @@ static KafkaStatement move_statement = {
 	UNSENT " AND o.part OPERATOR(pg_catalog.=) $1",
 	2, {INT4OID, INT4OID}
 };
-
-/* By part. */
-static KafkaStatement empty_statements[] = {
-	{"TRUNCATE kafka.outbox_0"},
-	{"TRUNCATE kafka.outbox_1"},
-	{"TRUNCATE kafka.outbox_2"},
-};
-
-static KafkaStatement forget_statement = {"TRUNCATE kafka.outbox, kafka.outbox_ticks"};
 
 /* The part that is written to, so many seconds from now. */
 static int
@@ -435,12 +426,9 @@ static void
 empty_part(int part, int to)
 {
 	Datum		values[] = {Int32GetDatum(part), Int32GetDatum(to)};
-	KafkaCatalogScope scope;
 
 	(void) kfdw_catalog_change(&move_statement, values);
-	kfdw_catalog_begin(&scope);
-	(void) kfdw_catalog_write(&empty_statements[part], NULL, NULL);
-	kfdw_catalog_end(&scope);
+	kfdw_catalog_truncate(part_table(part));
 }
 
 /*
@@ -483,9 +471,7 @@ kfdw_outbox_clean(void)
 void
 kfdw_outbox_forget(void)
 {
-	KafkaCatalogScope scope;
-
-	kfdw_catalog_begin(&scope);
-	(void) kfdw_catalog_write(&forget_statement, NULL, NULL);
-	kfdw_catalog_end(&scope);
+	for (int part = 0; part <= LEFT_OVER_PART; part++)
+		kfdw_catalog_truncate(part_table(part));
+	kfdw_catalog_truncate(kfdw_catalog_table("outbox_ticks"));
 }

@@ -5,11 +5,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
+#include "commands/tablecmds.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -56,6 +58,21 @@ kfdw_catalog_table(const char *name)
 	Oid			schema = get_namespace_oid("kafka", true);
 
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+void
+kfdw_catalog_truncate(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	KafkaCatalogScope scope;
+
+	CheckTableNotInUse(rel, "TRUNCATE");
+	kfdw_catalog_begin(&scope);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	kfdw_truncate_unpublished(rel);
+	PopActiveSnapshot();
+	kfdw_catalog_end(&scope);
+	table_close(rel, NoLock);
 }
 
 /* The owner of the table kafka.offsets, under whose rights our tables are used. */

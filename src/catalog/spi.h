@@ -36,6 +36,9 @@ extern void kfdw_catalog_end(KafkaCatalogScope *scope);
 /* The OID of one of our tables, by its name without schema; InvalidOid when it is not there. */
 extern Oid	kfdw_catalog_table(const char *name);
 
+/* Empties one of our tables; what is decoded from the log does not have it, so no subscriber's is emptied, too. */
+extern void kfdw_catalog_truncate(Oid relid);
+
 /*
  * True when no other transaction is about to insert the row that a name stands for:
  * its insert would have to wait for that one's end.  Never waits itself; the other
