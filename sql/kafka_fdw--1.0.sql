@@ -729,6 +729,10 @@ END;
 CREATE FUNCTION guard_rows() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
 
+-- What logical replication brings of another database's rows does not run or publish here.
+CREATE FUNCTION skip_applied() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kfdw_skip_applied' LANGUAGE C;
+
 DO $$
 DECLARE
   name text;
@@ -739,6 +743,13 @@ BEGIN
     EXECUTE pg_catalog.format('CREATE TRIGGER guard_table BEFORE TRUNCATE ON %I
       FOR EACH STATEMENT EXECUTE FUNCTION guard_rows()', name);
     EXECUTE pg_catalog.format('ALTER TABLE %I ENABLE ALWAYS TRIGGER guard_rows, ENABLE ALWAYS TRIGGER guard_table', name);
+  END LOOP;
+  FOR name IN SELECT c.relname FROM pg_catalog.pg_class c
+    WHERE c.relnamespace OPERATOR(pg_catalog.=) 'kafka'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
+  LOOP
+    EXECUTE pg_catalog.format('CREATE TRIGGER skip_applied BEFORE INSERT OR UPDATE OR DELETE ON %I
+      FOR EACH ROW EXECUTE FUNCTION skip_applied(%s)', name, CASE WHEN name OPERATOR(pg_catalog.~) '^outbox' THEN 'always' END);
+    EXECUTE pg_catalog.format('ALTER TABLE %I ENABLE REPLICA TRIGGER skip_applied', name);
   END LOOP;
   FOREACH name IN ARRAY '{groups, outbox_relays, streams}'::text[] LOOP
     EXECUTE pg_catalog.format('CREATE TRIGGER track_roles AFTER INSERT OR DELETE OR UPDATE OF owner ON %I

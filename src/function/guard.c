@@ -1,16 +1,28 @@
 /*
  * guard.c
- *	  Keeps the tables that say who may do what from everybody but their owner.
+ *	  Keeps the tables that say who may do what from everybody but their owner, and all
+ *	  our tables from what logical replication brings of another database's.
  */
 #include "postgres.h"
 
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/acl.h"
 #include "utils/rel.h"
 
+#include "catalog/instance.h"
+
 PG_FUNCTION_INFO_V1(kfdw_guard_rows);
+PG_FUNCTION_INFO_V1(kfdw_skip_applied);
+
+/* The row as it is to be. */
+static HeapTuple
+get_row(const TriggerData *trigger)
+{
+	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+}
 
 /*
  * Called before a row is changed, and before TRUNCATE.  Privileges are not enough: a
@@ -33,5 +45,25 @@ kfdw_guard_rows(PG_FUNCTION_ARGS)
 						RelationGetRelationName(trigger->tg_relation)),
 				 errdetail("It says who may do what; only its owner may change it, whatever is granted."),
 				 errhint("Use the functions of schema \"kafka\".")));
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple);
+	PG_RETURN_POINTER(get_row(trigger));
+}
+
+/*
+ * Called before a row is changed.  The rows of a publication of all tables would have this
+ * database run, and publish, what another one does.  Where nothing runs they are a copy, as
+ * a restored dump is; but never of the outbox (an argument of the trigger says so), which
+ * is about transactions of the other server.
+ */
+Datum
+kfdw_skip_applied(PG_FUNCTION_ARGS)
+{
+	const TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("not called by a trigger")));
+	if (IsLogicalWorker() && (trigger->tg_trigger->tgnargs > 0 || kfdw_instance_state() == KAFKA_INSTANCE_OURS))
+		PG_RETURN_POINTER(NULL);
+	PG_RETURN_POINTER(get_row(trigger));
 }

@@ -1,5 +1,5 @@
 # A copy of a database does not consume again what the original consumes, until it is told to; a standby that is
-# promoted is no copy.
+# promoted is no copy, and what logical replication brings is one, where nothing runs.
 use strict;
 use warnings;
 
@@ -8,7 +8,7 @@ use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_cluster('main', conf => "wal_level = replica\nmax_wal_senders = 5\nhot_standby = on");
+my $node = new_cluster('main', conf => "wal_level = logical\nmax_wal_senders = 10\nhot_standby = on");
 my $topic = new_topic(1);
 produce($topic, "{\"id\":$_}\n") foreach 1 .. 9;
 $node->safe_psql('postgres', 'CREATE DATABASE shop');
@@ -45,6 +45,56 @@ $node->safe_psql('copy', "SELECT kafka.adopt_instance('keep')");
 is($node->safe_psql('copy', 'SELECT id FROM feed LIMIT 1'), 2, 'then from where the copy was made');
 $node->safe_psql('copy', 'DROP EXTENSION kafka_fdw CASCADE; CREATE EXTENSION kafka_fdw');
 is($node->safe_psql('copy', 'SELECT count(*) FROM kafka.instance'), 0, 'a new extension knows of no other database');
+
+# A publication of all tables brings nothing of these tables where they are in use, and no outbox.
+my $sent = new_topic(1);
+sub subscribe
+{
+	my ($database) = @_;
+	my $from = $node->connstr('published') =~ s/'/''/gr;
+	$node->safe_psql('published', "SELECT pg_create_logical_replication_slot('$database', 'pgoutput')");
+	$node->safe_psql($database, "CREATE SUBSCRIPTION $database CONNECTION '$from' PUBLICATION everything WITH (create_slot = false, slot_name = '$database')");
+	ok($node->poll_query_until($database, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'", 0), 'what there is already is brought')
+	  or diag($node->safe_psql($database, "SELECT srrelid::regclass, srsubstate FROM pg_subscription_rel WHERE srsubstate <> 'r'"));
+	return;
+}
+sub apply
+{
+	my ($database, $mark) = @_;
+	$node->safe_psql('published', "INSERT INTO marks VALUES ($mark)");
+	ok($node->poll_query_until($database, "SELECT count(*) FROM marks WHERE id = $mark", 1), 'and what comes then');
+	return;
+}
+foreach my $database (qw(published in_use quiet))
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, 'CREATE EXTENSION kafka_fdw; CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers \'' . bootstrap() . '\')');
+	$node->safe_psql($database, "CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$topic', group_id 'g'); CREATE TABLE marks (id int PRIMARY KEY);
+		CREATE FOREIGN TABLE sent (id int) SERVER k OPTIONS (topic '$sent', delivery 'outbox'); CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+		CREATE SERVER down FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1'); CREATE FOREIGN TABLE held (id int) SERVER down OPTIONS (topic 'x', delivery 'outbox')");
+}
+$node->safe_psql('published', "CREATE PUBLICATION everything FOR ALL TABLES; INSERT INTO sent VALUES (1); SELECT id FROM feed LIMIT 3;
+	SELECT kafka.create_stream('s', 'INSERT INTO marks SELECT id + 1000 FROM ids')");
+is($node->safe_psql('in_use', 'INSERT INTO held VALUES (1); SELECT id FROM feed LIMIT 1'), 1, 'another database uses the same names');
+my $rows = "SELECT array_agg(name), (SELECT array_agg(next_offset ORDER BY group_id) FROM kafka.offsets WHERE group_id = 'g'), (SELECT array_agg(server) FROM kafka.outbox_relays),
+	(SELECT sum(records) FROM kafka.outbox) FROM kafka.streams";
+subscribe('in_use');
+is($node->safe_psql('in_use', $rows), '|{1}|{down}|1', 'it keeps its own');
+$node->safe_psql('published', "INSERT INTO sent VALUES (2); SELECT id FROM feed LIMIT 3; SELECT kafka.adopt_instance('new')");
+apply('in_use', 1);
+is($node->safe_psql('in_use', $rows), '|{1}|{down}|1', 'also when those are changed, and an outbox is emptied');
+is($node->safe_psql('in_use', 'SELECT id FROM feed LIMIT 1'), 2, 'and goes on');
+$node->safe_psql('in_use', 'DROP SUBSCRIPTION in_use');
+subscribe('quiet');
+$node->safe_psql('published', 'SELECT id FROM feed LIMIT 1');
+apply('quiet', 2);
+is($node->safe_psql('quiet', $rows), '{s}|{7}||', 'where nothing runs the rows are a copy');
+($status, $out, $err) = $node->psql('quiet', 'SELECT id FROM feed LIMIT 1');
+like($err, qr/belong to another one.*adopt_instance/s, 'which is quiet');
+$node->safe_psql('published', "SELECT kafka.drop_stream('s')");
+apply('quiet', 3);
+$node->safe_psql('quiet', "DROP SUBSCRIPTION quiet; SELECT kafka.adopt_instance('keep')");
+is($node->safe_psql('quiet', 'SELECT id FROM feed LIMIT 1'), 8, 'until it is adopted');
 
 # A standby that is promoted goes on.
 $node->backup('backup');
