@@ -19,11 +19,12 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "catalog/streams.h"
 #include "compat.h"
@@ -31,14 +32,15 @@
 
 #define TRIGGER_NAME "kafka_wake_streams"
 
-/* The name of the function. */
-static List *
-function_name(void)
+/* The function.  Whoever asks may have no right to the schema. */
+static Oid
+find_function(void)
 {
-	return list_make2(makeString("kafka"), makeString("wake_streams"));
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("wake_streams"),
+						   PointerGetDatum(buildoidvector(NULL, 0)), ObjectIdGetDatum(get_namespace_oid("kafka", false)));
 }
 
-/* Whoever asks may have no right to the schema. */
+/* The same of a table. */
 Oid
 kfdw_wake_find_table(const char *name)
 {
@@ -52,7 +54,7 @@ kfdw_wake_find_table(const char *name)
 static Oid
 find_trigger(Oid table)
 {
-	Oid			function = LookupFuncName(function_name(), 0, NULL, false);
+	Oid			function = find_function();
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
 	Oid			found = InvalidOid;
 	ScanKeyData key;
@@ -115,7 +117,7 @@ create_trigger(Oid table)
 
 	trigger->trigname = TRIGGER_NAME;
 	trigger->relation = makeRangeVar(get_namespace_name(get_rel_namespace(table)), get_rel_name(table), -1);
-	trigger->funcname = function_name();
+	trigger->funcname = list_make2(makeString("kafka"), makeString("wake_streams"));
 	trigger->timing = TRIGGER_TYPE_AFTER;
 	trigger->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE;
 	(void) CreateTrigger(trigger, NULL, table, InvalidOid, InvalidOid, InvalidOid, InvalidOid, InvalidOid, NULL, false, false);
@@ -160,7 +162,7 @@ is_waited_for(Oid table)
 static List *
 list_tables(void)
 {
-	ObjectAddress function = {ProcedureRelationId, LookupFuncName(function_name(), 0, NULL, false)};
+	ObjectAddress function = {ProcedureRelationId, find_function()};
 	Relation	depends = table_open(DependRelationId, AccessShareLock);
 	List	   *tables = NIL;
 	ScanKeyData keys[2];

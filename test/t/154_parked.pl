@@ -156,6 +156,18 @@ query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'fails'", 0,
 produce($topic, orders([ 6, 6 ]));
 query_becomes(sprintf($parked, 'fails'), '5', 'one more');
 
+# An owner who may not look into the schema
+my $of_parker = tables('rights');
+query("CREATE ROLE parker LOGIN; GRANT USAGE ON FOREIGN SERVER k TO parker; GRANT EXECUTE ON FUNCTION kafka.create_join TO parker;
+	GRANT ALL ON rights, rights_customers, rights_got TO parker");
+query("SET ROLE parker; SELECT kafka.create_join('rights', source => 'rights', join_table => 'rights_customers',
+	join_on => 'rights.customer_id = rights_customers.customer_id', into_table => 'rights_got', unmatched => 'park')");
+query("REVOKE USAGE ON SCHEMA kafka FROM PUBLIC; SELECT kafka.pause_stream('rights')");
+query("SELECT kafka.resume_stream('rights')");
+produce($of_parker, orders([ 1, 1 ]));
+query_becomes("SELECT state, parked FROM kafka.stat_streams WHERE stream = 'rights'", 'idle|1', 'a worker parks without a right to the schema');
+query("GRANT USAGE ON SCHEMA kafka TO PUBLIC; SELECT kafka.drop_stream('rights')");
+
 # A dump has them; other roles do not see them
 my ($dump) = run_command([ 'pg_dump', '-d', $node->connstr('postgres'), '-t', 'kafka.stored_parked', '-e', 'kafka_fdw' ]);
 like($dump, qr/^COPY kafka\.stored_parked .*\nfails\tk\t\Q$topic\E\t0\t5\t/m, 'a dump has what is parked');
