@@ -128,6 +128,8 @@ begin_consumption(const EState *statement, const KafkaTableOptions *options, Kaf
 	npartitions = consumption->positions->outlook->npartitions;
 	consumption->ends = palloc(Max(npartitions, 1) * sizeof(int64));
 	memset(consumption->ends, -1, npartitions * sizeof(int64));
+	consumption->read = palloc(Max(npartitions, 1) * sizeof(int64));
+	memset(consumption->read, -1, npartitions * sizeof(int64));
 	consumption->order = palloc(Max(npartitions, 1) * sizeof(int));
 	dlist_push_tail(&consumptions, &consumption->node);
 	MemoryContextSwitchTo(old);
@@ -232,15 +234,26 @@ mark_progress(KafkaConsumption *consumption)
 	consumption->marks = mark;
 }
 
+/* A scan has come so far. */
+static void
+advance(KafkaConsumingScan *scan, int partition, int64 next)
+{
+	KafkaConsumption *consumption = scan->consumption;
+	int64	   *position = &consumption->positions->partitions[partition].next;
+
+	scan->next[partition] = Max(scan->next[partition], next);
+	*position = Max(*position, next);
+	if (!scan->is_recheck)
+		consumption->read[partition] = Max(consumption->read[partition], next);
+}
+
 bool
 kfdw_consumption_delivered(KafkaConsumingScan *scan, int partition, int64 offset)
 {
-	int64	   *next = &scan->consumption->positions->partitions[partition].next;
-	bool		is_first = offset >= *next;
+	bool		is_first = offset >= scan->consumption->positions->partitions[partition].next;
 
 	mark_progress(scan->consumption);
-	scan->next[partition] = Max(scan->next[partition], offset + 1);
-	*next = Max(*next, offset + 1);
+	advance(scan, partition, offset + 1);
 	return is_first;
 }
 
@@ -274,11 +287,7 @@ kfdw_consumption_finished(KafkaConsumingScan *scan)
 {
 	mark_progress(scan->consumption);
 	for (int i = 0; i < scan->nslices; i++)
-	{
-		int			p = scan->slices[i].partition->index;
-
-		scan->next[p] = scan->consumption->positions->partitions[p].next = scan->slices[i].end;
-	}
+		advance(scan, scan->slices[i].partition->index, scan->slices[i].end);
 }
 
 /* Writes what was set aside of a topic below the positions; what a savepoint took back is above them. */
@@ -310,7 +319,7 @@ write_positions(KafkaConsumption *consumption)
 	kfdw_xact_restore_writes(was_read_only);
 }
 
-/* Notes when a scan did not read what others of its statement read of the partitions that it wanted. */
+/* Notes when a scan did not read what others of its statement, rechecks apart, read of the partitions that it wanted. */
 static void
 compare(const KafkaConsumingScan *scan)
 {
@@ -319,12 +328,10 @@ compare(const KafkaConsumingScan *scan)
 	for (int i = 0; i < consumption->nheld; i++)
 	{
 		int			p = consumption->order[i];
-		const KafkaPartitionPosition *partition = &consumption->positions->partitions[p];
+		int64		from = consumption->positions->partitions[p].from;
 
-		if (scan->next[p] >= 0)
-			consumption->uneven |= scan->next[p] != partition->next;
-		else
-			consumption->uneven |= scan->wanted[p] && partition->next != partition->from;
+		if (scan->next[p] >= 0 || scan->wanted[p])
+			consumption->uneven |= Max(scan->next[p], from) != Max(consumption->read[p], from);
 	}
 }
 

@@ -37,6 +37,7 @@ typedef struct KafkaConsumption
 	Oid			relid;
 	KafkaPositions *positions;
 	int64	   *ends;			/* by partition: where reading ends in what is claimed, else -1 */
+	int64	   *read;			/* by partition: how far scans came that are no recheck, -1: not at all */
 	int		   *order;			/* what is claimed, as it was */
 	int			nheld;			/* so many of them */
 	int			max_partitions; /* that may be claimed; 0: no limit */
