@@ -57,6 +57,12 @@ static KafkaStatement take_unpublished_statement = {
 	3, {TIMESTAMPTZOID, TEXTOID, OIDOID}
 };
 
+static KafkaStatement has_unpublished_statement = {
+	"SELECT FROM kafka.stored_dead_letters l WHERE l.server OPERATOR(pg_catalog.=) $1 "
+	"AND l.inserted_by::pg_catalog.oid OPERATOR(pg_catalog.=) $2 LIMIT 1",
+	2, {TEXTOID, OIDOID}
+};
+
 static KafkaStatement delete_ahead_statement = {
 	"DELETE FROM kafka.stored_dead_letters l USING kafka.offsets o WHERE l.group_id OPERATOR(pg_catalog.=) $1 "
 	"AND l.stage OPERATOR(pg_catalog.<>) '" KAFKA_STAGE_PUBLISH "' "
@@ -174,6 +180,19 @@ kfdw_dead_letters_take_unpublished(const char *server, Oid role, TimestampTz bef
 	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(server), ObjectIdGetDatum(role)};
 
 	return take(&take_unpublished_statement, values);
+}
+
+bool
+kfdw_dead_letters_has_unpublished(const char *server, Oid role)
+{
+	Datum		values[] = {CStringGetTextDatum(server), ObjectIdGetDatum(role)};
+	KafkaCatalogScope scope;
+	bool		found;
+
+	kfdw_catalog_begin(&scope);
+	found = kfdw_catalog_read(&has_unpublished_statement, values, NULL) > 0;
+	kfdw_catalog_end(&scope);
+	return found;
 }
 
 void

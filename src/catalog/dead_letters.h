@@ -50,6 +50,9 @@ extern List *kfdw_dead_letters_take(const char *stream, TimestampTz before);
 /* The same with letters of a role's outbox, in the order in which they were to be published. */
 extern List *kfdw_dead_letters_take_unpublished(const char *server, Oid role, TimestampTz before);
 
+/* True when there are such letters. */
+extern bool kfdw_dead_letters_has_unpublished(const char *server, Oid role);
+
 /* Deletes those that a group is about to read again: what fails again comes back. */
 extern void kfdw_dead_letters_delete_ahead(const char *group_id);
 

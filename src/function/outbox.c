@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "catalog/dead_letters.h"
 #include "catalog/outbox.h"
 #include "catalog/relays.h"
 #include "delivery/delivery.h"
@@ -188,7 +189,7 @@ kfdw_retry_outbox(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(kfdw_delivery_retry(get_own_relay(fcinfo, server, RETRY_ROLE)));
 }
 
-/* A relay goes if it has published everything. */
+/* A relay goes if it has published everything, and nothing was set aside. */
 static void
 drop_relay(const KafkaRelay *relay)
 {
@@ -199,6 +200,12 @@ drop_relay(const KafkaRelay *relay)
 				 errmsg("the outbox of server \"%s\" has records that are not published yet", relay->server),
 				 errdetail("They were inserted by role \"%s\".", GetUserNameFromId(relay->owner, true)),
 				 errhint("See kafka.stat_outbox; kafka.resolve_outbox() with mode \"discard\" deletes them.")));
+	if (kfdw_dead_letters_has_unpublished(relay->server, relay->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("the outbox of server \"%s\" has records that were set aside", relay->server),
+				 errdetail("They were inserted by role \"%s\".", GetUserNameFromId(relay->owner, true)),
+				 errhint("Delete them from kafka.dead_letters, or publish them with kafka.retry_outbox().")));
 	kfdw_relays_delete(relay->id);
 	kfdw_shared_ping_at_end();
 }

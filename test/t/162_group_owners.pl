@@ -117,6 +117,11 @@ is($node->safe_psql('restored', "SET ROLE mallory; $set_aside"), '', 'what anoth
 is($node->safe_psql('restored', "SET ROLE mallory; DELETE FROM kafka.dead_letters WHERE stage = 'publish' RETURNING value"), '', 'nor deleted');
 is($node->safe_psql('restored', "SET ROLE mallory; SELECT kafka.retry_outbox('l')"), 0, 'nor published');
 is($node->safe_psql('restored', "SET ROLE zoe; $set_aside"), '{"id":1}|zoe', 'except by that role');
+foreach my $command ('DROP OWNED BY zoe', 'REASSIGN OWNED BY zoe TO mallory', 'DROP SERVER l CASCADE')
+{
+	($status, $out, $err) = $node->psql('postgres', $command);
+	like($err, qr/the outbox of server "l" has records that were set aside/, "$command is refused while it is there");
+}
 $node->safe_psql('postgres', "SET ROLE zoe; DELETE FROM kafka.dead_letters");
 $node->safe_psql($_, 'DROP OWNED BY zoe') foreach qw(postgres restored);
 $node->safe_psql('postgres', 'DROP ROLE zoe');
