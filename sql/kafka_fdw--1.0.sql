@@ -748,7 +748,7 @@ BEGIN
     WHERE c.relnamespace OPERATOR(pg_catalog.=) 'kafka'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
   LOOP
     EXECUTE pg_catalog.format('CREATE TRIGGER skip_applied BEFORE INSERT OR UPDATE OR DELETE ON %I
-      FOR EACH ROW EXECUTE FUNCTION skip_applied(%s)', name, CASE WHEN name OPERATOR(pg_catalog.~) '^outbox' THEN 'always' END);
+      FOR EACH ROW EXECUTE FUNCTION skip_applied()', name);
     EXECUTE pg_catalog.format('ALTER TABLE %I ENABLE REPLICA TRIGGER skip_applied', name);
   END LOOP;
   FOREACH name IN ARRAY '{groups, outbox_relays, streams}'::text[] LOOP

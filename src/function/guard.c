@@ -12,8 +12,6 @@
 #include "utils/acl.h"
 #include "utils/rel.h"
 
-#include "catalog/instance.h"
-
 PG_FUNCTION_INFO_V1(kfdw_guard_rows);
 PG_FUNCTION_INFO_V1(kfdw_skip_applied);
 
@@ -50,9 +48,7 @@ kfdw_guard_rows(PG_FUNCTION_ARGS)
 
 /*
  * Called before a row is changed.  The rows of a publication of all tables would have this
- * database run, and publish, what another one does.  Where nothing runs they are a copy, as
- * a restored dump is; but never of the outbox (an argument of the trigger says so), which
- * is about transactions of the other server.
+ * database run, and publish, what another one does.
  */
 Datum
 kfdw_skip_applied(PG_FUNCTION_ARGS)
@@ -63,7 +59,5 @@ kfdw_skip_applied(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("not called by a trigger")));
-	if (IsLogicalWorker() && (trigger->tg_trigger->tgnargs > 0 || kfdw_instance_state() == KAFKA_INSTANCE_OURS))
-		PG_RETURN_POINTER(NULL);
-	PG_RETURN_POINTER(get_row(trigger));
+	PG_RETURN_POINTER(IsLogicalWorker() ? NULL : get_row(trigger));
 }
