@@ -138,7 +138,7 @@ AS 'MODULE_PATHNAME', 'kfdw_check_publish' LANGUAGE C STABLE STRICT;
 
 -- The triggers that publish a table, to one target or all.
 CREATE FUNCTION publishing_triggers(source regclass, target regclass) RETURNS SETOF pg_trigger LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
   SELECT t FROM pg_trigger t
   WHERE t.tgrelid = source AND t.tgfoid = 'kafka.publish()'::regprocedure AND
     (target IS NULL OR split_part(encode(t.tgargs, 'escape'), '\000', 1) =

@@ -33,7 +33,10 @@ COMMIT;
 INSERT INTO customers VALUES (6, 'f'), (6, 'f');
 \! kafka_tool consume publish -f kvh
 SELECT kafka.publish_table('customers', 'customer_events');
+-- whatever the session's settings are
+SET standard_conforming_strings = off;
 SELECT kafka.unpublish_table('customers', 'customer_events');
+RESET standard_conforming_strings;
 SELECT kafka.unpublish_table('customers');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'customers'::regclass;
 
