@@ -109,6 +109,10 @@ ALTER SERVER transactional OPTIONS (DROP acks);
 ALTER FOREIGN TABLE transactional_other OPTIONS (ADD transaction_timeout_ms '900000', ADD transactional_id_prefix 'app.');
 INSERT INTO transactional_other VALUES ('j');
 SELECT await_transactional('transactional_other', 2);
+-- A short one leaves no more time to its requests.
+ALTER FOREIGN TABLE transactional_other OPTIONS (SET transaction_timeout_ms '4500');
+INSERT INTO transactional_other VALUES ('k');
+SELECT await_transactional('transactional_other', 3);
 -- No partition, no topic.
 ALTER FOREIGN TABLE transactional ADD COLUMN p int OPTIONS (metadata 'partition');
 INSERT INTO transactional VALUES ('never', 1);

@@ -72,7 +72,16 @@ kfdw_config_utf8(const char *text)
 	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
 }
 
-/* The library wants no record to be tried for longer than its transaction may take. */
+/* Makes a time no longer than that. */
+static void
+limit_time(KafkaConfig *config, KafkaPropertyId id, int longest_ms)
+{
+	for (int i = 0; i < config->nproperties; i++)
+		if (config->properties[i].id == id && atoi(config->properties[i].value) > longest_ms)
+			config->properties[i].value = psprintf("%d", longest_ms);
+}
+
+/* The library wants no record, and no request, to be tried for longer than its transaction may take. */
 KafkaConfig
 kfdw_config_transactional(const KafkaConfig *producer, const char *transactional_id, int timeout_ms)
 {
@@ -83,5 +92,6 @@ kfdw_config_transactional(const KafkaConfig *producer, const char *transactional
 	kfdw_config_set(&config, KAFKA_PROPERTY_TRANSACTIONAL_ID, transactional_id);
 	kfdw_config_set(&config, KAFKA_PROPERTY_TRANSACTION_TIMEOUT_MS, psprintf("%d", timeout_ms));
 	kfdw_config_set(&config, KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS, psprintf("%d", config.delivery_timeout_ms));
+	limit_time(&config, KAFKA_PROPERTY_SOCKET_TIMEOUT_MS, timeout_ms);
 	return config;
 }
