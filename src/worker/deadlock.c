@@ -17,14 +17,15 @@
 #include "xact.h"
 
 #define FIRST_LOOK "10ms"
+#define LOOK_MS 100
 
 static TimeoutId look;
-static int	look_ms;			/* between two looks; 0: this process is no worker */
+static bool is_worker = false;
 
 void
 kfdw_deadlock_connect(void)
 {
-	look_ms = Max(DeadlockTimeout / 2, 1);
+	is_worker = true;
 	look = RegisterTimeout(USER_TIMEOUT, CheckDeadLockAlert);
 	SetConfigOption("deadlock_timeout", FIRST_LOOK, PGC_SUSET, PGC_S_OVERRIDE);
 
@@ -35,13 +36,13 @@ kfdw_deadlock_connect(void)
 void
 kfdw_deadlock_give_way(void)
 {
-	enable_timeout_every(look, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), look_ms), look_ms);
+	enable_timeout_every(look, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS), LOOK_MS);
 }
 
 static void
 end_transaction(bool committed)
 {
-	if (look_ms > 0)
+	if (is_worker)
 		disable_timeout(look, false);
 }
 
