@@ -117,7 +117,7 @@ ok(!crashed($node), 'no process crashed');
 # more failures than are kept, and no threads that stay behind
 $node->start;
 $session = KafkaSession->new($node);
-$session->run("ALTER FOREIGN TABLE t OPTIONS (SET delivery_timeout_ms '500', DROP linger_ms); INSERT INTO t VALUES ('x'); SELECT kafka.flush()");
+$session->run("ALTER FOREIGN TABLE t OPTIONS (SET delivery_timeout_ms '3000', DROP linger_ms); INSERT INTO t VALUES ('x'); SELECT kafka.flush()");
 my $threads = threads($session->pid);
 $broker->pause;
 $session->run("INSERT INTO t SELECT '' FROM generate_series(1, 10500)");
