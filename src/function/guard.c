@@ -15,6 +15,16 @@
 PG_FUNCTION_INFO_V1(kfdw_guard_rows);
 PG_FUNCTION_INFO_V1(kfdw_skip_applied);
 
+static const TriggerData *
+get_trigger(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("not called by a trigger")));
+	return (TriggerData *) fcinfo->context;
+}
+
 /* The row as it is to be. */
 static HeapTuple
 get_row(const TriggerData *trigger)
@@ -30,12 +40,8 @@ get_row(const TriggerData *trigger)
 Datum
 kfdw_guard_rows(PG_FUNCTION_ARGS)
 {
-	const TriggerData *trigger = (TriggerData *) fcinfo->context;
+	const TriggerData *trigger = get_trigger(fcinfo);
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("not called by a trigger")));
 	if (!has_privs_of_role(GetUserId(), trigger->tg_relation->rd_rel->relowner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -53,11 +59,7 @@ kfdw_guard_rows(PG_FUNCTION_ARGS)
 Datum
 kfdw_skip_applied(PG_FUNCTION_ARGS)
 {
-	const TriggerData *trigger = (TriggerData *) fcinfo->context;
+	const TriggerData *trigger = get_trigger(fcinfo);
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("not called by a trigger")));
 	PG_RETURN_POINTER(IsLogicalWorker() ? NULL : get_row(trigger));
 }
