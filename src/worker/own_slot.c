@@ -16,11 +16,28 @@
 /* A sentry that has not been seen for so long is not relied on. */
 #define SENTRY_MS 30000
 
+/* After so many faults it is told that a process was ended in its batch: that was nobody who did it once. */
+#define ENDS_TOLD 3
+
 /* The slot of this process, and what it knows of it. */
 static KafkaSlot *my_slot = NULL;
 static KafkaWorkerKey my_key;
 static TransactionId my_revision = InvalidTransactionId;
 static char exit_reason[KAFKA_ERROR_LEN];
+
+/* Says why the worker is not at work, where this process has to say something. */
+static void
+explain_end(void)
+{
+	if (exit_reason[0] != '\0')
+		kfdw_slot_set_error(my_slot, exit_reason, NULL);
+	else if (my_slot->state == KAFKA_STATE_RUNNING && my_slot->faults >= ENDS_TOLD)
+		kfdw_slot_set_error(my_slot, "its process was ended while it ran a batch",
+							"The server's log says how. Statements, functions and triggers must not end their own process.");
+	else
+		return;
+	kfdw_slot_set_state(my_slot, KAFKA_STATE_STALLED);
+}
 
 /* The process ends: its slot is free for the next one, or for nobody. */
 static void
@@ -33,13 +50,11 @@ detach(int code, Datum argument)
 	kfdw_slot_end_process(my_slot);
 	if (my_slot->wanted)
 	{
-		if (exit_reason[0] != '\0')
-		{
-			kfdw_slot_set_error(my_slot, exit_reason, NULL);
-			kfdw_slot_set_state(my_slot, KAFKA_STATE_STALLED);
-		}
 		if (code != 0)
+		{
 			my_slot->faults++;
+			explain_end();
+		}
 		kfdw_slot_delay(my_slot);
 	}
 	LWLockRelease(kfdw_shared->lock);

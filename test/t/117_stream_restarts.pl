@@ -57,6 +57,8 @@ my $began = time();
 $node->safe_psql('postgres', "SELECT kafka.create_stream('suicidal', 'INSERT INTO copied SELECT id FROM ids WHERE pg_terminate_backend(pg_backend_pid())')");
 becomes($node, 'postgres', "SELECT restarts >= 6 FROM kafka.stat_streams WHERE stream = 'suicidal'", 't', 'a stream that ends its process is started again');
 cmp_ok(time() - $began, '>=', 3, 'after longer and longer pauses');
+becomes($node, 'postgres', "SELECT state, problem, to_do FROM kafka.status WHERE name LIKE 'suicidal%'",
+	"stalled|its process was ended while it ran a batch|The server's log says how. Statements, functions and triggers must not end their own process.", 'and that is said');
 $node->safe_psql('postgres', "SELECT kafka.drop_stream('suicidal')");
 
 # DROP EXTENSION while the workers of a server that just started are on their way
