@@ -52,6 +52,7 @@ typedef struct RelayWork
 	KafkaConfig producer;		/* transactional */
 	char	   *group_id;		/* of the relay's position */
 	char	   *kafka_id;		/* its name in Kafka, which is also the relay's transactional id */
+	char	   *instance;		/* whose ticks they name */
 
 	bool		settled;		/* what became of the newest tick is known */
 	bool		in_doubt;		/* it cannot be known */
@@ -191,7 +192,8 @@ read_options(RelayWork *work)
 	server = GetForeignServerByName(work->relay->server, false)->serverid;
 	work->options = kfdw_options_server(server, GetUserId());
 	begin_watch(work);
-	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, kfdw_instance_name(), work->relay->id);
+	work->instance = kfdw_instance_name();
+	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, work->instance, work->relay->id);
 	work->group_id = name;
 	work->kafka_id = kfdw_config_utf8(name);
 	work->producer = kfdw_config_transactional(&work->options->producer, work->kafka_id, work->options->transaction_timeout_ms);
@@ -221,6 +223,20 @@ static void
 close_relay(void *work)
 {
 	kfdw_producer_end_transaction();
+}
+
+/*
+ * Writes a tick in the place of the newest one.  It holds the table then, so that nobody
+ * empties it for another instance: what was not emptied yet is still ours.
+ */
+static void
+write_tick(const RelayWork *work, const KafkaTick *tick)
+{
+	kfdw_outbox_write_tick(tick, work->tick->number);
+	if (strcmp(kfdw_instance_name(), work->instance) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the outbox of server \"%s\" was emptied by kafka.adopt_instance()", work->relay->server)));
 }
 
 /* Where the position is, or is to be stored. */
@@ -286,7 +302,7 @@ resolve(RelayWork *work, int64 stored)
 	tick.published = true;
 	tick.number = Max(stored, tick.number);
 	tick.topic = pstrdup(work->options->outbox_position_topic);
-	kfdw_outbox_write_tick(&tick, work->tick->number);
+	write_tick(work, &tick);
 	keep_tick(work, &tick);
 	ereport(LOG,
 			(errmsg("the outbox of server \"%s\" goes on after tick %lld, as it was told: %s", work->relay->server,
@@ -321,7 +337,7 @@ note_tick(RelayWork *work)
 	if (work->noted)
 		return;
 	begin_transaction();
-	kfdw_outbox_write_tick(work->tick, work->tick->number);
+	write_tick(work, work->tick);
 	commit_transaction(context);
 	work->noted = true;
 }
@@ -423,7 +439,7 @@ make_tick(RelayWork *work, List **rows)
 	kfdw_outbox_lock_to_read();
 	found = kfdw_outbox_next_tick(&tick, rows);
 	if (found)
-		kfdw_outbox_write_tick(&tick, work->tick->number);
+		write_tick(work, &tick);
 	commit_transaction(context);
 	if (found)
 		keep_tick(work, &tick);

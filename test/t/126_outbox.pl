@@ -127,6 +127,18 @@ $node->safe_psql('copied', "SELECT kafka.adopt_instance('new'); INSERT INTO othe
 published($other, 'copied', 'adopted, it publishes');
 is($node->safe_psql('copied', 'SELECT sum(unsent) FROM kafka.stat_outbox'), '0', 'but not what the original has to publish');
 is($node->safe_psql('postgres', 'SELECT sum(unsent) FROM kafka.stat_outbox'), '1', 'which has it still');
+
+# Adopted while its relay is at work, a database begins anew, too, whatever the relay knew.
+my $emptied = new_topic(1);
+$node->safe_psql('copied', "CREATE FOREIGN TABLE emptied (v text) SERVER k OPTIONS (topic '$emptied', format 'text', delivery 'outbox')");
+my $busy = KafkaSession->new($node, 'copied');
+$busy->start("DO \$\$BEGIN FOR i IN 1..1000 LOOP INSERT INTO emptied VALUES (i); COMMIT; PERFORM pg_sleep(0.01); END LOOP; END\$\$");
+$node->safe_psql('copied', "SELECT pg_sleep(0.3); SELECT kafka.adopt_instance('new')") for 1 .. 20;
+$busy->finish;
+is($busy->error, '', 'who inserts meanwhile has no error');
+$node->safe_psql('copied', "INSERT INTO emptied VALUES ('last')");
+ok(poll_until(sub { kafka_tool('consume', $emptied, '-f', 'v') =~ /^last$/m }, 60), 'emptied while its relay is at work, it publishes again')
+  or diag($node->safe_psql('copied', 'TABLE kafka.stat_outbox'));
 my ($dump) = run_command([ 'pg_dump', '-d', $node->connstr('postgres') ]);
 unlike($dump, qr/COPY kafka\.outbox/, 'a dump has no outbox');
 
