@@ -477,7 +477,7 @@ rest(RelayWork *work)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* Every now and then empties what of the table is not needed any more. */
+/* Every now and then empties what of the table is not needed any more, be it of relays whose brokers hang. */
 static void
 clean(RelayWork *work)
 {
@@ -503,9 +503,9 @@ step(void *argument)
 		read_options(work);
 	if (work->watch.changed || work->watch.in_doubt)
 		return KAFKA_STEP_REOPEN;
+	clean(work);
 	if (!work->settled)
 		settle(work);
-	clean(work);
 	if (!work->tick->published)
 		publish(work, read_rows(work));
 	else if (make_tick(work, &rows))
