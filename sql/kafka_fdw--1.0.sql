@@ -339,6 +339,7 @@ CREATE TABLE instance (
   id                uuid NOT NULL DEFAULT gen_random_uuid(),
   system_identifier bigint NOT NULL,
   database_oid      oid NOT NULL,
+  table_oid         oid NOT NULL, -- of this table: another one once a dump is restored in its own database
   created_at        timestamptz NOT NULL DEFAULT now()
 );
 

@@ -1,6 +1,9 @@
 /*
  * instance.c
  *	  The row of kafka.instance: the database in which positions move.
+ *
+ * It names the table that it is in, too: that tells a dump that was restored in its own
+ * database, where what streams write to and join with may come after it.
  */
 #include "postgres.h"
 
@@ -13,15 +16,18 @@
 #include "catalog/roles.h"
 #include "catalog/spi.h"
 
+/* The values that tell this database from others. */
+#define IDENTITY_COUNT 3
+
 static KafkaStatement read_statement = {
-	"SELECT i.system_identifier OPERATOR(pg_catalog.=) $1 AND i.database_oid OPERATOR(pg_catalog.=) $2, "
-	"i.xmin FROM kafka.instance i",
-	2, {INT8OID, OIDOID}
+	"SELECT i.system_identifier OPERATOR(pg_catalog.=) $1 AND i.database_oid OPERATOR(pg_catalog.=) $2 "
+	"AND i.table_oid OPERATOR(pg_catalog.=) $3, i.xmin FROM kafka.instance i",
+	IDENTITY_COUNT, {INT8OID, OIDOID, OIDOID}
 };
 
 static KafkaStatement insert_statement = {
-	"INSERT INTO kafka.instance (system_identifier, database_oid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-	2, {INT8OID, OIDOID}
+	"INSERT INTO kafka.instance (system_identifier, database_oid, table_oid) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+	IDENTITY_COUNT, {INT8OID, OIDOID, OIDOID}
 };
 
 static KafkaStatement id_statement = {
@@ -30,17 +36,18 @@ static KafkaStatement id_statement = {
 };
 
 static KafkaStatement adopt_statement = {
-	"UPDATE kafka.instance i SET system_identifier = $1, database_oid = $2, "
-	"id = CASE WHEN $3 THEN pg_catalog.gen_random_uuid() ELSE i.id END",
-	3, {INT8OID, OIDOID, BOOLOID}
+	"UPDATE kafka.instance i SET system_identifier = $1, database_oid = $2, table_oid = $3, "
+	"id = CASE WHEN $4 THEN pg_catalog.gen_random_uuid() ELSE i.id END",
+	IDENTITY_COUNT + 1, {INT8OID, OIDOID, OIDOID, BOOLOID}
 };
 
-/* What the row of this database holds. */
+/* What the row of this database has of them. */
 static void
 fill_identity(Datum *values)
 {
 	values[0] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[1] = ObjectIdGetDatum(MyDatabaseId);
+	values[2] = ObjectIdGetDatum(kfdw_catalog_table("instance"));
 }
 
 /* Reads the row; is_final: it is committed. */
@@ -49,7 +56,7 @@ read_state(bool *is_final)
 {
 	KafkaInstanceState state = KAFKA_INSTANCE_NONE;
 	KafkaCatalogScope scope;
-	Datum		values[2];
+	Datum		values[IDENTITY_COUNT];
 
 	*is_final = false;
 	kfdw_catalog_begin(&scope);
@@ -92,7 +99,7 @@ kfdw_instance_check(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the positions and streams of this database belong to another one"),
-				 errdetail("It was restored or copied from there, or its cluster was upgraded."),
+				 errdetail("They came with a dump or a copy of a database, or its cluster was upgraded."),
 				 errhint("SELECT kafka.adopt_instance('keep') goes on in place of the other one, 'new' beside it.")));
 	if (state == KAFKA_INSTANCE_OURS && is_final)
 		ours = relid;
@@ -103,7 +110,7 @@ kfdw_instance_check(void)
 static void
 insert_row(void)
 {
-	Datum		values[2];
+	Datum		values[IDENTITY_COUNT];
 
 	fill_identity(values);
 	(void) kfdw_catalog_change(&insert_statement, values);
@@ -138,10 +145,10 @@ kfdw_instance_name(void)
 void
 kfdw_instance_adopt(bool new_id)
 {
-	Datum		values[3];
+	Datum		values[IDENTITY_COUNT + 1];
 
 	fill_identity(values);
-	values[2] = BoolGetDatum(new_id);
+	values[IDENTITY_COUNT] = BoolGetDatum(new_id);
 	(void) kfdw_catalog_change(&adopt_statement, values);
 	kfdw_roles_renew();
 }

@@ -124,6 +124,15 @@ $node->safe_psql('restored', "SELECT kafka.adopt_instance('keep')");
 is_idle('restored', 'until it is adopted, too');
 is($node->safe_psql('restored', 'SELECT count(*) FROM copied'), 2, 'it goes on where the dump was made');
 
+# So is one in the database that it was made of: what streams write to, and its constraints, come after them.
+command_ok([ 'pg_dump', '--clean', '--if-exists', '-f', $node->basedir . '/clean.sql', $node->connstr('restored') ], 'a dump that drops first');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/clean.sql' ], 'is restored in its own database');
+is($node->safe_psql('restored', 'SELECT state, last_error FROM kafka.stat_streams'),
+	'paused|this database is a copy of another one: see kafka.adopt_instance()', 'and quiet');
+$node->safe_psql('restored', "SELECT kafka.adopt_instance('keep')");
+is_idle('restored', 'until it is adopted again');
+is($node->safe_psql('restored', 'SELECT count(*) FROM copied'), 2, 'and goes on');
+
 is_quick("dropping database $_", "DROP DATABASE $_") foreach qw(store clone);
 is_quick('dropping database restored by force', 'DROP DATABASE restored WITH (FORCE)');
 is($node->safe_psql('other', 'SELECT state, records_in FROM kafka.stat_streams'), 'idle|1', 'the stream of another database was not disturbed');
