@@ -46,10 +46,11 @@ static KafkaStatement insert_statement = {
 	8, {TEXTOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID, JSONBOID, OIDOID}
 };
 
-/* Records that are to be skipped are no setting. */
+/* Records that are to be skipped are no setting; those of another source are others. */
 static KafkaStatement redefine_statement = {
 	"UPDATE kafka.streams s SET statement = $2, search_path = $3, source = $4, workers = $5, parking = $7, settings = "
-	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', s.settings OPERATOR(pg_catalog.->) 'skip')) "
+	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', "
+	"CASE WHEN s.source OPERATOR(pg_catalog.=) $4 THEN s.settings OPERATOR(pg_catalog.->) 'skip' END)) "
 	"OPERATOR(pg_catalog.||) $6 WHERE s.name OPERATOR(pg_catalog.=) $1",
 	7, {TEXTOID, TEXTOID, TEXTOID, OIDOID, INT4OID, JSONBOID, JSONBOID}
 };
@@ -64,6 +65,13 @@ static KafkaStatement owner_statement = {
 	2, {TEXTOID, OIDOID}
 };
 
+/* A record that is to be skipped is parked. */
+#define SKIPPED_IS_PARKED \
+	"EXISTS (SELECT FROM kafka.stored_parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name " \
+	"AND p._topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') " \
+	"AND p._partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 " \
+	"AND p._offset OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)"
+
 /* Records that are passed and not parked need no mention any more. */
 static KafkaStatement skip_statement = {
 	"UPDATE kafka.streams s SET settings = pg_catalog.jsonb_set(s.settings, '{skip}', COALESCE(("
@@ -72,13 +80,18 @@ static KafkaStatement skip_statement = {
 	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
 	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
 	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8) "
-	"OR EXISTS (SELECT FROM kafka.stored_parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name "
-	"AND p._topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
-	"AND p._partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
-	"AND p._offset OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)), '[]') "
+	"OR " SKIPPED_IS_PARKED "), '[]') "
 	"OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('topic', $2, 'partition', $3, 'offset', $4)) "
 	"WHERE s.name OPERATOR(pg_catalog.=) $1",
 	4, {TEXTOID, TEXTOID, INT4OID, INT8OID}
+};
+
+static KafkaStatement forget_skips_statement = {
+	"UPDATE kafka.streams s SET settings = (s.settings OPERATOR(pg_catalog.-) 'skip'::pg_catalog.text) OPERATOR(pg_catalog.||) "
+	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', ("
+	"SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e "
+	"WHERE " SKIPPED_IS_PARKED "))) WHERE s.name OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}
 };
 
 static KafkaStatement skips_statement = {
@@ -244,6 +257,14 @@ kfdw_streams_skip(const char *name, const char *topic, int32 partition, int64 of
 
 	set_record(values, name, topic, partition, offset);
 	(void) kfdw_catalog_change(&skip_statement, values);
+}
+
+void
+kfdw_streams_forget_skips(const char *name)
+{
+	Datum		values[] = {CStringGetTextDatum(name)};
+
+	(void) kfdw_catalog_change(&forget_skips_statement, values);
 }
 
 bool

@@ -229,7 +229,7 @@ reset_stream(const char *name, const KafkaSeek *seek)
 	kfdw_seek_stream(seeker);
 	kfdw_parked_delete_ahead(name);
 	kfdw_dead_letters_delete_ahead(name);
-	kfdw_streams_set_enabled(stream->name, stream->enabled);
+	kfdw_streams_forget_skips(name);
 	kfdw_shared_ping_at_end();
 }
 

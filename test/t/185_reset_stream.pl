@@ -43,5 +43,15 @@ produce($topic, "0|14\n0|15\n", '-P', '|');
 becomes($node, 'postgres', "SELECT 'failed' = ANY (array_agg(state)) FROM kafka.stat_streams", 't', 'it fails');
 $node->safe_psql('postgres', "SELECT kafka.reset_stream('s', shift_by => 1, partition => 0)");
 becomes($node, 'postgres', 'SELECT max(v) FROM target', '15', 'and goes on behind what it failed at');
+
+# a record that was skipped is judged anew when it is read again
+my $failed = "SELECT 'failed' = ANY (array_agg(state)) FROM kafka.stat_streams";
+produce($topic, "0|14\n", '-P', '|');
+becomes($node, 'postgres', $failed, 't', 'it fails at another record');
+$node->safe_psql('postgres', "SELECT kafka.skip_record('s')");
+becomes($node, 'postgres', 'SELECT count(*) FROM kafka.dead_letters', '1', 'which is skipped');
+$node->safe_psql('postgres', "SELECT kafka.reset_stream('s', shift_by => -1, partition => 0)");
+becomes($node, 'postgres', $failed, 't', 'read again it fails again');
+is($node->safe_psql('postgres', "SELECT count(*), (SELECT settings ? 'skip' FROM kafka.streams) FROM kafka.dead_letters"), '0|f', 'nothing is set aside');
 ok(!crashed($node), 'nothing crashed');
 done_testing();
