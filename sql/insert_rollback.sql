@@ -92,6 +92,23 @@ SELECT insert_rows(601, 602, 200000);
 TABLE insert_summary;
 SELECT bool_and(filler = repeat('x', length(filler))) AS intact FROM insert_rollback;
 
+-- What the temporary file had no room for is gone with its savepoint.
+\! kafka_tool create-topic --replace insert_rollback 1
+SET temp_file_limit = '100kB';
+BEGIN;
+SELECT insert_rows(1, 1, 0);
+SAVEPOINT a;
+SELECT insert_rows(1000, 1200, 1000);
+ROLLBACK TO a;
+SELECT insert_rows(2, 60, 1000);
+SAVEPOINT b;
+SELECT insert_rows(1000, 1200, 1000);
+ROLLBACK TO b;
+SELECT insert_rows(61, 70, 1000);
+COMMIT;
+RESET temp_file_limit;
+SELECT count(*), min(id), max(id) FROM insert_rollback;
+
 -- COMMIT AND CHAIN, COMMIT in a procedure, SELECT before COMMIT.
 \! kafka_tool create-topic --replace insert_rollback 1
 RESET work_mem;

@@ -5,21 +5,29 @@
  * A position in the log is a number of bytes from its start: the first file_length
  * of them are in the temporary file, the rest in memory.  Everything lives until
  * the end of the transaction, in its memory context and resource owner.
+ *
+ * The file has no buffer but ours: what could not be written does not come back when
+ * the file is read or closed, after a savepoint has taken it away.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/tablespace.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/buffile.h"
+#include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/wait_event.h"
 
 #include "delivery/record_bytes.h"
 #include "delivery/record_log.h"
 
 /* However large work_mem is. */
 #define MAX_MEMORY_KB	65536
+
+/* What is read of the file at once. */
+#define READ_BYTES		65536
 
 /* A record in the log; its bytes follow. */
 typedef struct KafkaLogEntry
@@ -37,7 +45,7 @@ typedef struct KafkaLogMark
 
 struct KafkaRecordLog
 {
-	BufFile    *file;			/* NULL until memory was full */
+	File		file;			/* 0 until memory was full */
 	int64		file_length;
 	StringInfoData memory;
 
@@ -84,26 +92,38 @@ mark_subtransaction(KafkaRecordLog *log)
 	log->nmarks++;
 }
 
-/* Moves what is in memory to the end of the file, which lives as long as the transaction. */
+/* Makes a file that lives as long as the transaction. */
+static void
+create_file(KafkaRecordLog *log)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+
+	PrepareTempTablespaces();
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	log->file = OpenTemporaryFile(false);
+	CurrentResourceOwner = owner;
+}
+
+/* Moves what is in memory to the end of the file, which a subtransaction may have left longer. */
 static void
 spill(KafkaRecordLog *log)
 {
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	int			done = 0;
 
-	CurrentResourceOwner = TopTransactionResourceOwner;
-	if (log->file == NULL)
-		log->file = BufFileCreateTemp(false);
-	CurrentResourceOwner = owner;
-	MemoryContextSwitchTo(old);
+	if (log->file == 0)
+		create_file(log);
+	while (done < log->memory.len)
+	{
+		int			written = FileWrite(log->file, log->memory.data + done, log->memory.len - done,
+										log->file_length + done, WAIT_EVENT_BUFFILE_WRITE);
 
-	/* a subtransaction may have cut the log below the end of the file */
-	if (BufFileSeek(log->file, 0, log->file_length, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not seek in the temporary file of held records: %m")));
-	BufFileWrite(log->file, log->memory.data, log->memory.len);
-	log->file_length += log->memory.len;
+		if (written <= 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write to the temporary file of held records: %m")));
+		done += written;
+	}
+	log->file_length += done;
 	resetStringInfo(&log->memory);
 }
 
@@ -147,41 +167,76 @@ replay_entry(const KafkaLogEntry *entry, const char *data, KafkaLogTaker take)
 		pfree(record.headers);
 }
 
-/* Reads bytes of the file; the file is ours, so less than asked for is an error. */
-static void
-read_file(KafkaRecordLog *log, void *data, size_t length)
+/* Reads the file in order. */
+typedef struct LogReader
 {
-	if (BufFileRead(log->file, data, length) != length)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read the temporary file of held records: %m")));
+	const KafkaRecordLog *log;
+	int64		position;		/* in the file, of what is read next */
+	char	   *data;			/* what was read: used up to here, and filled up to there */
+	size_t		size;
+	size_t		used;
+	size_t		filled;
+} LogReader;
+
+/* Has so many bytes at hand; the file is ours, so less is an error. */
+static void
+fill(LogReader *reader, size_t length)
+{
+	reader->filled -= reader->used;
+	memmove(reader->data, reader->data + reader->used, reader->filled);
+	reader->used = 0;
+	if (length > reader->size)
+	{
+		reader->size = length;
+		reader->data = repalloc_huge(reader->data, reader->size);
+	}
+	while (reader->filled < length)
+	{
+		int			count = FileRead(reader->log->file, reader->data + reader->filled,
+									 Min(reader->size - reader->filled, reader->log->file_length - reader->position),
+									 reader->position, WAIT_EVENT_BUFFILE_READ);
+
+		if (count == 0)
+			errno = EIO;
+		if (count <= 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read the temporary file of held records: %m")));
+		reader->position += count;
+		reader->filled += count;
+	}
+}
+
+/* The next bytes of the file, valid until the next ones are read. */
+static const char *
+read_bytes(LogReader *reader, size_t length)
+{
+	const char *bytes;
+
+	if (reader->filled - reader->used < length)
+		fill(reader, length);
+	bytes = reader->data + reader->used;
+	reader->used += length;
+	return bytes;
 }
 
 /* Hands out the part of the log that is in the file. */
 static void
-replay_file(KafkaRecordLog *log, KafkaLogTaker take)
+replay_file(const KafkaRecordLog *log, KafkaLogTaker take)
 {
-	StringInfoData data;
+	LogReader	reader = {.log = log,.size = READ_BYTES};
 
 	if (log->file_length == 0)
 		return;
-	initStringInfo(&data);
-	if (BufFileSeek(log->file, 0, 0, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not seek in the temporary file of held records: %m")));
-	for (int64 done = 0; done < log->file_length;)
+	reader.data = palloc(reader.size);
+	while (reader.position < log->file_length || reader.used < reader.filled)
 	{
 		KafkaLogEntry entry;
 
-		read_file(log, &entry, sizeof(entry));
-		resetStringInfo(&data);
-		enlargeStringInfo(&data, (int) entry.length);
-		read_file(log, data.data, entry.length);
-		replay_entry(&entry, data.data, take);
-		done += sizeof(entry) + entry.length;
+		memcpy(&entry, read_bytes(&reader, sizeof(entry)), sizeof(entry));
+		replay_entry(&entry, read_bytes(&reader, entry.length), take);
 	}
-	pfree(data.data);
+	pfree(reader.data);
 }
 
 /* Hands out the part of the log that is in memory. */
@@ -211,8 +266,8 @@ kfdw_log_replay(KafkaRecordLog *log, KafkaLogTaker take)
 void
 kfdw_log_close(KafkaRecordLog **log)
 {
-	if (*log != NULL && (*log)->file != NULL)
-		BufFileClose((*log)->file);
+	if (*log != NULL && (*log)->file != 0)
+		FileClose((*log)->file);
 	*log = NULL;
 }
 

@@ -25,7 +25,7 @@ extern bool kfdw_log_is_empty(const KafkaRecordLog *log);
 /* Hands out all records in their order; each is valid until the function returns. */
 extern void kfdw_log_replay(KafkaRecordLog *log, KafkaLogTaker take);
 
-/* To be called before the transaction commits: closes the file, if there is one; then there is no log. */
+/* To be called before the transaction commits: closes the file, if there is one; then there is no log.  Never fails. */
 extern void kfdw_log_close(KafkaRecordLog **log);
 
 /*
