@@ -62,6 +62,7 @@ typedef struct KafkaTableOptions
 
 	/* reading */
 	const char *group_id;		/* NULL: a topic table, no consumer group */
+	bool		group_is_given; /* it is not the table's own */
 	KafkaOffsetReset auto_offset_reset;
 	KafkaOffsetReset on_offset_out_of_range;	/* KAFKA_RESET_NONE: error */
 	int			max_poll_records;	/* 0: no limit, as with those that follow */
@@ -97,7 +98,7 @@ typedef struct KafkaTableOptions
 extern KafkaServerOptions *kfdw_options_server(Oid serverid, Oid userid);
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
 
-/* Lets them consume for a group; where its positions are reported, by a client that may commit for it. */
+/* Lets them consume for a given group; where its positions are reported, by a client that may commit for it. */
 extern void kfdw_options_set_group(KafkaTableOptions *options, const char *group_id);
 
 /*

@@ -279,6 +279,15 @@ read_selection(KafkaTableOptions *options, const KafkaOptionSetting *settings)
 		(void) kfdw_selection_set_partitions(&options->selection, options->partitions);
 }
 
+/* Where positions are reported it takes a client that may commit for the group. */
+static void
+set_group(KafkaTableOptions *options, const char *group_id)
+{
+	options->group_id = group_id;
+	if (group_id != NULL && options->report_offsets)
+		kfdw_config_set(&options->consumer, KAFKA_PROPERTY_GROUP_ID, kfdw_config_utf8(group_id));
+}
+
 KafkaTableOptions *
 kfdw_options_table(Oid relid, Oid userid)
 {
@@ -324,16 +333,15 @@ kfdw_options_table(Oid relid, Oid userid)
 	build_config(&result->producer, KAFKA_WRITING, settings);
 	result->consumer.origins = result->producer.origins = server_origins(server->serverid, userid);
 	result->consumer.lost_records = lost_records_of(result->on_offset_out_of_range);
-	kfdw_options_set_group(result, settings[KAFKA_OPT_GROUP_ID].text);
+	set_group(result, settings[KAFKA_OPT_GROUP_ID].text);
 	return result;
 }
 
 void
 kfdw_options_set_group(KafkaTableOptions *options, const char *group_id)
 {
-	options->group_id = group_id;
-	if (group_id != NULL && options->report_offsets)
-		kfdw_config_set(&options->consumer, KAFKA_PROPERTY_GROUP_ID, kfdw_config_utf8(group_id));
+	options->group_is_given = true;
+	set_group(options, group_id);
 }
 
 /*
@@ -409,11 +417,19 @@ are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)
 	return kfdw_config_equal(&same, right);
 }
 
+/* True when both are the same name, or there is none. */
+static bool
+are_equal_names(const char *left, const char *right)
+{
+	return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
 /* True when a table's options are those that were read before. */
 static bool
 are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 {
-	return strcmp(left->server, right->server) == 0 && kfdw_selection_equal(&left->selection, &right->selection) &&
+	return strcmp(left->server, right->server) == 0 && are_equal_names(left->group_id, right->group_id) &&
+		kfdw_selection_equal(&left->selection, &right->selection) &&
 		kfdw_format_options_equal(&left->format, &right->format) &&
 		left->auto_offset_reset == right->auto_offset_reset &&
 		left->on_offset_out_of_range == right->on_offset_out_of_range &&
@@ -424,13 +440,14 @@ are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 		are_equal_configs(&left->producer, &right->producer);
 }
 
-/* Those of a table as they are now, for the group that a stream may have set. */
+/* Those of a table as they are now, for the group that may be given. */
 static KafkaTableOptions *
 read_for_group(const KafkaTableOptions *options)
 {
 	KafkaTableOptions *current = kfdw_options_table(options->relid, options->userid);
 
-	kfdw_options_set_group(current, options->group_id);
+	if (options->group_is_given)
+		kfdw_options_set_group(current, options->group_id);
 	return current;
 }
 

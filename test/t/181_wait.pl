@@ -56,6 +56,10 @@ is($reader->run('SELECT v FROM feed'), '', 'and read past');
 start_waiting('1 hour');
 $node->safe_psql('postgres', "SELECT kafka.seek('feed', 'earliest')");
 is($waiter->finish(60), 't', 'a position that is moved too');
+$reader->run('SELECT v FROM feed');
+start_waiting('1 hour');
+$node->safe_psql('postgres', "ALTER FOREIGN TABLE feed OPTIONS (SET group_id 'other')");
+is($waiter->finish(60), 't', 'and another group, which has everything to read');
 
 # Where there is something to read it is no more than a question, which no fetch is in the way of
 my $questions = sub { my ($sql) = @_; $waiter->run($sql); $waiter->run("$sql;\n" x 20); return $waiter->seconds; };
