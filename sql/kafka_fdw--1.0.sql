@@ -380,6 +380,7 @@ ALTER TABLE outbox ALTER COLUMN chunk SET STORAGE EXTERNAL;
 CREATE TABLE outbox_0 PARTITION OF outbox FOR VALUES IN (0) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 CREATE TABLE outbox_1 PARTITION OF outbox FOR VALUES IN (1) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 CREATE TABLE outbox_2 PARTITION OF outbox FOR VALUES IN (2);
+ALTER TABLE outbox REPLICA IDENTITY FULL;
 ALTER TABLE outbox_0 REPLICA IDENTITY FULL;
 ALTER TABLE outbox_1 REPLICA IDENTITY FULL;
 ALTER TABLE outbox_2 REPLICA IDENTITY FULL;

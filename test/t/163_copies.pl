@@ -85,8 +85,13 @@ apply('in_use', 1);
 is($node->safe_psql('in_use', $rows), '|{1}|{down}|1', 'also when those are changed, and an outbox is emptied');
 is($node->safe_psql('in_use', 'SELECT id FROM feed LIMIT 1'), 2, 'and goes on');
 $node->safe_psql('in_use', 'DROP SUBSCRIPTION in_use');
+
+# nor one that has the outbox as one table, also of what is set aside
+$node->safe_psql('published', "ALTER PUBLICATION everything SET (publish_via_partition_root = true);
+	CREATE FOREIGN TABLE aside (id int, p int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic '$sent', delivery 'outbox')");
 subscribe('unused');
-$node->safe_psql('published', 'SELECT id FROM feed LIMIT 1');
+$node->safe_psql('published', 'INSERT INTO aside VALUES (3, 7); SELECT id FROM feed LIMIT 1');
+ok($node->poll_query_until('published', 'SELECT count(*) FROM kafka.dead_letters', 1), 'a record of an outbox is set aside');
 apply('unused', 2);
 is($node->safe_psql('unused', "$rows; SELECT count(*) FROM kafka.instance"), "|||\n0", 'where nothing runs it stays so');
 $node->safe_psql('unused', 'DROP SUBSCRIPTION unused');
