@@ -19,6 +19,7 @@
 
 #include "catalog/groups.h"
 #include "catalog/instance.h"
+#include "catalog/spi.h"
 #include "catalog/streams.h"
 #include "source/permit.h"
 #include "xact.h"
@@ -156,8 +157,10 @@ record_groups(void)
 {
 	ListCell   *lc;
 
-	if (new_groups != NIL)
-		kfdw_instance_ensure();
+	/* with the extension they are gone */
+	if (new_groups == NIL || !OidIsValid(kfdw_catalog_table("groups")))
+		return;
+	kfdw_instance_ensure();
 	foreach(lc, new_groups)
 		take_server_name(lfirst(lc));
 	list_sort(new_groups, compare_groups);

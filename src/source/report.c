@@ -47,13 +47,13 @@ kfdw_report_at_commit(const KafkaTableOptions *options, KafkaConsumer *consumer)
 	reports = report;
 }
 
-/* Reads what the transaction has written of a group. */
+/* Reads what the transaction has written of a group; with its server it is gone. */
 static void
 read_positions(GroupReport *report)
 {
-	const char *server = GetForeignServer(report->serverid)->servername;
+	const ForeignServer *server = GetForeignServerExtended(report->serverid, FSV_MISSING_OK);
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	List	   *written = kfdw_offsets_list_written(server, report->group_id);
+	List	   *written = server == NULL ? NIL : kfdw_offsets_list_written(server->servername, report->group_id);
 	ListCell   *lc;
 
 	report->count = 0;

@@ -32,4 +32,12 @@ foreach my $round (1 .. 5)
 	becomes($node, 'postgres', $state, 'idle', 'and a new one runs');
 }
 
+# Who consumes, and drops what he consumed with, can commit.
+my $feed = "CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$topic', group_id 'g', report_offsets 'true')";
+$node->safe_psql('postgres', $feed);
+is($node->safe_psql('postgres', 'BEGIN; SELECT count(*) FROM feed; DROP SERVER k CASCADE; COMMIT'), 3, 'a server may be dropped with which one consumed');
+$node->safe_psql('postgres', "CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap'); " . $feed =~ s/'g'/'h'/r);
+is($node->safe_psql('postgres', "BEGIN; SELECT count(*) FROM feed; DROP EXTENSION kafka_fdw CASCADE; COMMIT; SELECT to_regclass('kafka.offsets')"), "3\n",
+	'so may the extension');
+
 done_testing();
