@@ -27,7 +27,7 @@ typedef struct ReportingSender
 	int64		failed;			/* reports of failures; the transaction's abort destroys the producer */
 	rd_kafka_resp_err_t error;	/* of the first failure */
 	int32		error_partition;
-	char		error_topic[256];
+	char		error_topic[256];	/* empty: it is the transaction's */
 	char		error_reason[256];
 } ReportingSender;
 
@@ -81,17 +81,46 @@ describe_rest(const ReportingSender *producer)
 	return "The transaction is rolled back; records of it that were delivered before may be in the topic.";
 }
 
+/*
+ * When a Kafka transaction has failed, because brokers refuse a partition for example, the
+ * library purges all of its records, and says no more of them.  What failed is the answer
+ * to any function that needs a sound transaction; to begin another one does nothing else.
+ */
+static void
+explain_purge(ReportingSender *producer)
+{
+	const KafkaClient *client = producer->sender.client;
+	rd_kafka_error_t *error;
+
+	if (!client->in_transaction || (producer->error != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
+									producer->error != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT))
+		return;
+	error = rd_kafka_begin_transaction(client->rk);
+	if (error != NULL && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__STATE)
+	{
+		producer->error = rd_kafka_error_code(error);
+		producer->error_topic[0] = '\0';
+		strlcpy(producer->error_reason, rd_kafka_error_string(error), sizeof(producer->error_reason));
+	}
+	if (error != NULL)
+		rd_kafka_error_destroy(error);
+}
+
 /* Raises the first failure that the delivery reports told. */
 static void
 check_reports(KafkaSender *sender)
 {
 	ReportingSender *producer = (ReportingSender *) sender;
-	rd_kafka_resp_err_t error = producer->error;
+	rd_kafka_resp_err_t error;
 
 	if (producer->failed == 0)
 		return;
+	explain_purge(producer);
+	error = producer->error;
 	ereport_domain(ERROR, kfdw_fault_domain(error),
 				   (errcode(kfdw_fault_sqlstate(error)),
+					producer->error_topic[0] == '\0' ?
+					errmsg("could not deliver records in a Kafka transaction: %s", producer->error_reason) :
 					producer->error_partition >= 0 ?
 					errmsg("could not deliver a record to topic \"%s\", partition %d: %s",
 						   producer->error_topic, producer->error_partition, producer->error_reason) :

@@ -20,6 +20,9 @@ $session->run(<<~"EOSQL");
 	CREATE FOREIGN TABLE synced $columns (topic 'refused', format 'text');
 	CREATE FOREIGN TABLE sent $columns (topic 'refused', format 'text', delivery 'async');
 	CREATE FOREIGN TABLE allowed $columns (topic 'allowed', format 'text', delivery 'async');
+	CREATE FOREIGN TABLE together $columns (topic 'refused', format 'text', delivery 'transactional');
+	CREATE FOREIGN TABLE later $columns (topic 'refused', format 'text', delivery 'outbox');
+	CREATE FOREIGN TABLE also $columns (topic 'allowed', format 'text', delivery 'outbox');
 	CREATE TABLE beside (v text);
 	EOSQL
 ok(poll_until(sub { $session->run("INSERT INTO synced VALUES ('x')", 40); $session->error }, 20), 'the topic is refused');
@@ -28,9 +31,15 @@ $session->run("BEGIN; INSERT INTO beside VALUES ('x'); INSERT INTO synced VALUES
 is($session->run('SELECT count(*) FROM beside'), 0, 'sync: nothing commits with it');
 $session->run("INSERT INTO synced VALUES ('x') RETURNING o", 40);
 like($session->error, qr/ERROR:  could not deliver a record to topic "refused".*[Aa]uthorization failed/, 'at once: the same');
+$session->run("INSERT INTO together VALUES ('x')", 40);
+like($session->error, qr/ERROR:  could not deliver records in a Kafka transaction: .*[Aa]uthorization failed/, 'transactional: the same');
+$session->run("BEGIN; INSERT INTO later VALUES ('set aside'); INSERT INTO also VALUES ('published'); COMMIT");
 $session->run("INSERT INTO sent VALUES ('x', 'key'); INSERT INTO allowed VALUES ('y')");
 like($session->run("SELECT _topic, convert_from(key, 'UTF8'), error FROM kafka.flush()", 40), qr/^refused\|key\|.*[Aa]uthorization failed$/, 'async: flush() tells');
 is($session->run('SELECT v FROM allowed', 40), 'y', 'other topics are none the worse');
+becomes($node, 'postgres', "SELECT convert_from(value, 'UTF8'), sqlstate, error ~ '[Aa]uthorization failed' FROM kafka.dead_letters", 'set aside|42501|t',
+	'outbox: what is refused is set aside');
+becomes($node, 'postgres', "SELECT v FROM allowed WHERE v <> 'y'", 'published', 'and the rest is published');
 is($session->run('SELECT count(*) FROM synced', 40), 0, 'nothing has arrived');
 
 $session->close;
