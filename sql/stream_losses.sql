@@ -54,6 +54,9 @@ WITH s AS (INSERT INTO said SELECT q, says(q) FROM unnest(ARRAY[
     'WITH i AS (INSERT INTO other SELECT id FROM src RETURNING id) INSERT INTO other SELECT id FROM i LIMIT 1',
     'WITH s AS (SELECT id FROM src LIMIT 1) DELETE FROM target USING s WHERE s.id = target.id',
     'MERGE INTO target t USING (SELECT id FROM src LIMIT 1) s ON t.id = s.id WHEN MATCHED THEN DELETE',
+    'INSERT INTO other SELECT s.id FROM src s JOIN target t ON t.id = s.id FOR UPDATE OF t SKIP LOCKED',
+    'INSERT INTO other SELECT s.id FROM src s JOIN (SELECT id FROM target FOR UPDATE SKIP LOCKED) t ON t.id = s.id',
+    'INSERT INTO other SELECT s.id FROM src s JOIN target t ON t.id = s.id FOR UPDATE OF t NOWAIT',
     'INSERT INTO other SELECT id FROM hidden()'
     ]) AS q RETURNING *) TABLE s;
 

@@ -132,6 +132,18 @@ kfdw_plan_use_one_of(const ModifyTableState *node)
 		(node->operation == CMD_DELETE && has_outer_var((Node *) plan->returningLists, NULL));
 }
 
+/* True for a node that leaves rows out which somebody else has locked. */
+static bool
+skips_locked(const PlanState *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, ((const LockRows *) node->plan)->rowMarks)
+		if (lfirst_node(PlanRowMark, lc)->waitPolicy == LockWaitSkip)
+			return true;
+	return false;
+}
+
 /* What the rows of a node are, from what those are that it reads. */
 static int
 trace_rows(PlanState *node, PlanTrace *trace)
@@ -166,6 +178,9 @@ trace_rows(PlanState *node, PlanTrace *trace)
 			if (rows & ROWS_OF_RECORDS)
 				trace->use.limited = true;
 			return rows;
+		case T_LockRowsState:
+			trace->use.skips_locked |= skips_locked(node);
+			return trace_inputs(node, trace);
 		case T_ModifyTableState:
 			rows = trace_inputs(node, trace);
 			if (rows & ROWS_REPEAT_KEYS && kfdw_plan_use_one_of((ModifyTableState *) node))

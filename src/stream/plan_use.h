@@ -4,7 +4,7 @@
  *
  * The batch counts as read, so a record may be dropped by a condition (a WHERE clause,
  * a join, EXISTS, DISTINCT), which looks at it, but not by a count of rows, which does
- * not.  Where a plan stops to read because conditions need no more, nothing is lost;
+ * not, nor because a row is locked for a moment.  Where a plan stops to read because conditions need no more, nothing is lost;
  * so plans are judged by what cuts off rows, not by what was fetched.
  */
 #ifndef KFDW_PLAN_USE_H
@@ -16,6 +16,7 @@ typedef struct KafkaPlanUse
 {
 	int			scans;			/* that read the source */
 	bool		limited;		/* a LIMIT or OFFSET drops rows of its records */
+	bool		skips_locked;	/* SKIP LOCKED drops rows, of its records or that they are joined to */
 	const ModifyTableState *one_of; /* may use one of several records that meet a row; NULL: none */
 } KafkaPlanUse;
 

@@ -102,7 +102,7 @@ watch_run(KFDW_EXECUTOR_RUN_PARAMETERS)
 		previous_run_hook(KFDW_EXECUTOR_RUN_ARGUMENTS);
 	else
 		standard_ExecutorRun(KFDW_EXECUTOR_RUN_ARGUMENTS);
-	if (use.scans > 0 && !use.limited && has_ended(query, count))
+	if (use.scans > 0 && !use.limited && !use.skips_locked && has_ended(query, count))
 		used_in_full = true;
 }
 

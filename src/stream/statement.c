@@ -166,6 +166,12 @@ check_use(QueryDesc *query, PlannedStatement *statement)
 				 errmsg("a stream's statement cannot read its source under a LIMIT or OFFSET"),
 				 errdetail("Records that it leaves would be lost, as the whole batch counts as read."),
 				 errhint("The argument \"max_poll_records\" of kafka.create_stream() bounds a batch.")));
+	if (use.skips_locked)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a stream's statement cannot use SKIP LOCKED"),
+				 errdetail("Records that meet a locked row would be lost, as the whole batch counts as read."),
+				 errhint("Without it the batch waits for the row.")));
 	kfdw_plan_use_check_one_of(&use);
 }
 
