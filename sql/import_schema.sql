@@ -16,7 +16,7 @@ CREATE SCHEMA imported;
 \! kafka_tool create-topic --replace import_system 1
 \! printf '{"id": 1, "xmin": 2, "CTID": 3, "tableoid": 4, "xmin_2": 5}\n' | kafka_tool produce import_system
 \! (printf '{"a": 1, "a": 2}\n{"b": "\377"}\n{"c": "\\\\u0000"}\nnull\n'; head -c 100000 /dev/zero | tr '\0' '['; echo) | kafka_tool produce import_broken
-\! printf 'k\n' | kafka_tool produce import_broken -K '~'
+\! printf 'k~\\N\n' | kafka_tool produce import_broken -K '~'
 
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders, import_plain) FROM SERVER import_test INTO imported;
 \d imported.import_orders
@@ -53,6 +53,13 @@ BEGIN;
 DROP FOREIGN TABLE imported.import_orders, imported.import_plain, imported.import_broken;
 IMPORT FOREIGN SCHEMA topics EXCEPT (import_plain, "import.Dotted-Name") FROM SERVER import_test INTO imported;
 SELECT relname FROM pg_class WHERE relnamespace = 'imported'::regnamespace AND (relname LIKE 'import%' OR relname LIKE '\_\_%') ORDER BY relname COLLATE "C";
+ROLLBACK;
+
+-- Topics that begin alike, as far as names go.
+\! for i in a b c; do kafka_tool create-topic --replace import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx$i 1; done
+BEGIN;
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx_3) FROM SERVER import_test INTO imported;
+SELECT relname, right(ftoptions::text, 12) AS topic FROM pg_foreign_table JOIN pg_class ON ftrelid = pg_class.oid WHERE relname LIKE 'import\_long%' ORDER BY 1;
 ROLLBACK;
 
 -- What cannot be.

@@ -301,7 +301,7 @@ append_fields(StringInfo command, const ImportForeignSchemaStmt *statement, cons
 /* Adds the columns of the value: those that a sample shows, or one for all of it. */
 static void
 append_value(StringInfo command, const ImportForeignSchemaStmt *statement, const KafkaConfig *config,
-			 const char *topic, const ImportOptions *options)
+			 const char *topic, const char *table, const ImportOptions *options)
 {
 	List	   *fields = NIL;
 	int			objects = 0;
@@ -318,19 +318,19 @@ append_value(StringInfo command, const ImportForeignSchemaStmt *statement, const
 	if (fields == NIL)
 		appendStringInfoString(command, "value pg_catalog.jsonb OPTIONS (metadata 'value'), ");
 	else
-		append_fields(command, statement, cut_name(topic, 0), fields, objects);
+		append_fields(command, statement, table, fields, objects);
 }
 
 /* The command that makes a topic's table. */
 static char *
-make_command(const ImportForeignSchemaStmt *statement, const KafkaConfig *config, const char *topic,
+make_command(const ImportForeignSchemaStmt *statement, const KafkaConfig *config, const char *topic, const char *table,
 			 const ImportOptions *options)
 {
 	StringInfoData command;
 
 	initStringInfo(&command);
-	appendStringInfo(&command, "CREATE FOREIGN TABLE %s (", quote_identifier(cut_name(topic, 0)));
-	append_value(&command, statement, config, topic, options);
+	appendStringInfo(&command, "CREATE FOREIGN TABLE %s (", quote_identifier(table));
+	append_value(&command, statement, config, topic, table, options);
 	for (size_t i = 0; i < lengthof(metadata_columns); i++)
 		appendStringInfo(&command, "%s%s %s OPTIONS (metadata '%s')", i > 0 ? ", " : "", metadata_columns[i].name,
 						 metadata_columns[i].type, metadata_columns[i].metadata);
@@ -340,18 +340,60 @@ make_command(const ImportForeignSchemaStmt *statement, const KafkaConfig *config
 	return command.data;
 }
 
+/* True when one of the tables has a name. */
+static bool
+is_table(char **tables, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (tables[i] != NULL && strcmp(tables[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The order of topics by their names. */
+static int
+compare_topics(const void *a, const void *b)
+{
+	return strcmp(((const KafkaClusterTopic *) a)->name, ((const KafkaClusterTopic *) b)->name);
+}
+
+/*
+ * The names of the topics' tables: those of the topics as far as names go, with a number
+ * where others that are as long begin alike.
+ */
+static char **
+name_tables(const KafkaCluster *cluster)
+{
+	char	  **tables = palloc0(cluster->ntopics * sizeof(char *));
+
+	for (int i = 0; i < cluster->ntopics; i++)
+		if (strlen(cluster->topics[i].name) < NAMEDATALEN)
+			tables[i] = pstrdup(cluster->topics[i].name);
+	for (int i = 0; i < cluster->ntopics; i++)
+	{
+		char	   *name = cut_name(cluster->topics[i].name, 0);
+
+		if (tables[i] != NULL)
+			continue;
+		for (int number = 2; is_table(tables, cluster->ntopics, name); number++)
+			name = psprintf("%s_%d", cut_name(cluster->topics[i].name, 8), number);
+		tables[i] = name;
+	}
+	return tables;
+}
+
 /* True when the command wants a topic; Kafka's own only where it names them. */
 static bool
-is_wanted(ImportForeignSchemaStmt *statement, const char *topic)
+is_wanted(ImportForeignSchemaStmt *statement, const char *topic, const char *table)
 {
 	if (strncmp(topic, "__", 2) == 0 && statement->list_type != FDW_IMPORT_SCHEMA_LIMIT_TO)
 		return false;
-	return IsImportableForeignTable(cut_name(topic, 0), statement);
+	return IsImportableForeignTable(table, statement);
 }
 
 /* A topic that LIMIT TO names and that is not there. */
 static void
-check_limits(const ImportForeignSchemaStmt *statement, const KafkaCluster *cluster)
+check_limits(const ImportForeignSchemaStmt *statement, char **tables, int count)
 {
 	ListCell   *lc;
 
@@ -360,11 +402,8 @@ check_limits(const ImportForeignSchemaStmt *statement, const KafkaCluster *clust
 	foreach(lc, statement->table_list)
 	{
 		const char *name = lfirst_node(RangeVar, lc)->relname;
-		int			found = 0;
 
-		for (int i = 0; i < cluster->ntopics; i++)
-			found += strcmp(cut_name(cluster->topics[i].name, 0), name) == 0;
-		if (found == 0)
+		if (!is_table(tables, count, name))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
 					 errmsg("topic \"%s\" does not exist", name),
@@ -378,6 +417,7 @@ kafkaImportForeignSchema(ImportForeignSchemaStmt *statement, Oid serverid)
 	ImportOptions options = read_options(statement->options);
 	KafkaServerOptions *server = kfdw_options_server(serverid, GetUserId());
 	KafkaCluster *cluster;
+	char	  **tables;
 	List	   *commands = NIL;
 
 	pending_comments = NIL;
@@ -387,10 +427,12 @@ kafkaImportForeignSchema(ImportForeignSchemaStmt *statement, Oid serverid)
 				 errmsg("schema \"%s\" does not exist on server \"%s\"", statement->remote_schema, statement->server_name),
 				 errhint("The schema of a Kafka server is \"%s\".", REMOTE_SCHEMA)));
 	cluster = kfdw_cluster_ask(&server->consumer, NULL);
-	check_limits(statement, cluster);
+	qsort(cluster->topics, cluster->ntopics, sizeof(KafkaClusterTopic), compare_topics);
+	tables = name_tables(cluster);
+	check_limits(statement, tables, cluster->ntopics);
 	for (int i = 0; i < cluster->ntopics; i++)
-		if (is_wanted(statement, cluster->topics[i].name))
-			commands = lappend(commands, make_command(statement, &server->consumer, cluster->topics[i].name, &options));
+		if (is_wanted(statement, cluster->topics[i].name, tables[i]))
+			commands = lappend(commands, make_command(statement, &server->consumer, cluster->topics[i].name, tables[i], &options));
 	return commands;
 }
 
