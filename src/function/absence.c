@@ -4,7 +4,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
 
 #include "catalog/instance.h"
 #include "function/absence.h"
@@ -26,6 +32,18 @@ find_shortage(void)
 	return absence;
 }
 
+/* True where databases are copied from this one, which no process must be in the way of. */
+static bool
+is_template(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	bool		is = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return is;
+}
+
 KafkaAbsence
 kfdw_absence_explain(void)
 {
@@ -38,6 +56,9 @@ kfdw_absence_explain(void)
 	if (RecoveryInProgress())
 		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this server is a standby",
 		"They run on its primary, and here when it is promoted."};
+	if (is_template())
+		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this database is a template",
+		psprintf("ALTER DATABASE %s IS_TEMPLATE false;", quote_identifier(get_database_name(MyDatabaseId)))};
 	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)
 		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this database is a copy of another one: see kafka.adopt_instance()",
 		"SELECT kafka.adopt_instance('keep') where it takes the place of the other one, SELECT kafka.adopt_instance('new') where it is beside it."};

@@ -18,6 +18,7 @@ KafkaShared *kfdw_shared = NULL;
 
 /* This transaction changed what is wanted, or holds a database. */
 static bool ping_at_end = false;
+static bool ping_all_at_end = false;
 
 static void
 define_settings(void)
@@ -76,6 +77,16 @@ kfdw_shared_ping(Oid database)
 	kfdw_shared_wake_launcher();
 }
 
+/* Has a scout look at all databases. */
+static void
+ping_all(void)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	kfdw_shared->ping_all = true;
+	LWLockRelease(kfdw_shared->lock);
+	kfdw_shared_wake_launcher();
+}
+
 /* Ends the holds of this session; their databases are to be looked at again. */
 static void
 release_holds(void)
@@ -100,6 +111,9 @@ release_holds(void)
 static void
 end_transaction(bool committed)
 {
+	if (ping_all_at_end && committed)
+		ping_all();
+	ping_all_at_end = false;
 	if (!ping_at_end)
 		return;
 	ping_at_end = false;
@@ -127,6 +141,12 @@ void
 kfdw_shared_ping_at_end(void)
 {
 	ping_at_end = kfdw_shared != NULL;
+}
+
+void
+kfdw_shared_ping_all_at_end(void)
+{
+	ping_all_at_end = kfdw_shared != NULL;
 }
 
 void

@@ -202,6 +202,9 @@ extern void kfdw_shared_ping(Oid database);
 /* Pings for this database when the transaction is over; where nothing runs there is nobody to tell. */
 extern void kfdw_shared_ping_at_end(void);
 
+/* Has scouts look at all databases when the transaction has committed. */
+extern void kfdw_shared_ping_all_at_end(void);
+
 /*
  * Keeps new workers and scouts away from a database until this transaction ends.
  * With all holds taken it does nothing: the caller then relies on the time a

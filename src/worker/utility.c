@@ -92,7 +92,7 @@ find_dropped_extension(const DropStmt *drop)
 	return InvalidOid;
 }
 
-/* ALTER DATABASE SET TABLESPACE moves files; its other forms disturb nobody. */
+/* ALTER DATABASE SET TABLESPACE moves files; its other forms are in nobody's way. */
 static Oid
 find_moved_database(const AlterDatabaseStmt *alter)
 {
@@ -177,6 +177,9 @@ run_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 
 	if (OidIsValid(database))
 		empty_database(database);
+	/* it may say that workers can run in a database */
+	if (IsA(statement->utilityStmt, AlterDatabaseStmt))
+		kfdw_shared_ping_all_at_end();
 	if (previous_hook != NULL)
 		previous_hook(statement, text, read_only_tree, context, params,
 					  environment, destination, completion);
