@@ -120,6 +120,10 @@ settle_settings(void)
 	for (int i = 0; i < lengthof(off); i++)
 		SetConfigOption(off[i], "off", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+
+	/* a part of the outbox that is emptied gets new indexes */
+	SetConfigOption("max_parallel_maintenance_workers", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("temp_file_limit", "-1", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* A tick must be on disk before it is published. */
