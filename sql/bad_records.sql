@@ -97,6 +97,21 @@ DROP TYPE bad_records_range;
 DROP OPERATOR FAMILY bad_records_ops USING btree;
 DROP FUNCTION bad_records_compare;
 
+-- A null, and a field that is not there, are values of a domain only if it allows that; a record without a value has none.
+CREATE DOMAIN bad_records_present AS int NOT NULL;
+CREATE DOMAIN bad_records_named AS text CHECK (VALUE IS NOT NULL);
+\! kafka_tool create-topic --replace bad_records_given 1
+\! printf '{"id": 1, "name": "a"}\n{"id": null, "name": "a"}\n{"name": "a"}\n{"id": 1, "name": null}\n{"id": 5, "name": "b"}\n' | kafka_tool produce bad_records_given
+\! printf 'k=\\N\n' | kafka_tool produce bad_records_given -K =
+CREATE FOREIGN TABLE bad_records_given (id bad_records_present, name bad_records_named, o bigint OPTIONS (metadata 'offset'), error text OPTIONS (metadata 'error'))
+  SERVER bad_records_test OPTIONS (topic 'bad_records_given', on_error 'set_null');
+SELECT * FROM bad_records_given;
+SELECT o, name FROM bad_records_given WHERE error IS NULL;
+ALTER FOREIGN TABLE bad_records_given OPTIONS (SET on_error 'stop');
+SELECT id FROM bad_records_given;
+DROP FOREIGN TABLE bad_records_given;
+DROP DOMAIN bad_records_present, bad_records_named;
+
 -- Types of every kind, in records that are bad for each.
 \! kafka_tool create-topic --replace bad_records 1
 \! { printf '{"p": {"a": 1, "b": "x"}}\n{"p": "(1,x)"}\n{"a": [1, "y"]}\n{"a": 5}\n{"r": "[2,1)"}\n{"e": "no"}\n{"d": "2024-02-30"}\n{"m": "a lot"}\n{"j": "\\x5cu0000"}\n{"p": {"a": 1, "b": 2}, "a": [1], "r": "[1,2)", "e": "yes", "d": "2024-02-29", "m": "1.50", "j": {}}\n{"j": '; head -c 100000 /dev/zero | tr '\0' '['; echo '}'; } | kafka_tool produce bad_records

@@ -11,6 +11,7 @@
 #include "utils/typcache.h"
 
 #include "format/codec.h"
+#include "format/convert.h"
 #include "format/metadata.h"
 #include "format/settings.h"
 
@@ -38,6 +39,9 @@ struct KafkaRowCodec
 
 	bool	   *seen;			/* by attnum - 1: an earlier record had the field; others may look */
 	bool	   *own_seen;
+
+	KafkaColumn **domains;		/* needed columns of a domain, in key and value */
+	int			ndomains;
 
 	KafkaSettingsUse decode_use;	/* what the types' input needs */
 	KafkaSettingsUse encode_use;	/* and their output */
@@ -127,6 +131,8 @@ add_column(KafkaRowCodec *codec, KafkaColumn *column)
 
 	if (column->needed)
 		add_conversion(codec, column);
+	if (column->needed && column->type != column->base_type && (column->in_value || column->kind == KAFKA_COLUMN_KEY))
+		codec->domains[codec->ndomains++] = column;
 	if (column->in_value)
 		in_value = add_field(&codec->value, column, column->field);
 	if (column->kind == KAFKA_COLUMN_KEY)
@@ -167,6 +173,7 @@ kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 	init_part(&codec->key, columns, options->key);
 	codec->in_value = palloc(sizeof(KafkaField *) * Max(columns->natts, 1));
 	codec->metadata = palloc(sizeof(KafkaColumn *) * Max(columns->natts, 1));
+	codec->domains = palloc(sizeof(KafkaColumn *) * Max(columns->natts, 1));
 	for (int i = 0; i < columns->natts; i++)
 		if (columns->column[i].attnum != 0)
 			add_column(codec, &columns->column[i]);
@@ -311,6 +318,23 @@ decode_key(KafkaRow *row)
 	decode_part(row, &codec->key, row->record->key, row->record->key_len);
 }
 
+/* A null, or a field that is not there, may be no value of a domain; where there is no key or value it is none. */
+static void
+check_nulls(KafkaRow *row)
+{
+	for (int i = 0; i < row->codec->ndomains; i++)
+	{
+		KafkaColumn *column = row->codec->domains[i];
+
+		if (!row->nulls[column->attnum - 1] ||
+			(!(column->in_value && row->record->value) && !(column->kind == KAFKA_COLUMN_KEY && row->record->key)))
+			continue;
+		row->codec->columns->current = column;
+		kfdw_column_check_null(column);
+		row->codec->columns->current = NULL;
+	}
+}
+
 /* Fills the row: metadata columns, the value's, and those of the key. */
 static void
 decode_row(void *arg)
@@ -322,6 +346,7 @@ decode_row(void *arg)
 		decode_column(row, codec->metadata[i]);
 	decode_part(row, &codec->value, row->record->value, row->record->value_len);
 	decode_key(row);
+	check_nulls(row);
 }
 
 /* Fills the row under the fixed settings. */

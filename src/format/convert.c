@@ -89,6 +89,12 @@ kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
 	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
 }
 
+void
+kfdw_column_check_null(KafkaColumn *column)
+{
+	(void) InputFunctionCall(&column->input, NULL, column->typioparam, column->typmod);
+}
+
 /* By the type's output function, or as a number. */
 char *
 kfdw_column_to_string(KafkaColumn *column, Datum value)

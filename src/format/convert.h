@@ -21,6 +21,9 @@ extern Datum kfdw_column_from_text(KafkaColumn *column, const char *string, size
 extern Datum kfdw_column_from_string(KafkaColumn *column, char *string, size_t len);
 extern char *kfdw_column_to_string(KafkaColumn *column, Datum value);
 
+/* Raises an error where a column of a domain must have a value. */
+extern void kfdw_column_check_null(KafkaColumn *column);
+
 /* From and to UTF-8, or the bytes themselves for bytea.  The bytes are never NULL. */
 extern Datum kfdw_column_from_bytes(KafkaColumn *column, const char *bytes, size_t len);
 extern const char *kfdw_column_to_bytes(KafkaColumn *column, Datum value, size_t *len);
