@@ -332,7 +332,7 @@ check_patience(const KafkaSenderTopic *topic, TimestampTz since)
 					errhint("Raise \"max_block_ms\" to wait longer, or \"buffer_memory\" to keep more of them.")));
 }
 
-/* Waits a moment while the queue is full; the times when that began, and when room was made for the last time. */
+/* Waits a moment for room and reports; the times when that began, and when room was made for the last time. */
 static void
 wait_for_room(KafkaSenderTopic *topic, TimestampTz *full_since, TimestampTz *stuck_since)
 {
@@ -351,6 +351,14 @@ wait_for_room(KafkaSenderTopic *topic, TimestampTz *full_since, TimestampTz *stu
 	check_patience(topic, *full_since);
 }
 
+/* True where the record may be taken later, or the reports will tell why not: a transaction that has failed takes no more. */
+static bool
+is_to_wait(const KafkaSender *sender, rd_kafka_resp_err_t error)
+{
+	return error == RD_KAFKA_RESP_ERR__QUEUE_FULL ||
+		(error == RD_KAFKA_RESP_ERR__STATE && sender->client->in_transaction && sender->outstanding > 0);
+}
+
 void
 kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 {
@@ -360,7 +368,7 @@ kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 	rd_kafka_resp_err_t error;
 
 	topic->in_use = true;
-	while ((error = produce(topic, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+	while (is_to_wait(sender, error = produce(topic, record)))
 		wait_for_room(topic, &full_since, &stuck_since);
 	if (error)
 	{

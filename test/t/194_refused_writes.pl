@@ -33,6 +33,8 @@ $session->run("INSERT INTO synced VALUES ('x') RETURNING o", 40);
 like($session->error, qr/ERROR:  could not deliver a record to topic "refused".*[Aa]uthorization failed/, 'at once: the same');
 $session->run("INSERT INTO together VALUES ('x')", 40);
 like($session->error, qr/ERROR:  could not deliver records in a Kafka transaction: .*[Aa]uthorization failed/, 'transactional: the same');
+$session->run("INSERT INTO together SELECT 'x' FROM generate_series(1, 50000)", 40);
+like($session->error, qr/ERROR:  could not deliver records in a Kafka transaction: .*[Aa]uthorization failed/, 'also while they are sent');
 $session->run("BEGIN; INSERT INTO later VALUES ('set aside'); INSERT INTO also VALUES ('published'); COMMIT");
 $session->run("INSERT INTO sent VALUES ('x', 'key'); INSERT INTO allowed VALUES ('y')");
 like($session->run("SELECT _topic, convert_from(key, 'UTF8'), error FROM kafka.flush()", 40), qr/^refused\|key\|.*[Aa]uthorization failed$/, 'async: flush() tells');
