@@ -65,22 +65,20 @@ static KafkaStatement owner_statement = {
 	2, {TEXTOID, OIDOID}
 };
 
-/* A record that is to be skipped is parked. */
-#define SKIPPED_IS_PARKED \
-	"EXISTS (SELECT FROM kafka.stored_parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name " \
+/* Records that are to be skipped; those that are passed and not parked need no mention any more. */
+#define SKIPS_AHEAD \
+	"(SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e " \
+	"WHERE NOT EXISTS (SELECT FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) s.name " \
+	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') " \
+	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 " \
+	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8) " \
+	"OR EXISTS (SELECT FROM kafka.stored_parked p WHERE p.stream OPERATOR(pg_catalog.=) s.name " \
 	"AND p._topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') " \
 	"AND p._partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 " \
-	"AND p._offset OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8)"
+	"AND p._offset OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8))"
 
-/* Records that are passed and not parked need no mention any more. */
 static KafkaStatement skip_statement = {
-	"UPDATE kafka.streams s SET settings = pg_catalog.jsonb_set(s.settings, '{skip}', COALESCE(("
-	"SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e "
-	"WHERE NOT EXISTS (SELECT FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) s.name "
-	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') "
-	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 "
-	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8) "
-	"OR " SKIPPED_IS_PARKED "), '[]') "
+	"UPDATE kafka.streams s SET settings = pg_catalog.jsonb_set(s.settings, '{skip}', COALESCE(" SKIPS_AHEAD ", '[]') "
 	"OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('topic', $2, 'partition', $3, 'offset', $4)) "
 	"WHERE s.name OPERATOR(pg_catalog.=) $1",
 	4, {TEXTOID, TEXTOID, INT4OID, INT8OID}
@@ -88,9 +86,8 @@ static KafkaStatement skip_statement = {
 
 static KafkaStatement forget_skips_statement = {
 	"UPDATE kafka.streams s SET settings = (s.settings OPERATOR(pg_catalog.-) 'skip'::pg_catalog.text) OPERATOR(pg_catalog.||) "
-	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', ("
-	"SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e "
-	"WHERE " SKIPPED_IS_PARKED "))) WHERE s.name OPERATOR(pg_catalog.=) $1",
+	"pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('skip', " SKIPS_AHEAD ")) "
+	"WHERE s.name OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
 };
 

@@ -54,7 +54,7 @@ extern void kfdw_streams_set_owner(const char *name, Oid owner);
 extern void kfdw_streams_skip(const char *name, const char *topic, int32 partition, int64 offset);
 extern bool kfdw_streams_skips(const char *name, const char *topic, int32 partition, int64 offset);
 
-/* The position was moved: a record that fails is judged anew, unless it is parked; makes a new revision of the row. */
+/* The position is about to be moved: what is behind it, and not parked, is judged anew; makes a new revision of the row. */
 extern void kfdw_streams_forget_skips(const char *name);
 
 /* Deletes the row, and the positions, dead letters and parked records of its group, all of which came after it. */

@@ -226,10 +226,10 @@ reset_stream(const char *name, const KafkaSeek *seek)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("stream \"%s\" was changed concurrently", name),
 				 errhint("The transaction might succeed if retried.")));
+	kfdw_streams_forget_skips(name);
 	kfdw_seek_stream(seeker);
 	kfdw_parked_delete_ahead(name);
 	kfdw_dead_letters_delete_ahead(name);
-	kfdw_streams_forget_skips(name);
 	kfdw_shared_ping_at_end();
 }
 
