@@ -196,12 +196,14 @@ read_options(RelayWork *work)
 	server = GetForeignServerByName(work->relay->server, false)->serverid;
 	work->options = kfdw_options_server(server, GetUserId());
 	begin_watch(work);
+
+	/* this holds the table, so that both are of one instance */
+	keep_tick(work, kfdw_outbox_get_tick(work->relay->id));
 	work->instance = kfdw_instance_name();
 	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, work->instance, work->relay->id);
 	work->group_id = name;
 	work->kafka_id = kfdw_config_utf8(name);
 	work->producer = kfdw_config_transactional(&work->options->producer, work->kafka_id, work->options->transaction_timeout_ms);
-	keep_tick(work, kfdw_outbox_get_tick(work->relay->id));
 	commit_transaction(context);
 }
 
