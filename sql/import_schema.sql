@@ -17,6 +17,7 @@ CREATE SCHEMA imported;
 \! printf '{"id": 1, "xmin": 2, "CTID": 3, "tableoid": 4, "xmin_2": 5}\n' | kafka_tool produce import_system
 \! (printf '{"a": 1, "a": 2}\n{"b": "\377"}\n{"c": "\\\\u0000"}\nnull\n'; head -c 100000 /dev/zero | tr '\0' '['; echo) | kafka_tool produce import_broken
 \! printf 'k~\\N\n' | kafka_tool produce import_broken -K '~'
+\! for i in a b c; do kafka_tool create-topic --replace import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx$i 1; done
 
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders, import_plain) FROM SERVER import_test INTO imported;
 \d imported.import_orders
@@ -56,7 +57,6 @@ SELECT relname FROM pg_class WHERE relnamespace = 'imported'::regnamespace AND (
 ROLLBACK;
 
 -- Topics that begin alike, as far as names go.
-\! for i in a b c; do kafka_tool create-topic --replace import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx$i 1; done
 BEGIN;
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx_3) FROM SERVER import_test INTO imported;
 SELECT relname, right(ftoptions::text, 12) AS topic FROM pg_foreign_table JOIN pg_class ON ftrelid = pg_class.oid WHERE relname LIKE 'import\_long%' ORDER BY 1;
