@@ -16,7 +16,7 @@ typedef struct KafkaPlanUse
 {
 	int			scans;			/* that read the source */
 	bool		limited;		/* a LIMIT or OFFSET drops rows of its records */
-	bool		skips_locked;	/* SKIP LOCKED drops rows, of its records or that they are joined to */
+	bool		skips_locked;	/* SKIP LOCKED is somewhere in the plan */
 	const ModifyTableState *one_of; /* may use one of several records that meet a row; NULL: none */
 } KafkaPlanUse;
 
