@@ -4,16 +4,14 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
-#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 
 #include "catalog/instance.h"
 #include "function/absence.h"
+#include "worker/utility.h"
 
 /* What the launcher and its scouts lack. */
 static KafkaAbsence
@@ -32,18 +30,6 @@ find_shortage(void)
 	return absence;
 }
 
-/* True where databases are copied from this one, which no process must be in the way of. */
-static bool
-is_template(void)
-{
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
-	bool		is = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	return is;
-}
-
 KafkaAbsence
 kfdw_absence_explain(void)
 {
@@ -56,7 +42,7 @@ kfdw_absence_explain(void)
 	if (RecoveryInProgress())
 		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this server is a standby",
 		"They run on its primary, and here when it is promoted."};
-	if (is_template())
+	if (kfdw_utility_is_template(MyDatabaseId))
 		return (KafkaAbsence) {KAFKA_STATE_PAUSED, "this database is a template",
 		psprintf("ALTER DATABASE %s IS_TEMPLATE false;", quote_identifier(get_database_name(MyDatabaseId)))};
 	if (kfdw_instance_state() == KAFKA_INSTANCE_FOREIGN)

@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "stat/memory.h"
 #include "worker/shared.h"
@@ -18,7 +19,9 @@ KafkaShared *kfdw_shared = NULL;
 
 /* This transaction changed what is wanted, or holds a database. */
 static bool ping_at_end = false;
-static bool ping_all_at_end = false;
+
+/* Databases that it has altered, in its memory context. */
+static List *altered = NIL;
 
 static void
 define_settings(void)
@@ -77,16 +80,6 @@ kfdw_shared_ping(Oid database)
 	kfdw_shared_wake_launcher();
 }
 
-/* Has a scout look at all databases. */
-static void
-ping_all(void)
-{
-	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_shared->ping_all = true;
-	LWLockRelease(kfdw_shared->lock);
-	kfdw_shared_wake_launcher();
-}
-
 /* Ends the holds of this session; their databases are to be looked at again. */
 static void
 release_holds(void)
@@ -111,9 +104,12 @@ release_holds(void)
 static void
 end_transaction(bool committed)
 {
-	if (ping_all_at_end && committed)
-		ping_all();
-	ping_all_at_end = false;
+	ListCell   *lc;
+
+	if (committed)
+		foreach(lc, altered)
+			kfdw_shared_ping(lfirst_oid(lc));
+	altered = NIL;
 	if (!ping_at_end)
 		return;
 	ping_at_end = false;
@@ -144,9 +140,12 @@ kfdw_shared_ping_at_end(void)
 }
 
 void
-kfdw_shared_ping_all_at_end(void)
+kfdw_shared_ping_altered_at_end(Oid database)
 {
-	ping_all_at_end = kfdw_shared != NULL;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	altered = list_append_unique_oid(altered, database);
+	MemoryContextSwitchTo(old);
 }
 
 void

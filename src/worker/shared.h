@@ -202,8 +202,8 @@ extern void kfdw_shared_ping(Oid database);
 /* Pings for this database when the transaction is over; where nothing runs there is nobody to tell. */
 extern void kfdw_shared_ping_at_end(void);
 
-/* Has scouts look at all databases when the transaction has committed. */
-extern void kfdw_shared_ping_all_at_end(void);
+/* Has a scout look at a database when the transaction that has altered it has committed. */
+extern void kfdw_shared_ping_altered_at_end(Oid database);
 
 /*
  * Keeps new workers and scouts away from a database until this transaction ends.

@@ -48,11 +48,10 @@ may_create_databases(void)
 	return may || superuser();
 }
 
-/* True when everybody who may create databases may copy this one. */
-static bool
-is_template(const char *name)
+bool
+kfdw_utility_is_template(Oid database)
 {
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(get_database_oid(name, true)));
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
 	bool		is = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
 
 	if (HeapTupleIsValid(tuple))
@@ -104,11 +103,19 @@ find_moved_database(const AlterDatabaseStmt *alter)
 	return InvalidOid;
 }
 
+/* A database of which the command may say whether workers can run in it. */
+static Oid
+find_altered_database(const Node *command)
+{
+	return IsA(command, AlterDatabaseStmt) ? find_own_database(((const AlterDatabaseStmt *) command)->dbname) : InvalidOid;
+}
+
 /* The database that a new one is copied from, if the user may do that; a template serves everybody. */
 static Oid
 find_copied_database(const CreatedbStmt *create)
 {
 	const char *name = NULL;
+	Oid			database;
 	ListCell   *lc;
 
 	foreach(lc, create->options)
@@ -120,7 +127,8 @@ find_copied_database(const CreatedbStmt *create)
 	}
 	if (name == NULL || get_database_oid(create->dbname, true) != InvalidOid || !may_create_databases())
 		return InvalidOid;
-	return is_template(name) ? get_database_oid(name, true) : find_own_database(name);
+	database = get_database_oid(name, true);
+	return kfdw_utility_is_template(database) ? database : find_own_database(name);
 }
 
 /* The database that must be without workers for this command, else InvalidOid. */
@@ -174,12 +182,10 @@ run_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 {
 	Oid			database = find_database(statement->utilityStmt);
 	bool		prepared = commits_prepared(statement->utilityStmt);
+	Oid			altered = find_altered_database(statement->utilityStmt);
 
 	if (OidIsValid(database))
 		empty_database(database);
-	/* it may say that workers can run in a database */
-	if (IsA(statement->utilityStmt, AlterDatabaseStmt))
-		kfdw_shared_ping_all_at_end();
 	if (previous_hook != NULL)
 		previous_hook(statement, text, read_only_tree, context, params,
 					  environment, destination, completion);
@@ -187,7 +193,11 @@ run_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 		standard_ProcessUtility(statement, text, read_only_tree, context, params,
 								environment, destination, completion);
 
-	/* the statement may be freed; and nobody knows any more what was changed */
+	/* the statement may be freed */
+	if (OidIsValid(altered))
+		kfdw_shared_ping_altered_at_end(altered);
+
+	/* nobody knows any more what was changed */
 	if (prepared)
 		kfdw_slot_stir(MyDatabaseId, InvalidOid);
 }

@@ -7,4 +7,7 @@
 
 extern void kfdw_utility_init(void);
 
+/* True for a database that everybody may copy who may create databases: nothing runs there. */
+extern bool kfdw_utility_is_template(Oid database);
+
 #endif							/* KFDW_UTILITY_H */

@@ -138,16 +138,18 @@ is_quick('dropping database restored by force', 'DROP DATABASE restored WITH (FO
 is($node->safe_psql('other', 'SELECT state, records_in FROM kafka.stat_streams'), 'idle|1', 'the stream of another database was not disturbed');
 
 # Workers are not in the way of copies of a template, nor of a database that nobody is to enter.
+my $workers = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'other' AND backend_type = 'kafka_fdw stream'";
 $node->safe_psql('postgres', 'ALTER DATABASE other IS_TEMPLATE true');
-$node->restart;
+becomes($node, 'postgres', $workers, 0, 'a template has no workers');
 is($node->safe_psql('other', "SELECT state, problem, to_do FROM kafka.status WHERE kind = 'server'"),
-	'paused|this database is a template|ALTER DATABASE other IS_TEMPLATE false;', 'nothing runs in a template');
+	'paused|this database is a template|ALTER DATABASE other IS_TEMPLATE false;', 'which is said');
 $node->safe_psql('postgres', 'ALTER DATABASE other IS_TEMPLATE false');
 is_idle('other', 'until it is none any more');
 $node->safe_psql('postgres', 'ALTER DATABASE other ALLOW_CONNECTIONS false');
 $node->restart;
+is($node->safe_psql('postgres', $workers), 0, 'nor has a database without connections');
 $node->safe_psql('postgres', 'ALTER DATABASE other ALLOW_CONNECTIONS true');
-is_idle('other', 'and where connections are allowed again');
+is_idle('other', 'until they are allowed again');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');
