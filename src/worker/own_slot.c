@@ -16,7 +16,7 @@
 /* A sentry that has not been seen for so long is not relied on. */
 #define SENTRY_MS 30000
 
-/* After so many faults it is told that a process was ended in its batch: that was nobody who did it once. */
+/* So often in a row a process was ended in its batch when that is told: nobody did it once. */
 #define ENDS_TOLD 3
 
 /* The slot of this process, and what it knows of it. */
@@ -25,15 +25,17 @@ static KafkaWorkerKey my_key;
 static TransactionId my_revision = InvalidTransactionId;
 static char exit_reason[KAFKA_ERROR_LEN];
 
-/* Says why the worker is not at work, where this process has to say something. */
+/* The process ended by an error or a signal: says why the worker is not at work, where there is something to say. */
 static void
 explain_end(void)
 {
+	if (my_slot->state == KAFKA_STATE_RUNNING)
+		my_slot->ends++;
 	if (exit_reason[0] != '\0')
 		kfdw_slot_set_error(my_slot, exit_reason, NULL);
-	else if (my_slot->state == KAFKA_STATE_RUNNING && my_slot->faults >= ENDS_TOLD)
+	else if (my_slot->state == KAFKA_STATE_RUNNING && my_slot->ends >= ENDS_TOLD)
 		kfdw_slot_set_error(my_slot, "its process was ended while it ran a batch",
-							"The server's log says how. Statements, functions and triggers must not end their own process.");
+							"The server's log says by what. What it runs must not end its own process.");
 	else
 		return;
 	kfdw_slot_set_state(my_slot, KAFKA_STATE_STALLED);

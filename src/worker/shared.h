@@ -125,6 +125,7 @@ typedef struct KafkaSlot
 	pid_t		pid;			/* 0: none is attached */
 	Latch	   *latch;
 	int			faults;			/* failed starts and batches that still count */
+	int			ends;			/* of processes in a batch, among them */
 	TimestampTz next_start;		/* no process before */
 
 	Oid			watched;		/* a relation whose changes it wants to know of; InvalidOid: none */

@@ -113,7 +113,7 @@ void
 kfdw_slot_forgive(KafkaSlot *slot, bool has_worked)
 {
 	if (has_worked || TimestampDifferenceExceeds(slot->launched_at, GetCurrentTimestamp(), MAX_BACKOFF_MS))
-		slot->faults = 0;
+		slot->faults = slot->ends = 0;
 }
 
 void
@@ -345,7 +345,7 @@ start_wanting(const KafkaWorkerKey *key, const KafkaWant *want)
 	slot->workers = want->workers;
 	slot->answer = 0;			/* it may have another share now */
 	slot->revision = want->revision;
-	slot->faults = 0;
+	slot->faults = slot->ends = 0;
 	memset(slot->failed_runs, 0, sizeof(slot->failed_runs));
 	slot->next_start = 0;
 	kfdw_slot_set_state(slot, KAFKA_STATE_STARTING);

@@ -58,7 +58,7 @@ $node->safe_psql('postgres', "SELECT kafka.create_stream('suicidal', 'INSERT INT
 becomes($node, 'postgres', "SELECT restarts >= 6 FROM kafka.stat_streams WHERE stream = 'suicidal'", 't', 'a stream that ends its process is started again');
 cmp_ok(time() - $began, '>=', 3, 'after longer and longer pauses');
 becomes($node, 'postgres', "SELECT state, problem, to_do FROM kafka.status WHERE name LIKE 'suicidal%'",
-	"stalled|its process was ended while it ran a batch|The server's log says how. Statements, functions and triggers must not end their own process.", 'and that is said');
+	"stalled|its process was ended while it ran a batch|The server's log says by what. What it runs must not end its own process.", 'and that is said');
 $node->safe_psql('postgres', "SELECT kafka.drop_stream('suicidal')");
 
 # DROP EXTENSION while the workers of a server that just started are on their way
