@@ -69,7 +69,8 @@ sub add_table
 sub partitions
 {
 	my ($self, $topic) = @_;
-	return 0 .. $#{ $self->{topics}{$topic} };
+	my @numbers = 0 .. $#{ $self->{topics}{$topic} };
+	return @numbers;
 }
 
 sub end_offset
