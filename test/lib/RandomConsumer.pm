@@ -118,7 +118,10 @@ sub finish
 		my $is_expected = ($action->{errs} // 1) && $error =~ $action->{error};
 		my $is_excused = $self->_may_not_serialize
 		  && $error =~ /could not serialize access|changed concurrently|is being consumed by another query/;
-		@wrong = "unexpected error: $error" unless $is_expected || $is_excused;
+
+		# what a prepared transaction is the first to use nobody else may begin to use
+		my $is_behind = $self->{model}{prepared} && $error =~ /a prepared transaction has to be committed or rolled back first/;
+		@wrong = "unexpected error: $error" unless $is_expected || $is_excused || $is_behind;
 		$action->{failed} ? $action->{failed}->() : $self->{consumer}->fail;
 	}
 	else
@@ -476,7 +479,7 @@ sub _prepare
 		errs => $consumer->sends ? 1 : 0,
 		error => qr/cannot prepare a transaction that has inserted/,
 		failed => sub { $consumer->rollback },
-		judge => sub { $self->{prepared} = $consumer->prepare; return });
+		judge => sub { $self->{prepared} = $consumer->prepare; $self->{model}{prepared}++; return });
 }
 
 sub _end_prepared
@@ -486,7 +489,7 @@ sub _end_prepared
 	my $prepared = delete $self->{prepared};
 	return $self->_send(
 		"$how PREPARED 'prepared $self->{number}'",
-		judge => sub { $how eq 'COMMIT' ? $prepared->commit : $prepared->rollback });
+		judge => sub { $self->{model}{prepared}--; return $how eq 'COMMIT' ? $prepared->commit : $prepared->rollback });
 }
 
 # The session ends without a COMMIT.
