@@ -372,6 +372,9 @@ kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 		wait_for_room(topic, &full_since, &stuck_since);
 	if (error)
 	{
+		/* a failure that was told before tells why */
+		if (sender->reports->check != NULL)
+			sender->reports->check(sender);
 		sender->broken = sender->reports->delicate;
 		sender->silent = false; /* the library may know the topic no more: ask the next time */
 		kfdw_error_topic(sender->client, topic->name, record->partition, error, rd_kafka_err2str(error));
