@@ -186,13 +186,8 @@ bool
 kfdw_dead_letters_has_unpublished(const char *server, Oid role)
 {
 	Datum		values[] = {CStringGetTextDatum(server), ObjectIdGetDatum(role)};
-	KafkaCatalogScope scope;
-	bool		found;
 
-	kfdw_catalog_begin(&scope);
-	found = kfdw_catalog_read(&has_unpublished_statement, values, NULL) > 0;
-	kfdw_catalog_end(&scope);
-	return found;
+	return kfdw_catalog_has_row(&has_unpublished_statement, values);
 }
 
 void
