@@ -4,8 +4,9 @@
  *
  * The batch counts as read, so a record may be dropped by a condition (a WHERE clause,
  * a join, EXISTS, DISTINCT), which looks at it, but not by a count of rows, which does
- * not, nor because a row is locked for a moment.  Where a plan stops to read because conditions need no more, nothing is lost;
- * so plans are judged by what cuts off rows, not by what was fetched.
+ * not, nor because a row is locked for a moment.  Where a plan stops to read because
+ * conditions need no more, nothing is lost; so plans are judged by what cuts off rows,
+ * not by what was fetched.
  */
 #ifndef KFDW_PLAN_USE_H
 #define KFDW_PLAN_USE_H
