@@ -39,6 +39,7 @@ CREATE FOREIGN TABLE explain_all (id int, nothing text, "no field" int OPTIONS (
     _partition int OPTIONS (metadata 'partition'), _offset bigint OPTIONS (metadata 'offset'), _timestamp timestamptz OPTIONS (metadata 'timestamp'))
     SERVER explain_test OPTIONS (topic 'explain');
 EXPLAIN (COSTS OFF) SELECT * FROM explain_all WHERE id = 1 AND _partition = 1 AND (_offset > 3 OR _timestamp >= now()) AND _offset <> id;
+EXPLAIN (COSTS OFF) SELECT * FROM explain_all WHERE _timestamp BETWEEN now() AND now() AND _timestamp <> now() AND _offset NOT IN (3, 4);
 SELECT regexp_replace(line, '\$0|\(InitPlan 1\)\.col1', '$0') FROM explain_rows('SELECT _key FROM explain_all a WHERE _offset >= (SELECT 1)') line WHERE line ~ 'Pushed';
 PREPARE explain_part(int) AS SELECT id FROM explain_all WHERE _partition = $1 AND _offset < 7;
 SET plan_cache_mode = force_generic_plan;

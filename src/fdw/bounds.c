@@ -242,20 +242,17 @@ admitted(int strategy, int64 value)
 		case BTGreaterStrategyNumber:
 			result.from = next;
 			break;
-		default:
-			break;				/* one left out: the interval around the others */
 	}
 	return intersect(result, everything);
 }
 
-/* The times that compare so with a value. */
+/* The times that are equal to a value, or later. */
 static KafkaInterval
 admitted_times(const KafkaBounds *bounds, int64 value)
 {
 	KafkaInterval result = everything;
 
-	if (bounds->strategy >= BTEqualStrategyNumber)
-		result.since = Max(value - bounds->slack, 0);
+	result.since = Max(value - bounds->slack, 0);
 	return result;
 }
 
@@ -265,8 +262,6 @@ record_interval(const KafkaBounds *bounds)
 {
 	KafkaInterval result = nothing;
 
-	if (bounds->strategy == NOT_EQUAL_STRATEGY)
-		return bounds->has_null ? nothing : everything;
 	for (int i = 0; i < bounds->nvalues; i++)
 		result = surround(result, bounds->kind == BOUND_TIME ? admitted_times(bounds, bounds->values[i]) :
 						  admitted(bounds->strategy, bounds->values[i]));

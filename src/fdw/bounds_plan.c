@@ -84,7 +84,10 @@ find_family(const Var *column, KafkaBoundKind kind)
 		lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_BTREE_OPFAMILY)->btree_opf : INTEGER_BTREE_FAM_OID;
 }
 
-/* The strategy of a comparison with a column, -1 when the operator is none. */
+/*
+ * The strategy of a comparison with a column, -1 when the operator is none, or decides
+ * nothing: as an offset or a time that is left out, or the latest time.
+ */
 static int
 find_strategy(Oid operator, const Var *column, KafkaBoundKind kind)
 {
@@ -92,8 +95,9 @@ find_strategy(Oid operator, const Var *column, KafkaBoundKind kind)
 	int			strategy = get_op_opfamily_strategy(operator, family);
 
 	if (strategy != 0)
-		return strategy;
-	if (get_op_opfamily_strategy(get_negator(operator), family) == BTEqualStrategyNumber)
+		return kind == BOUND_TIME && strategy < BTEqualStrategyNumber ? -1 : strategy;
+	if ((kind == BOUND_TOPIC || kind == BOUND_PARTITION) &&
+		get_op_opfamily_strategy(get_negator(operator), family) == BTEqualStrategyNumber)
 		return NOT_EQUAL_STRATEGY;
 	return -1;
 }
