@@ -548,6 +548,8 @@ judge(void *argument, const ErrorData *error)
 	StreamWork *work = argument;
 
 	kfdw_session_forget();
+	kfdw_trial_free_piece(work->trial);
+	kfdw_trial_free_piece(work->parking_trial);
 	work->has_begun = false;
 	in_doubt = work->phase == PHASE_POSITIONS;
 	if (work->phase == PHASE_FETCHING && error->sqlerrcode == ERRCODE_NO_DATA_FOUND)

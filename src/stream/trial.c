@@ -252,9 +252,7 @@ write_parked(KafkaTrial *trial)
 static void
 begin_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 {
-	MemoryContextReset(trial->context);
-	trial->letters = NULL;
-	trial->parked = NULL;
+	kfdw_trial_free_piece(trial);
 	trial->looked_at = first;
 	if (trial->passed_over != NULL)
 		memset(trial->passed_over + first, false, count * sizeof(bool));
@@ -442,6 +440,14 @@ kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *buffer, const bool *expire
 	for (int i = 0; i < kfdw_buffer_count(buffer); i++)
 		stays[i] &= !expired[i];
 	return result;
+}
+
+void
+kfdw_trial_free_piece(KafkaTrial *trial)
+{
+	MemoryContextReset(trial->context);
+	trial->letters = NULL;
+	trial->parked = NULL;
 }
 
 void

@@ -44,6 +44,9 @@ extern KafkaTrialResult kfdw_trial_run(KafkaTrial *trial, KafkaBuffer *buffer, b
  */
 extern KafkaTrialResult kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *buffer, const bool *expired, bool *stays);
 
+/* Lets go of what the last piece has left where an error ended it: its statement, and the scan in it. */
+extern void kfdw_trial_free_piece(KafkaTrial *trial);
+
 /* In a worker: what was run is committed. */
 extern void kfdw_trial_committed(KafkaTrial *trial);
 

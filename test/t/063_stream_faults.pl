@@ -50,6 +50,8 @@ $node->safe_psql('postgres', <<~"EOF");
 # A record that the statement cannot take
 produce_ids(1, 'two');
 fails('numbers', qr/invalid input syntax for type integer: "two" \(SQLSTATE 22P02\).*partition 0 offsets 0 to 1/s, 'a poison record');
+is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.stat_scans JOIN kafka.stat_streams USING (pid) WHERE stream = 'numbers'"), 0,
+	'its scan has ended');
 becomes($node, 'postgres', 'SELECT count(*) FROM texts', 2, 'another stream goes on');
 is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'numbers'"), 0, 'no position moved');
 is($node->safe_psql('postgres', "SET ROLE bob; SELECT count(*), count(last_error) FROM kafka.stat_streams"), '2|0',
