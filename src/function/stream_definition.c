@@ -41,7 +41,7 @@ check_group_is_new(const char *name)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("consumer group \"%s\" is used by consuming tables", name),
 				 errdetail("The stream's name is its consumer group, and kafka.offsets has positions of it."),
-				 errhint("Use another name, or delete the group's rows of kafka.offsets.")));
+				 errhint("Use another name, or have a superuser delete the group's rows of kafka.offsets.")));
 }
 
 /* Checks the settings by themselves. */

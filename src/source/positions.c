@@ -212,7 +212,7 @@ first_offset(const KafkaPositions *positions, const KafkaPartition *partition)
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 errmsg("consumer group \"%s\" has no position in topic \"%s\", partition %d",
 					positions->group_id, partition->topic, partition->number),
-			 errhint("Set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
+			 errhint("Place it with kafka.seek(), that of a stream with kafka.reset_stream(), or set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
 }
 
 /* The broker does not have the records at a position: an error, or what replaces it. */
@@ -254,7 +254,7 @@ kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartitio
 						positions->group_id, partition->topic, partition->number),
 				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
 						   stored->cluster_id, positions->server, cluster_id),
-				 errhint("Delete the group's rows from kafka.offsets to start anew.")));
+				 errhint("Start anew with kafka.seek(), a stream with kafka.reset_stream().")));
 	if (stored->next_offset < partition->low || stored->next_offset > partition->end ||
 		is_of_another_topic(positions, partition->index, stored))
 		return replace_position(positions, partition, stored);
