@@ -238,7 +238,7 @@ check_no_schema_id(const KafkaPart *part, const char *bytes, size_t len)
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("the record's %s is not text", part->fields.is_key ? "key" : "value"),
 				 errdetail("It starts with a zero byte."),
-				 errhint("A serializer with a schema registry writes so, here with schema id %u: the table would need the format \"avro\" or \"protobuf\".",
+				 errhint("A serializer with a schema registry writes so, here with schema id %u: formats of that kind are not supported in this version.",
 						 (uint32) id[0] << 24 | id[1] << 16 | id[2] << 8 | id[3])));
 }
 
