@@ -625,7 +625,8 @@ AS 'MODULE_PATHNAME', 'kfdw_hindrance' LANGUAGE C VOLATILE STRICT ROWS 1;
 CREATE VIEW status AS
   WITH letters AS (
     SELECT group_id, count(*) AS n, count(*) || CASE count(*) WHEN 1 THEN ' record is' ELSE ' records are' END || ' in kafka.dead_letters' AS problem,
-      format('SELECT * FROM kafka.dead_letters WHERE group_id = %L;', group_id) AS look
+      format('SELECT * FROM kafka.dead_letters WHERE group_id = %L;', group_id) AS look,
+      max(format(' SELECT kafka.retry_outbox(%L, %L);', server, inserted_by)) FILTER (WHERE inserted_by IS NOT NULL) AS retry
     FROM stored_dead_letters GROUP BY group_id
   ), worst AS (
     SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag, sum(parked) OVER of_stream::bigint AS sum_parked,
@@ -664,7 +665,7 @@ CREATE VIEW status AS
       CASE WHEN o.state IN ('failed', 'stalled') THEN o.hint END
     FROM stat_outbox o
     UNION ALL
-    SELECT 'group', l.group_id, NULL, NULL, NULL, NULL, NULL, l.problem, l.look
+    SELECT 'group', l.group_id, NULL, NULL, NULL, NULL, NULL, l.problem, concat(l.look, l.retry)
     FROM letters l WHERE NOT EXISTS (SELECT FROM streams s WHERE s.name = l.group_id)
   )
   SELECT * FROM entries ORDER BY kind <> 'server', problem IS NULL, kind, name;
