@@ -65,10 +65,16 @@ static KafkaStatement owner_statement = {
 	2, {TEXTOID, OIDOID}
 };
 
+/* The server of a stream's source. */
+#define SOURCE_SERVER \
+	"(SELECT f.srvname::pg_catalog.text FROM pg_catalog.pg_foreign_table t JOIN pg_catalog.pg_foreign_server f " \
+	"ON f.oid OPERATOR(pg_catalog.=) t.ftserver WHERE t.ftrelid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid)"
+
 /* Records that are to be skipped; those that are passed and not parked need no mention any more. */
 #define SKIPS_AHEAD \
 	"(SELECT pg_catalog.jsonb_agg(e) FROM pg_catalog.jsonb_array_elements(s.settings OPERATOR(pg_catalog.->) 'skip') e " \
 	"WHERE NOT EXISTS (SELECT FROM kafka.offsets o WHERE o.group_id OPERATOR(pg_catalog.=) s.name " \
+	"AND o.server OPERATOR(pg_catalog.=) " SOURCE_SERVER " " \
 	"AND o.topic OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'topic') " \
 	"AND o.partition OPERATOR(pg_catalog.=) (e OPERATOR(pg_catalog.->>) 'partition')::pg_catalog.int4 " \
 	"AND o.next_offset OPERATOR(pg_catalog.>) (e OPERATOR(pg_catalog.->>) 'offset')::pg_catalog.int8) " \

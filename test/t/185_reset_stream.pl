@@ -53,5 +53,26 @@ becomes($node, 'postgres', 'SELECT count(*) FROM kafka.dead_letters', '1', 'whic
 $node->safe_psql('postgres', "SELECT kafka.reset_stream('s', shift_by => -1, partition => 0)");
 becomes($node, 'postgres', $failed, 't', 'read again it fails again');
 is($node->safe_psql('postgres', "SELECT count(*), (SELECT settings ? 'skip' FROM kafka.streams) FROM kafka.dead_letters"), '0|f', 'nothing is set aside');
+
+# what is to be skipped is of the server that is read now, whatever was read from another one
+my ($picked, $bootstrap) = (new_topic(1), bootstrap());
+produce($picked, join('', map { "$_\n" } 0 .. 4));
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE SERVER other FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+	CREATE FOREIGN TABLE here (v int) SERVER k OPTIONS (topic '$picked', format 'text');
+	CREATE FOREIGN TABLE there (v int) SERVER other OPTIONS (topic '$picked', format 'text');
+	CREATE TABLE picky (v int);
+	SELECT kafka.create_stream('moved', 'INSERT INTO picky SELECT v FROM here');
+	EOF
+becomes($node, 'postgres', 'SELECT count(*) FROM picky', '5', 'a stream has read a topic');
+$node->safe_psql('postgres', q(ALTER TABLE picky ADD CHECK (v NOT IN (1, 3)) NOT VALID;
+	SELECT kafka.alter_stream('moved', 'INSERT INTO picky SELECT v FROM there', source => 'there')));
+foreach my $offset (1, 3)
+{
+	becomes($node, 'postgres', "SELECT state = 'failed' AND last_error ~ 'partition 0, offset $offset\\M' FROM kafka.stat_streams WHERE stream = 'moved'", 't',
+		"it fails at offset $offset of another server");
+	$node->safe_psql('postgres', "SELECT kafka.skip_record('moved')");
+}
+becomes($node, 'postgres', 'SELECT count(*) FROM picky', '8', 'and goes on behind both');
 ok(!crashed($node), 'nothing crashed');
 done_testing();
