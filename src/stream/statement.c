@@ -263,21 +263,21 @@ kfdw_statement_check_query(const char *text, Oid source)
 
 /* Running ------------------------------------------------------------------ */
 
-/* Of a partitioned table, the partitions that got rows are known afterwards only. */
+/* Checks relations that the statement writes. */
 static void
-check_written(EState *estate, PlannedStatement *statement)
+check_written(List *relations, PlannedStatement *statement)
 {
 	ListCell   *lc;
 
-	foreach(lc, estate->es_opened_result_relations)
-		kfdw_plan_tables_check_target(RelationGetRelid(((ResultRelInfo *) lfirst(lc))->ri_RelationDesc),
-									  &statement->tables);
-	foreach(lc, estate->es_tuple_routing_result_relations)
+	foreach(lc, relations)
 		kfdw_plan_tables_check_target(RelationGetRelid(((ResultRelInfo *) lfirst(lc))->ri_RelationDesc),
 									  &statement->tables);
 }
 
-/* Runs a query; returns the number of rows that it wrote. */
+/*
+ * Runs a query; returns the number of rows that it wrote.  What it writes is checked before it
+ * could send anything; the partitions that rows go to are known afterwards only.
+ */
 static uint64
 run_query(PlannedStmt *plan, PlannedStatement *statement)
 {
@@ -288,10 +288,11 @@ run_query(PlannedStmt *plan, PlannedStatement *statement)
 							None_Receiver, NULL, NULL, statement->explained ? INSTRUMENT_TIMER : 0);
 	ExecutorStart(query, 0);
 	check_use(query, statement);
+	check_written(query->estate->es_opened_result_relations, statement);
 	kfdw_update_guard(query);
 	kfdw_run_to_end(query);
 	rows = plan->canSetTag ? query->estate->es_processed : 0;
-	check_written(query->estate, statement);
+	check_written(query->estate->es_tuple_routing_result_relations, statement);
 	ExecutorFinish(query);
 	if (statement->explained != NULL)
 		kfdw_explain_query(query, true, statement->explained);

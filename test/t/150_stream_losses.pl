@@ -42,16 +42,22 @@ $node->safe_psql('postgres', <<~'EOF');
 	SELECT kafka.create_stream('chosen', 'INSERT INTO copied SELECT id, n FROM chosen()');
 	SELECT kafka.create_stream('parts', 'INSERT INTO parts SELECT id, n FROM src');
 	EOF
-becomes($node, 'postgres', "SELECT count(*) FROM kafka.offsets WHERE next_offset = 100 AND group_id IN ('chosen', 'parts')", 2, 'two streams have read all');
+my $sent = new_topic(1);
+$node->safe_psql('postgres', qq(CREATE FOREIGN TABLE sent (id int) SERVER k OPTIONS (topic '$sent', delivery 'outbox');
+	SELECT kafka.create_stream('sends', 'INSERT INTO sent SELECT id FROM src')));
+becomes($node, 'postgres', "SELECT count(*) FROM kafka.offsets WHERE next_offset = 100 AND group_id IN ('chosen', 'parts', 'sends')", 3, 'three streams have read all');
+becomes($node, 'postgres', 'SELECT count(*) FROM sent', 100, 'and one has sent it');
 $node->safe_psql('postgres', q(CREATE OR REPLACE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src LIMIT 1';
-	ALTER TABLE part SET UNLOGGED));
+	ALTER TABLE part SET UNLOGGED; ALTER FOREIGN TABLE sent OPTIONS (SET delivery 'async')));
 produce($topic, "{\"id\":1,\"n\":101}\n{\"id\":2,\"n\":102}\n");
 becomes($node, 'postgres', "SELECT last_error ~ 'under a LIMIT or OFFSET' FROM kafka.stat_streams WHERE stream = 'chosen'", 't', 'a function that takes a LIMIT later');
 becomes($node, 'postgres', "SELECT last_error ~ 'cannot write unlogged table \"part\"' FROM kafka.stat_streams WHERE stream = 'parts'", 't', 'a partition that is unlogged later');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), 0, 'nothing is taken');
+becomes($node, 'postgres', "SELECT last_error ~ 'cannot write table \"sent\" with delivery \"async\"' FROM kafka.stat_streams WHERE stream = 'sends'", 't',
+	'a topic that is sent to at once later');
+is($node->safe_psql('postgres', 'SELECT count(*), (SELECT count(*) FROM sent) FROM copied'), '0|100', 'nothing is taken, and nothing was sent');
 $node->safe_psql('postgres', q(CREATE OR REPLACE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src';
-	ALTER TABLE part SET LOGGED; SELECT kafka.resume_stream(s) FROM unnest(ARRAY['chosen', 'parts']) s));
-becomes($node, 'postgres', 'SELECT count(*), (SELECT count(*) FROM parts) FROM copied', '2|102', 'and nothing is lost when they are as before');
+	ALTER TABLE part SET LOGGED; ALTER FOREIGN TABLE sent OPTIONS (SET delivery 'outbox'); SELECT kafka.resume_stream(s) FROM unnest(ARRAY['chosen', 'parts', 'sends']) s));
+becomes($node, 'postgres', 'SELECT count(*), (SELECT count(*) FROM parts), (SELECT count(*) FROM sent) FROM copied', '2|102|102', 'and nothing is lost when they are as before');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');
