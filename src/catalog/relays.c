@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "catalog/instance.h"
 #include "catalog/relays.h"
 #include "catalog/roles.h"
 #include "catalog/spi.h"
@@ -145,6 +146,19 @@ kfdw_relays_delete(int id)
 	Datum		values[] = {Int32GetDatum(id)};
 
 	(void) kfdw_catalog_change(&delete_statement, values);
+}
+
+void
+kfdw_relays_check_group(const char *group_id)
+{
+	if (strstr(group_id, "-relay-") == NULL ||
+		strstr(group_id, psprintf("-%s-relay-", kfdw_instance_name())) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for consumer group \"%s\"", group_id),
+			 errdetail("By it Kafka knows what was published of an outbox."),
+			 errhint("Use another name.")));
 }
 
 void

@@ -39,6 +39,9 @@ extern void kfdw_relays_lock_to_delete(const KafkaRelay *relay);
 /* Deletes a relay that has nothing to publish any more. */
 extern void kfdw_relays_delete(int id);
 
+/* Refuses the group in which Kafka keeps a relay's position: whoever moved it would say what was published. */
+extern void kfdw_relays_check_group(const char *group_id);
+
 extern void kfdw_relays_rename_server(const char *old_name, const char *new_name);
 
 #endif							/* KFDW_RELAYS_H */

@@ -13,6 +13,7 @@
 #include "catalog/instance.h"
 #include "catalog/offsets.h"
 #include "catalog/parked.h"
+#include "catalog/relays.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
 #include "function/stream_waits.h"
@@ -188,6 +189,7 @@ kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor autho
 	kfdw_stream_check_preloaded();
 	kfdw_stream_check_writable();
 	check_name(stream->name);
+	kfdw_relays_check_group(stream->name);
 	if (replace && kfdw_streams_get(stream->name) != NULL)
 	{
 		stream->owner = kfdw_stream_lock_own(stream->name)->owner;

@@ -19,6 +19,7 @@
 
 #include "catalog/groups.h"
 #include "catalog/instance.h"
+#include "catalog/relays.h"
 #include "catalog/spi.h"
 #include "catalog/streams.h"
 #include "source/permit.h"
@@ -89,6 +90,8 @@ kfdw_permit_check(const KafkaTableOptions *options)
 {
 	KafkaPermit permit = {options->serverid, get_table_owner(options->relid), kfdw_instance_check()};
 	KafkaGroup	group;
+
+	kfdw_relays_check_group(options->group_id);
 
 	/* nobody creates a stream of that name any more */
 	kfdw_streams_lock_to_consume(options->group_id);

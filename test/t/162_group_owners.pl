@@ -95,6 +95,14 @@ $node->safe_psql('postgres', "SET ROLE zoe; CREATE FOREIGN TABLE out_of_zoe ($ou
 my $set_aside = "SELECT convert_from(value, 'UTF8'), inserted_by FROM kafka.dead_letters WHERE stage = 'publish'";
 ok($node->poll_query_until('postgres', $set_aside, '{"id":1}|zoe'), 'a record is set aside');
 
+# So does what Kafka knows of it
+my $relays_group = $node->safe_psql('postgres', "SELECT group_id FROM kafka.dead_letters WHERE stage = 'publish'");
+$node->safe_psql('postgres', "SET ROLE mallory; CREATE FOREIGN TABLE forged (id int) SERVER l OPTIONS (topic '$topic', group_id '$relays_group', report_offsets 'true')");
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION kafka.create_stream TO mallory; CREATE TABLE ids (id int)');
+like(as('mallory', $_), qr/permission denied for consumer group "\Q$relays_group\E".*By it Kafka knows/s, 'nobody moves the position of a relay')
+	foreach "SELECT kafka.seek('forged', 'latest')", 'SELECT id FROM forged', "SELECT kafka.create_stream('$relays_group', 'INSERT INTO ids SELECT id FROM forged')";
+$node->safe_psql('postgres', "DROP FOREIGN TABLE forged; REVOKE EXECUTE ON FUNCTION kafka.create_stream FROM mallory");
+
 # A dump
 my $dump = $node->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a database can be dumped');
