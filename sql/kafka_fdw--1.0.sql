@@ -630,6 +630,7 @@ CREATE VIEW status AS
     FROM stored_dead_letters GROUP BY group_id
   ), worst AS (
     SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag, sum(parked) OVER of_stream::bigint AS sum_parked,
+      bool_and(parked IS NOT NULL) OVER of_stream AS has_counted,
       max(lag_seconds) FILTER (WHERE lag > 0) OVER of_stream AS max_lag_seconds, max(last_commit_at) OVER of_stream AS max_commit_at
     FROM stat_streams WINDOW of_stream AS (PARTITION BY stream)
     ORDER BY stream, array_position('{failed,stalled,starting,running,idle,paused}', state), batch_since
@@ -642,7 +643,8 @@ CREATE VIEW status AS
       NULL::bigint AS parked, NULL::timestamptz AS last_commit_at, h.problem, h.hint AS to_do
     FROM hindrance() h
     UNION ALL
-    SELECT 'stream', j.stream, j.state, j.sum_lag, CASE j.sum_lag WHEN 0 THEN 0 ELSE j.max_lag_seconds END, j.sum_parked, j.max_commit_at,
+    SELECT 'stream', j.stream, j.state, j.sum_lag, CASE j.sum_lag WHEN 0 THEN 0 ELSE j.max_lag_seconds END,
+      CASE WHEN j.has_counted THEN j.sum_parked ELSE (SELECT count(*) FROM stored_parked p WHERE p.stream = j.stream) END, j.max_commit_at,
       nullif(concat_ws('; ',
         CASE WHEN j.has_error THEN coalesce(split_part(j.last_error, E'\n', 1), 'its owner, and pg_read_all_stats, may see why')
           WHEN NOT j.enabled THEN 'it was paused'

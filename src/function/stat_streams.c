@@ -68,7 +68,7 @@ find_slot(const KafkaStream *stream, int worker, const KafkaAbsence *absence, Ka
 	if (!found)
 	{
 		memset(slot, 0, sizeof(KafkaSlot));
-		slot->stats.lag = slot->stats.newest_record = -1;
+		slot->stats.lag = slot->stats.newest_record = slot->stats.parked = -1;
 		slot->state = absence->state;
 	}
 	/* without a process nobody looks how far behind it is */
@@ -126,7 +126,7 @@ fill_row(const KafkaStream *stream, int worker, const KafkaSlot *slot, Datum *va
 	kfdw_set_column(values, nulls, STAT_BATCHES, Int64GetDatum(stats->batches), true);
 	kfdw_set_column(values, nulls, STAT_RECORDS_IN, Int64GetDatum(stats->records_in), true);
 	kfdw_set_column(values, nulls, STAT_RECORDS_OUT, Int64GetDatum(stats->records_out), true);
-	kfdw_set_column(values, nulls, STAT_PARKED, Int64GetDatum(stats->parked), true);
+	kfdw_set_column(values, nulls, STAT_PARKED, Int64GetDatum(stats->parked), stats->parked >= 0);
 	kfdw_set_column(values, nulls, STAT_DEAD_LETTERS, Int64GetDatum(stats->dead_letters), true);
 	kfdw_set_column(values, nulls, STAT_BYTES_IN, Int64GetDatum(stats->bytes_in), true);
 	kfdw_set_column(values, nulls, STAT_LAG, Int64GetDatum(stats->lag), stats->lag >= 0);

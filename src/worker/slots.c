@@ -322,7 +322,7 @@ look_at_want(KafkaSlot *slot, const KafkaWant *want)
 		return;
 	memset(&slot->stats, 0, sizeof(slot->stats));
 	slot->plan.measured_at = 0;
-	slot->stats.lag = slot->stats.newest_record = -1;
+	slot->stats.lag = slot->stats.newest_record = slot->stats.parked = -1;
 	slot->launched_at = slot->launched ? slot->launched_at : 0;
 	slot->created = want->created;
 }

@@ -226,6 +226,10 @@ query("INSERT INTO many_customers SELECT i, 'c' || i FROM generate_series(0, 499
 query_becomes('SELECT count(*) FROM many_got', 12500, 'half of them are joined');
 query("SELECT kafka.alter_stream('many', workers => 3)");
 query_becomes("SELECT sum(parked) FROM kafka.stat_streams WHERE stream = 'many'", 12500, 'other workers share what is parked');
+query("SELECT kafka.pause_stream('many')");
+$node->restart;
+is(query("SELECT state, parked FROM kafka.status WHERE name = 'many'"), 'paused|12500', 'what is parked is known also where no worker has looked');
+query("SELECT kafka.resume_stream('many')");
 query("INSERT INTO many_customers SELECT i, 'c' || i FROM generate_series(500, 999) i");
 query_becomes('SELECT count(*) FROM many_got', 25000, 'and join the rest');
 is(query('SELECT count(DISTINCT id), min(name), count(*) FILTER (WHERE right(name, -1)::int <> customer_id) FROM many_got'), '25000|c0|0', 'each once');
