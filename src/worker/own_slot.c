@@ -88,6 +88,12 @@ kfdw_own_slot_attach(int index, uint32 launch, Oid *owner)
 	return &my_key;
 }
 
+bool
+kfdw_own_slot_exists(void)
+{
+	return my_slot != NULL;
+}
+
 void
 kfdw_own_slot_set_exit_reason(const char *message)
 {

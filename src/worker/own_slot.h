@@ -15,6 +15,9 @@
  */
 extern const KafkaWorkerKey *kfdw_own_slot_attach(int index, uint32 launch, Oid *owner);
 
+/* True in the process of a worker. */
+extern bool kfdw_own_slot_exists(void);
+
 /* Why this process is about to exit, for those that look at the slot. */
 extern void kfdw_own_slot_set_exit_reason(const char *message);
 

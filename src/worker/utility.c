@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "worker/own_slot.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
 #include "worker/utility.h"
@@ -159,6 +160,11 @@ empty_database(Oid database)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_WAIT_MS);
 
+	if (database == MyDatabaseId && kfdw_own_slot_exists())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot drop extension \"kafka_fdw\" in the statement of a stream"),
+				 errdetail("The worker that runs it would have to end first.")));
 	kfdw_shared_hold(database);
 	ConditionVariablePrepareToSleep(&kfdw_shared->ended);
 	while (kfdw_slot_end_database(database) && GetCurrentTimestamp() < end)

@@ -32,6 +32,15 @@ foreach my $round (1 .. 5)
 	becomes($node, 'postgres', $state, 'idle', 'and a new one runs');
 }
 
+# Its own statement cannot end a worker that has to commit it.
+$node->safe_psql('postgres', <<~'EOF');
+	CREATE FUNCTION drop_all() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DROP EXTENSION kafka_fdw CASCADE; END';
+	CREATE TRIGGER drop_all BEFORE INSERT ON copied FOR EACH ROW EXECUTE FUNCTION drop_all();
+	SELECT kafka.reset_stream('copy', 'earliest');
+	EOF
+becomes($node, 'postgres', "SELECT state, last_error ~ 'cannot drop extension \"kafka_fdw\" in the statement' FROM kafka.stat_streams", 'failed|t', 'a stream cannot drop the extension');
+$node->safe_psql('postgres', 'DROP TABLE copied');
+
 # Who consumes, and drops what he consumed with, can commit.
 my $feed = "CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$topic', group_id 'g', report_offsets 'true')";
 $node->safe_psql('postgres', $feed);
