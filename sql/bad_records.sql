@@ -124,6 +124,14 @@ CREATE FOREIGN TABLE bad_records_types (
 SELECT o, regexp_replace(error, ' exceeded: .*', ' exceeded') AS error FROM bad_records_types;
 SELECT p, a, r, e, d, m::numeric, j FROM bad_records_types WHERE error IS NULL;
 
+-- Types that name types, which are pinned while they are read.
+\! kafka_tool create-topic --replace bad_records_reg 1
+\! printf '{"t": "numeric(9999)"}\n{"t": "text"}\n{"t": "varchar(0)"}\n' | kafka_tool produce bad_records_reg
+CREATE FOREIGN TABLE bad_records_reg (t regtype, o bigint OPTIONS (metadata 'offset'), error text OPTIONS (metadata 'error'))
+  SERVER bad_records_test OPTIONS (topic 'bad_records_reg', on_error 'set_null');
+SELECT o, t, error FROM bad_records_reg;
+\! kafka_tool delete-topic bad_records_reg
+
 -- Other formats; the schema id of a registry.
 CREATE FOREIGN TABLE bad_records_text (v int, o bigint OPTIONS (metadata 'offset'), error text OPTIONS (metadata 'error'))
   SERVER bad_records_test OPTIONS (topic 'bad_records', format 'text', on_error 'set_null');

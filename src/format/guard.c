@@ -12,13 +12,15 @@
  * such only, and of parsing JSON.  There the error is just caught.
  *
  * Not so with composites, whose input function pins a row type while it reads the
- * fields; with functions that anybody wrote, which may do whatever SQL can; and with
- * settings that are set by name.  These take a subtransaction.
+ * fields; with the reg types that name types, which are pinned too; with functions that
+ * anybody wrote, which may do whatever SQL can; and with settings that are set by name.
+ * These take a subtransaction.
  */
 #include "postgres.h"
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/execnodes.h"
@@ -113,6 +115,19 @@ domain_guard(Oid domain)
 	return kfdw_guard_for_input(getBaseType(domain));
 }
 
+/* What a type needs that is not made of others. */
+static KafkaGuard
+base_guard(Oid type)
+{
+	Oid			function;
+	Oid			typioparam;
+
+	if (type == REGTYPEOID || type == REGPROCEDUREOID || type == REGOPERATOROID)
+		return KAFKA_GUARD_SUBTRANSACTION;
+	getTypeInputInfo(type, &function, &typioparam);
+	return is_foreign_function(function, NULL) ? KAFKA_GUARD_SUBTRANSACTION : KAFKA_GUARD_PLAIN;
+}
+
 /* A range has its bounds read and compared, and is brought into its canonical form. */
 static KafkaGuard
 range_guard(Oid type)
@@ -129,8 +144,6 @@ KafkaGuard
 kfdw_guard_for_input(Oid type)
 {
 	Oid			element = get_element_type(type);
-	Oid			function;
-	Oid			typioparam;
 
 	if (OidIsValid(element))
 		return kfdw_guard_for_input(element);
@@ -145,8 +158,7 @@ kfdw_guard_for_input(Oid type)
 		case TYPTYPE_ENUM:
 			return KAFKA_GUARD_PLAIN;
 		case TYPTYPE_BASE:
-			getTypeInputInfo(type, &function, &typioparam);
-			return is_foreign_function(function, NULL) ? KAFKA_GUARD_SUBTRANSACTION : KAFKA_GUARD_PLAIN;
+			return base_guard(type);
 		default:
 			return KAFKA_GUARD_SUBTRANSACTION;
 	}
