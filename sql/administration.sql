@@ -27,7 +27,10 @@ INSERT INTO written VALUES (repeat('x', 3000), 0, 'k');
 SELECT * FROM kafka.topics('administration_test') WHERE topic = 'administration';
 SELECT topic, partition, leader IS NOT NULL AS leader, leader = ANY (replicas) AS among, replicas = in_sync_replicas AS in_sync
   FROM kafka.partitions('written') ORDER BY partition;
+-- Also where nobody would ever give up.
+ALTER SERVER administration_test OPTIONS (ADD request_timeout_ms '2147483647');
 SELECT kafka.add_partitions('administration_test', 'administration', 3);
+ALTER SERVER administration_test OPTIONS (DROP request_timeout_ms);
 INSERT INTO written VALUES ('c', 2, 'k');
 SELECT v FROM written ORDER BY v;
 

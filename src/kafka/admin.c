@@ -93,7 +93,8 @@ is_hopeless(const KafkaAdmin *admin, TimestampTz began)
 
 	if (client->error && kfdw_fault_course(client->error) != KAFKA_PASSES)
 		return true;
-	return TimestampDifferenceExceeds(began, GetCurrentTimestamp(), client->request_timeout_ms + AWAIT_MS);
+	return TimestampDifferenceExceeds(began, GetCurrentTimestamp(),
+									  Min(client->request_timeout_ms, PG_INT32_MAX - AWAIT_MS) + AWAIT_MS);
 }
 
 rd_kafka_event_t *
