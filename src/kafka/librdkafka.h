@@ -30,6 +30,9 @@ kfdw_library_keeps_dead_topics(void)
 /* From 2.10 on brokers that are no part of the cluster any more are forgotten, and who waits for one is told so. */
 #define KFDW_ERROR_BROKER_FORGOTTEN ((rd_kafka_resp_err_t) -137)
 
+/* From 2.4 on a broker says which records of a batch it refuses; where it is more than one, this is said of all others. */
+#define KFDW_ERROR_OTHER_RECORD ((rd_kafka_resp_err_t) -138)
+
 /* 2.2 lets a full queue be looked at again sooner than in a second. */
 static inline bool
 kfdw_library_has_fetch_backoff(void)

@@ -25,7 +25,7 @@ typedef struct ReportingSender
 	KafkaSender sender;
 	KafkaRecord *sent_now;		/* the report on it is kept in it; NULL: none */
 	int64		failed;			/* reports of failures; the transaction's abort destroys the producer */
-	rd_kafka_resp_err_t error;	/* of the first failure */
+	rd_kafka_resp_err_t error;	/* of the first failure that is not only another one's */
 	int32		error_partition;
 	char		error_topic[256];	/* empty: it is the transaction's */
 	char		error_reason[256];
@@ -60,7 +60,7 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 		return;
 	}
 	sender->broken = true;
-	if (producer->failed++ > 0)
+	if (producer->failed++ > 0 && producer->error != KFDW_ERROR_OTHER_RECORD)
 		return;
 	producer->error = kfdw_sender_error(sender, message);
 	producer->error_partition = message->partition;
