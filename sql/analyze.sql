@@ -50,6 +50,20 @@ SET min_parallel_table_scan_size = '1 GB';
 EXPLAIN (COSTS OFF) SELECT count(*) FROM large;
 RESET ALL;
 
+-- Records that are removed while it reads are not in the sample.
+CREATE FUNCTION remove_records(v int) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+  IF v = 0 THEN
+    COPY (SELECT) TO PROGRAM 'kafka_tool delete-records analyze_large 0 30000 1 20000';
+  END IF;
+  RETURN true;
+END $$;
+CREATE DOMAIN removing AS int CHECK (remove_records(VALUE));
+CREATE FOREIGN TABLE removed (id removing) SERVER analyze_test OPTIONS (topic 'analyze_large');
+ANALYZE removed;
+SELECT reltuples > 0 AS some, (SELECT (histogram_bounds::text::int[])[1] = 0 FROM pg_stats WHERE tablename = 'removed') AS began_before
+    FROM pg_class WHERE oid = 'removed'::regclass;
+
 -- A partitioned table with partitions of both kinds; a broker that is not there, which is not asked for a role that may not.
 CREATE TABLE parted (id int, half int) PARTITION BY LIST (half);
 CREATE TABLE parted_local PARTITION OF parted FOR VALUES IN (2);
@@ -73,4 +87,5 @@ DROP ROLE analyze_stranger;
 DROP TABLE parted;
 SET client_min_messages = warning;
 DROP SERVER analyze_test, analyze_nowhere CASCADE;
+DROP FUNCTION remove_records CASCADE;
 \! for t in small empty bad large; do kafka_tool delete-topic analyze_$t; done
