@@ -344,10 +344,6 @@ kfdw_options_set_group(KafkaTableOptions *options, const char *group_id)
 	set_group(options, group_id);
 }
 
-/*
- * The wrapper may be renamed, so its handler tells; by the name of the C function, as
- * looking at its address would load other modules.
- */
 /* ALTER SERVER ... RENAME and DROP SERVER lock the same object. */
 void
 kfdw_options_keep_server(Oid serverid)
@@ -355,6 +351,10 @@ kfdw_options_keep_server(Oid serverid)
 	LockDatabaseObject(ForeignServerRelationId, serverid, 0, AccessShareLock);
 }
 
+/*
+ * The wrapper may be renamed, so its handler tells; by the name of the C function, as
+ * looking at its address would load other modules.
+ */
 bool
 kfdw_options_is_our_server(Oid serverid)
 {
