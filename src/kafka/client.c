@@ -427,9 +427,9 @@ kfdw_client_is_stale(const KafkaClient *client)
 	return client->watch.changed;
 }
 
-/* Throws idle clients away that are stale. */
+/* Throws idle clients away that are stale, or have this key. */
 static void
-drop_stale_clients(void)
+drop_idle_clients(const char *key)
 {
 	KafkaClient **link = &idle_clients;
 
@@ -437,7 +437,7 @@ drop_stale_clients(void)
 	{
 		KafkaClient *client = *link;
 
-		if (!kfdw_client_is_stale(client))
+		if (!kfdw_client_is_stale(client) && (key == NULL || strcmp(client->key, key) != 0))
 		{
 			link = &client->next;
 			continue;
@@ -445,6 +445,13 @@ drop_stale_clients(void)
 		*link = client->next;
 		kfdw_client_discard(client);
 	}
+}
+
+void
+kfdw_client_discard_like(KafkaClient *client)
+{
+	drop_idle_clients(client->key);
+	kfdw_client_discard(client);
 }
 
 /* Takes the idle client with this key out of the pool that fetches most ahead; NULL: there is none. */
@@ -475,7 +482,7 @@ kfdw_client_acquire(const KafkaConfig *config)
 		on_proc_exit(close_clients_at_exit, 0);
 		exit_callback_registered = true;
 	}
-	drop_stale_clients();
+	drop_idle_clients(NULL);
 	client = take_idle(key);
 	if (client == NULL)
 		client = open_client(config, key);

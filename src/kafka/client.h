@@ -64,6 +64,9 @@ extern void kfdw_client_release(KafkaClient *client);
  */
 extern void kfdw_client_discard(KafkaClient *client);
 
+/* The same, and the idle ones with the same properties: they may know no better. */
+extern void kfdw_client_discard_like(KafkaClient *client);
+
 /* The client is about to use so many brokers, those that it starts from included. */
 extern void kfdw_client_account(KafkaClient *client, int nbrokers);
 

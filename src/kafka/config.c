@@ -49,6 +49,15 @@ kfdw_config_copy(const KafkaConfig *config)
 	return copy;
 }
 
+bool
+kfdw_config_has(const KafkaConfig *config, KafkaPropertyId id)
+{
+	for (int i = 0; i < config->nproperties; i++)
+		if (config->properties[i].id == id)
+			return true;
+	return false;
+}
+
 void
 kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value)
 {

@@ -34,6 +34,12 @@
 /* Waits that are further apart are not one wait. */
 #define NOT_WAITING_MS	1000
 
+/*
+ * How long nothing may come where the library reads from a replica that is near: it stays with
+ * that one for minutes, also when it is down.  Another client begins with the leader.
+ */
+#define REPLICA_PATIENCE_MS 5000
+
 struct KafkaConsumer
 {
 	const KafkaConfig *config;
@@ -47,6 +53,7 @@ struct KafkaConsumer
 	int			next_fetched;
 	int			since_kick;		/* records */
 	int64		bytes_since_kick;
+	TimestampTz connected_at;
 	TimestampTz last_progress;
 	TimestampTz last_wait;
 	KafkaBuffer *buffer;		/* holds messages of ours */
@@ -114,6 +121,7 @@ connect_consumer(KafkaConsumer *consumer)
 	if (consumer->client != NULL)
 		return;
 	consumer->client = kfdw_client_acquire(consumer->config);
+	consumer->connected_at = GetCurrentTimestamp();
 	kfdw_readers_connect(&consumer->readers, consumer->client);
 }
 
@@ -166,15 +174,13 @@ start_reader(KafkaConsumer *consumer, KafkaSliceReader *reader)
 	kfdw_readers_start(&consumer->readers, reader, consumer->client, consumer->queue);
 }
 
-/* Starts reading the slices, at most one for a partition, on a fresh queue. */
-void
-kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
+/* Starts fetching all that is not done, on a fresh queue. */
+static void
+start_readers(KafkaConsumer *consumer)
 {
 	static const uint64 one = 1;
 
-	stop_fetching(consumer);
 	connect_consumer(consumer);
-	kfdw_readers_set(&consumer->readers, slices, nslices);
 	consumer->queue = rd_kafka_queue_new(consumer->client->rk);
 	rd_kafka_queue_io_event_enable(consumer->queue, consumer->client->wake_fd, &one, sizeof(one));
 	for (int i = 0; i < consumer->readers.count; i++)
@@ -182,6 +188,15 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 			start_reader(consumer, &consumer->readers.readers[i]);
 	consumer->since_kick = 0;
 	consumer->bytes_since_kick = 0;
+}
+
+/* Starts reading the slices, at most one for a partition. */
+void
+kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslices)
+{
+	stop_fetching(consumer);
+	kfdw_readers_set(&consumer->readers, slices, nslices);
+	start_readers(consumer);
 	consumer->last_progress = GetCurrentTimestamp();
 }
 
@@ -226,12 +241,21 @@ kfdw_consumer_look(KafkaConsumer *consumer)
 	kfdw_observer_look(consumer->observer);
 }
 
+/* True when the library may read from other brokers than the leaders. */
+static bool
+reads_from_replicas(const KafkaConsumer *consumer)
+{
+	return kfdw_config_has(consumer->config, KAFKA_PROPERTY_CLIENT_RACK);
+}
+
 KafkaSight
 kfdw_consumer_sight(KafkaConsumer *consumer)
 {
 	KafkaSight	sight = kfdw_observer_sight(consumer->observer);
 
-	/* brokers answer: whatever trouble there was is over */
+	/* brokers answer: whatever trouble there was is over, unless it is one of a replica that is read from */
+	if (sight == KAFKA_SIGHT_SAME && consumer->client->error && reads_from_replicas(consumer))
+		return KAFKA_SIGHT_OTHER;
 	if (sight == KAFKA_SIGHT_SAME)
 		consumer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	return sight;
@@ -494,15 +518,29 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 	return added;
 }
 
-/* True when a slice that has an end waits for a broker for longer than a statement may. */
+/* True when a slice that has an end has waited for a broker for so long. */
 static bool
-is_overdue(KafkaConsumer *consumer)
+is_overdue(const KafkaConsumer *consumer, int patience_ms)
 {
 	for (int i = 0; i < consumer->readers.count; i++)
 		if (!consumer->readers.readers[i].done && consumer->readers.readers[i].end != PG_INT64_MAX)
-			return TimestampDifferenceExceeds(consumer->last_progress, GetCurrentTimestamp(),
-											  consumer->client->request_timeout_ms);
+			return TimestampDifferenceExceeds(consumer->last_progress, GetCurrentTimestamp(), patience_ms);
 	return false;
+}
+
+/* Goes on with another client where the replica that is read from may be gone. */
+static void
+leave_lost_replica(KafkaConsumer *consumer)
+{
+	KafkaClient *client = consumer->client;
+
+	if (!reads_from_replicas(consumer) || !is_overdue(consumer, REPLICA_PATIENCE_MS) ||
+		!TimestampDifferenceExceeds(consumer->connected_at, GetCurrentTimestamp(), REPLICA_PATIENCE_MS))
+		return;
+	drop_library_objects(consumer);
+	consumer->client = NULL;
+	kfdw_client_discard_like(client);
+	start_readers(consumer);
 }
 
 /* True when waiting is of no use, as the brokers refuse the client. */
@@ -525,8 +563,9 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	kfdw_client_wait(consumer->client, timeout_ms);
 	if (is_refused(consumer->client))
 		kfdw_error_unreachable(consumer->client, kfdw_readers_blamed_topic(&consumer->readers, consumer->client->reason));
-	if (is_overdue(consumer))
+	if (is_overdue(consumer, consumer->client->request_timeout_ms))
 		kfdw_error_unreachable(consumer->client, kfdw_readers_awaited_topic(&consumer->readers));
+	leave_lost_replica(consumer);
 	consumer->last_wait = GetCurrentTimestamp();
 }
 

@@ -96,7 +96,6 @@ kfdw_readers_set(KafkaReaders *readers, const KafkaSlice *slices, int nslices)
 		reader->partition = partition->number;
 		reader->position = slices[i].from;
 		reader->end = slices[i].end;
-		reader->event = -1;
 		reader->done = reader->position >= reader->end;
 		readers->active += !reader->done;
 	}
@@ -110,6 +109,7 @@ kfdw_readers_start(KafkaReaders *readers, KafkaSliceReader *reader, KafkaClient 
 		kfdw_error_topic(client, reader->topic, reader->partition, rd_kafka_last_error(),
 						 rd_kafka_err2str(rd_kafka_last_error()));
 	reader->started = true;
+	reader->event = -1;
 }
 
 void

@@ -79,6 +79,7 @@ write_properties() {
 	local copies=$((brokers < 3 ? 1 : 3))
 	cat <<-EOF
 		node.id=$node
+		broker.rack=rack$node
 		process.roles=broker,controller
 		controller.quorum.voters=$voters
 		controller.listener.names=CONTROLLER
