@@ -31,6 +31,7 @@
 #include "source/consumption.h"
 #include "source/poll_interval.h"
 #include "source/report.h"
+#include "source/source.h"
 #include "xact.h"
 
 static dlist_head consumptions = DLIST_STATIC_INIT(consumptions);
@@ -174,17 +175,10 @@ abandon_scan(void *argument)
 		leave(scan);
 }
 
-/* A row that another transaction has changed meanwhile is judged again by a copy of the plan: it sees the same records. */
-static const EState *
-get_statement(const EState *query)
-{
-	return query->es_epq_active != NULL ? query->es_epq_active->parentestate : query;
-}
-
 KafkaConsumingScan *
 kfdw_consumption_begin(const EState *query, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
-	const EState *statement = get_statement(query);
+	const EState *statement = kfdw_source_statement(query);
 	KafkaConsumingScan *scan = palloc0(sizeof(KafkaConsumingScan));
 	KafkaConsumption *consumption = find_consumption(statement, options->relid);
 	int			npartitions;

@@ -39,6 +39,12 @@ kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity)
 	elog(ERROR, "no source takes the scan");
 }
 
+const EState *
+kfdw_source_statement(const EState *query)
+{
+	return query->es_epq_active != NULL ? query->es_epq_active->parentestate : query;
+}
+
 void
 kfdw_source_set_tid(ItemPointer tid, int64 number)
 {

@@ -18,7 +18,7 @@
 /* What is to be scanned. */
 typedef struct KafkaScanRequest
 {
-	EState	   *estate;			/* of the statement */
+	EState	   *estate;			/* of the query, see kfdw_source_statement() */
 	Relation	relation;
 	Oid			userid;			/* whose rights count */
 	bool		limited;		/* it may stop before it has everything */
@@ -100,6 +100,12 @@ extern void kfdw_source_take_options(KafkaSource *source, const KafkaTableOption
 
 /* The source of a scan, in the current memory context; it tells how far it is by the activity. */
 extern KafkaSource *kfdw_source_begin(const KafkaScanRequest *request, KafkaActivity *activity);
+
+/*
+ * The query itself; where a row that another transaction has changed meanwhile is judged again, by a copy
+ * of the plan, the query for which that is done: the copy sees the same records.
+ */
+extern const EState *kfdw_source_statement(const EState *query);
 
 /*
  * The ctid of a row tells how many records its scan took before: in a batch of which no

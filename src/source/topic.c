@@ -10,11 +10,12 @@
 #include "source/fetch.h"
 #include "source/source.h"
 
-/* The range that all scans of a topic see under an executor state. */
+/* The range that all scans of a topic see in a statement; it lives as long as that. */
 typedef struct KafkaTopicRange
 {
-	EState	   *estate;
-	const KafkaTableOptions *options;
+	const EState *statement;
+	KafkaConfig config;
+	KafkaSelection selection;
 	KafkaOutlook *outlook;
 	struct KafkaTopicRange *next;
 	MemoryContextCallback callback;
@@ -48,29 +49,29 @@ forget_range(void *argument)
 
 /* True when a range was asked for by a scan of the same statement, of the same brokers in the same way. */
 static bool
-is_shared(const KafkaTopicRange *range, const EState *estate, const KafkaTableOptions *options)
+is_shared(const KafkaTopicRange *range, const EState *statement, const KafkaTableOptions *options)
 {
-	return range->estate == estate && kfdw_config_equal(&range->options->consumer, &options->consumer);
+	return range->statement == statement && kfdw_config_equal(&range->config, &options->consumer);
 }
 
 /* The range that another scan of the statement asked for, NULL when this is the first. */
 static KafkaOutlook *
-find_range(const EState *estate, const KafkaTableOptions *options)
+find_range(const EState *statement, const KafkaTableOptions *options)
 {
 	for (KafkaTopicRange *range = known_ranges; range != NULL; range = range->next)
-		if (kfdw_selection_equal(&range->options->selection, &options->selection) && is_shared(range, estate, options))
+		if (kfdw_selection_equal(&range->selection, &options->selection) && is_shared(range, statement, options))
 			return range->outlook;
 	return NULL;
 }
 
 /* Partitions that other scans of the statement see too, among others, end where they do for these. */
 static void
-adopt_ends(KafkaOutlook *outlook, const EState *estate, const KafkaTableOptions *options)
+adopt_ends(KafkaOutlook *outlook, const EState *statement, const KafkaTableOptions *options)
 {
 	for (KafkaTopicRange *range = known_ranges; range != NULL; range = range->next)
 	{
-		if (!kfdw_selection_share_topic(&range->options->selection, &options->selection) ||
-			!is_shared(range, estate, options))
+		if (!kfdw_selection_share_topic(&range->selection, &options->selection) ||
+			!is_shared(range, statement, options))
 			continue;
 		for (int p = 0; p < outlook->npartitions; p++)
 		{
@@ -91,19 +92,22 @@ adopt_ends(KafkaOutlook *outlook, const EState *estate, const KafkaTableOptions 
  * not answer are to be required by those who read them.
  */
 static KafkaOutlook *
-ask_range(EState *estate, const KafkaTableOptions *options, KafkaConsumer *consumer)
+ask_range(const EState *statement, const KafkaTableOptions *options, KafkaConsumer *consumer)
 {
+	MemoryContext old = MemoryContextSwitchTo(statement->es_query_cxt);
 	KafkaTopicRange *range = palloc0(sizeof(KafkaTopicRange));
 
-	range->estate = estate;
-	range->options = options;
+	range->statement = statement;
+	range->config = kfdw_config_copy(&options->consumer);
+	range->selection = kfdw_selection_copy(&options->selection);
 	range->outlook = kfdw_consumer_outlook(consumer);
-	adopt_ends(range->outlook, estate, options);
+	adopt_ends(range->outlook, statement, options);
 	range->next = known_ranges;
 	known_ranges = range;
 	range->callback.func = forget_range;
 	range->callback.arg = range;
-	MemoryContextRegisterResetCallback(estate->es_query_cxt, &range->callback);
+	MemoryContextRegisterResetCallback(statement->es_query_cxt, &range->callback);
+	MemoryContextSwitchTo(old);
 	return range->outlook;
 }
 
@@ -122,12 +126,13 @@ begin_topic(const KafkaScanRequest *request)
 static void
 open_topic(KafkaTopicSource *source)
 {
+	const EState *statement = kfdw_source_statement(source->estate);
 	MemoryContext old = MemoryContextSwitchTo(source->estate->es_query_cxt);
 
 	kfdw_fetch_open(&source->fetch, source->options, source->source.activity);
-	source->outlook = find_range(source->estate, source->options);
+	source->outlook = find_range(statement, source->options);
 	if (source->outlook == NULL)
-		source->outlook = ask_range(source->estate, source->options, source->fetch.consumer);
+		source->outlook = ask_range(statement, source->options, source->fetch.consumer);
 	source->slices = palloc((source->outlook->npartitions + 1) * sizeof(KafkaSlice));
 	MemoryContextSwitchTo(old);
 }
