@@ -62,6 +62,14 @@ IMPORT FOREIGN SCHEMA topics LIMIT TO (import_long_xxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 SELECT relname, right(ftoptions::text, 12) AS topic FROM pg_foreign_table JOIN pg_class ON ftrelid = pg_class.oid WHERE relname LIKE 'import\_long%' ORDER BY 1;
 ROLLBACK;
 
+-- Finding names for what begins alike takes long, and can be cancelled.
+\! kafka_tool create-topic --replace import_alike 1
+\! perl -e 'print "{", join(", ", map { sprintf q("%s%04d": 0), "n" x 60, $_ } 1 .. 1490), "}"' | kafka_tool produce import_alike
+SET statement_timeout = '200 ms';
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_alike) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred');
+RESET statement_timeout;
+\! kafka_tool delete-topic import_alike
+
 -- What cannot be.
 IMPORT FOREIGN SCHEMA other FROM SERVER import_test INTO imported;
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_nowhere) FROM SERVER import_test INTO imported;

@@ -196,6 +196,7 @@ is_taken(List *names, const char *name)
 {
 	ListCell   *lc;
 
+	CHECK_FOR_INTERRUPTS();
 	if (SystemAttributeByName(name) != NULL)
 		return true;
 	for (size_t i = 0; i < lengthof(metadata_columns); i++)
@@ -344,6 +345,7 @@ make_command(const ImportForeignSchemaStmt *statement, const KafkaConfig *config
 static bool
 is_table(char **tables, int count, const char *name)
 {
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < count; i++)
 		if (tables[i] != NULL && strcmp(tables[i], name) == 0)
 			return true;
@@ -365,6 +367,8 @@ static char **
 name_tables(const KafkaCluster *cluster)
 {
 	char	  **tables = palloc0(cluster->ntopics * sizeof(char *));
+	const char *base = NULL;
+	int			number = 2;
 
 	for (int i = 0; i < cluster->ntopics; i++)
 		if (strlen(cluster->topics[i].name) < NAMEDATALEN)
@@ -375,8 +379,15 @@ name_tables(const KafkaCluster *cluster)
 
 		if (tables[i] != NULL)
 			continue;
-		for (int number = 2; is_table(tables, cluster->ntopics, name); number++)
-			name = psprintf("%s_%d", cut_name(cluster->topics[i].name, 8), number);
+
+		/* they are sorted: who begins alike goes on where the one before has ended */
+		if (base == NULL || strncmp(name, base, strlen(base)) != 0)
+		{
+			base = cut_name(cluster->topics[i].name, 8);
+			number = 2;
+		}
+		for (; is_table(tables, cluster->ntopics, name); number++)
+			name = psprintf("%s_%d", base, number);
 		tables[i] = name;
 	}
 	return tables;
