@@ -71,5 +71,15 @@ EXPLAIN (COSTS OFF) SELECT * FROM scan_unknown;
 \! kafka_tool delete-records scan_orders 2 1
 SELECT id FROM scan_orders ORDER BY id;
 
+-- A batch that is small as it is sent may be larger than the client takes.
+\! kafka_tool create-topic --replace scan_blown_up 1
+\! perl -e 'print q({"id": 1, "pad": "), "a" x 100500000, q("})' | kafka_tool produce scan_blown_up -l -X compression.codec=zstd -X message.max.bytes=200000000
+CREATE FOREIGN TABLE scan_blown_up (id int) SERVER scan_test OPTIONS (topic 'scan_blown_up');
+DO $$ DECLARE hint text; BEGIN PERFORM * FROM scan_blown_up; EXCEPTION WHEN data_corrupted THEN
+  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT; RAISE NOTICE '%: %', SQLERRM, hint; END $$;
+ALTER FOREIGN TABLE scan_blown_up OPTIONS (fetch_max_bytes '310000000');
+SELECT id FROM scan_blown_up;
+\! kafka_tool delete-topic scan_blown_up
+
 SET client_min_messages = warning;
 DROP SERVER scan_test CASCADE;

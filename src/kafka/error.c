@@ -34,7 +34,9 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 	ereport_domain(ERROR, domain,
 				   (errcode(sqlstate),
 					errmsg("could not use topic \"%s\", partition %d", topic, partition),
-					errdetail_internal("%s", reason)));
+					errdetail_internal("%s", reason),
+					error == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ?
+					errhint("Decompressed the batch may be larger than the client takes: a \"fetch_max_bytes\" of three times its size is enough.") : 0));
 }
 
 /* It may come: partitions are added. */
