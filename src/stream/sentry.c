@@ -13,6 +13,7 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 
 #include "catalog/streams.h"
 #include "kafka/vigil.h"
@@ -114,20 +115,22 @@ abandon(void *argument)
 	kfdw_sleepers_wake_all(work->server, NULL);
 }
 
-/* What clients of the server are opened with, in the current memory context. */
-static KafkaConfig
-read_config(Oid server)
+/* What clients of the server are opened with, in the current memory context; false when it was dropped. */
+static bool
+read_config(Oid server, KafkaConfig *config)
 {
 	MemoryContext context = CurrentMemoryContext;
-	KafkaConfig config;
+	bool		exists;
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
-	config = kfdw_options_server(server, GetUserId())->consumer;
+	exists = GetForeignServerExtended(server, FSV_MISSING_OK) != NULL;
+	if (exists)
+		*config = kfdw_options_server(server, GetUserId())->consumer;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	config.kind = KAFKA_CLIENT_WAITER;
-	return config;
+	config->kind = KAFKA_CLIENT_WAITER;
+	return exists;
 }
 
 /* True when that has changed. */
@@ -140,24 +143,37 @@ is_outdated(SentryWork *work)
 	if (!work->watch.changed && !work->watch.in_doubt)
 		return false;
 	work->watch.changed = work->watch.in_doubt = false;
-	now = read_config(work->server);
-	return !kfdw_config_equal(&now, &work->config);
+	return !read_config(work->server, &now) || !kfdw_config_equal(&now, &work->config);
 }
 
+/* Options are left to the first step: that they are wrong is something to get over. */
 static void *
 open_sentry(const KafkaWorkerKey *key)
 {
-	MemoryContext context = CurrentMemoryContext;
 	SentryWork *work = palloc0(sizeof(SentryWork));
 
 	work->server = (Oid) strtoul(key->name, NULL, 10);
-	work->config = read_config(work->server);
-	work->vigil = kfdw_vigil_open(&work->config);
-	kfdw_watch_begin(&work->watch, &work->config.origins);
-	work->callback.func = abandon;
-	work->callback.arg = work;
-	MemoryContextRegisterResetCallback(context, &work->callback);
 	return work;
+}
+
+/* Opens the client, which belongs to the work; false when the server was dropped. */
+static bool
+begin(SentryWork *work)
+{
+	MemoryContext context = GetMemoryChunkContext(work);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		exists = read_config(work->server, &work->config);
+
+	if (exists)
+	{
+		work->vigil = kfdw_vigil_open(&work->config);
+		kfdw_watch_begin(&work->watch, &work->config.origins);
+		work->callback.func = abandon;
+		work->callback.arg = work;
+		MemoryContextRegisterResetCallback(context, &work->callback);
+	}
+	MemoryContextSwitchTo(old);
+	return exists;
 }
 
 /* Watches what a worker reads: it may sleep when nothing is there, and wakes when something is. */
@@ -189,6 +205,8 @@ step(void *argument)
 	KafkaWorkerStats idle = {.lag = -1,.newest_record = -1};
 	ListCell   *lc;
 
+	if (work->vigil == NULL && !begin(work))
+		return KAFKA_STEP_CHANGED;
 	if (kfdw_vigil_trouble(work->vigil) != NULL)
 		kfdw_sleepers_wake_all(work->server, kfdw_vigil_trouble(work->vigil));
 	if (kfdw_vigil_trouble(work->vigil) != NULL || is_outdated(work))

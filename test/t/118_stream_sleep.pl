@@ -99,8 +99,24 @@ arrives('copied', produce_one('orders', $_), "a record of partition $_ is read w
 query_becomes("SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 8, 'all trouble is over');
 is(query('SELECT count(*), count(DISTINCT id) FROM copied'), '5|5', 'nothing is lost or there twice');
 
+# Options that are wrong for a while
+$log = -s $node->logfile;
+query("ALTER SERVER k OPTIONS (ADD security_protocol 'sasl_plaintext', ADD sasl_mechanism 'PLAIN')");
+query_becomes("SELECT count(*) FROM kafka.stat_streams WHERE state = 'failed'", 8, 'that an option is missing is noticed');
+ok(poll_until(sub { slurp_file($node->logfile, $log) =~ /CONTEXT:  sentry/ }), 'by the sentry, too');
+query('ALTER SERVER k OPTIONS (DROP security_protocol, DROP sasl_mechanism); SELECT kafka.resume_stream(name) FROM kafka.streams');
+query_becomes("SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 8, 'the streams are resumed');
+query_becomes("SELECT count(*) FROM ($sentry) s", 1, 'and have a sentry again');
+
 query("SELECT kafka.drop_stream('other' || i) FROM generate_series(1, 5) i");
 query_becomes("SELECT count(*) FROM ($sentry) s", 0, 'few streams need no sentry');
+
+# Without the server
+query("SELECT kafka.create_stream('other' || i, 'INSERT INTO counted SELECT id FROM others WHERE false') FROM generate_series(1, 5) i");
+query_becomes("SELECT count(*) FROM ($sentry) s", 1, 'as many as before need one');
+query('DROP SERVER k CASCADE');
+query_becomes("SELECT count(*) FROM ($sentry) s", 0, 'it goes with the server');
+unlike(slurp_file($node->logfile, $log), qr/cache lookup failed/, 'without a word of it');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');
