@@ -127,6 +127,11 @@ kfdw_catalog_begin(KafkaCatalogScope *scope)
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	scope->guc_level = NewGUCNestLevel();
 	plan_by_index();
+
+	/* what a row has stored out of line is fetched when its query is over */
+	scope->has_snapshot = !ActiveSnapshotSet();
+	if (scope->has_snapshot)
+		PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }
@@ -136,6 +141,8 @@ kfdw_catalog_end(KafkaCatalogScope *scope)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
+	if (scope->has_snapshot)
+		PopActiveSnapshot();
 	AtEOXact_GUC(true, scope->guc_level);
 	SetUserIdAndSecContext(scope->userid, scope->sec_context);
 }

@@ -24,6 +24,7 @@ typedef struct KafkaCatalogScope
 	Oid			userid;
 	int			sec_context;
 	int			guc_level;
+	bool		has_snapshot;	/* of its own */
 } KafkaCatalogScope;
 
 /*

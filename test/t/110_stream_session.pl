@@ -107,6 +107,18 @@ $node->safe_psql('postgres', 'DELETE FROM blocked');
 becomes($node, 'postgres', 'SELECT count(DISTINCT id) FROM copied', $produced, 'and then succeeds');
 is(worker(), $worker, 'in the same process');
 
+# A statement that is stored out of line can be read again when nothing else is at hand that holds a snapshot.
+$node->safe_psql('postgres', <<~"EOF");
+	SELECT kafka.drop_stream('copy');
+	ALTER DATABASE postgres SET default_transaction_isolation = 'serializable';
+	SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids /* ' || string_agg(md5(i::text), '') || ' */') FROM generate_series(1, 100) i;
+	EOF
+a_batch_arrives('a long statement runs');
+$worker = worker();
+$node->safe_psql('postgres', "ALTER FOREIGN TABLE ids OPTIONS (ADD on_offset_out_of_range 'earliest')");
+a_batch_arrives('and runs when the stream was opened anew');
+is(worker(), $worker, 'in the same process');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 
