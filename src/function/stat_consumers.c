@@ -5,17 +5,12 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "foreign/fdwapi.h"
-#include "foreign/foreign.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "function/column.h"
 #include "option/options.h"
-#include "option/read.h"
-#include "option/table.h"
 #include "stat/counts.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stat_consumers);
@@ -35,18 +30,17 @@ enum
 	CONSUMER_COLUMNS
 };
 
-/* Sets all columns of a table's row. */
-static void
+/* Sets all columns of a table's row; false when it was dropped. */
+static bool
 fill_row(const KafkaCounts *counts, Datum *values, bool *nulls)
 {
 	Oid			relid = counts->key.object;
-	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
-	const char *server = GetForeignServer(GetForeignServerIdByRelId(relid))->servername;
-	const char *group_id;
 	const int64 *count = counts->count;
+	char	   *server;
+	char	   *group_id;
 
-	kfdw_option_read_table(relid, GetUserId(), settings);
-	group_id = settings[KAFKA_OPT_GROUP_ID].text;
+	if (!kfdw_options_look_at_group(relid, &server, &group_id))
+		return false;
 	kfdw_set_column(values, nulls, CONSUMER_SERVER, CStringGetTextDatum(server), true);
 	kfdw_set_column(values, nulls, CONSUMER_GROUP_ID, group_id == NULL ? (Datum) 0 : CStringGetTextDatum(group_id),
 					group_id != NULL);
@@ -58,6 +52,7 @@ fill_row(const KafkaCounts *counts, Datum *values, bool *nulls)
 	kfdw_set_column(values, nulls, CONSUMER_LAST_COMMIT_AT, Int64GetDatum(count[KAFKA_CONSUMING_LAST_COMMIT]),
 					count[KAFKA_CONSUMING_LAST_COMMIT] != 0);
 	kfdw_set_column(values, nulls, CONSUMER_STATS_SINCE, TimestampTzGetDatum(counts->since), true);
+	return true;
 }
 
 /* Tables that were dropped are not shown any more. */
@@ -70,14 +65,11 @@ kfdw_stat_consumers(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, kfdw_counts_list(KAFKA_COUNTS_CONSUMING, "kafka.stat_consumers"))
 	{
-		const KafkaCounts *counts = lfirst(cell);
 		Datum		values[CONSUMER_COLUMNS];
 		bool		nulls[CONSUMER_COLUMNS];
 
-		if (!kfdw_options_is_topic_table(counts->key.object))
-			continue;
-		fill_row(counts, values, nulls);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		if (fill_row(lfirst(cell), values, nulls))
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	PG_RETURN_VOID();
 }

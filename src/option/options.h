@@ -125,6 +125,12 @@ extern bool kfdw_options_is_topic_table(Oid relid);
 /* True when reading a topic table moves the position of a group. */
 extern bool kfdw_options_is_consuming(Oid relid);
 
+/*
+ * The server of a topic table, and its group (NULL: it has none), of one that others may drop
+ * meanwhile; false when they have.
+ */
+extern bool kfdw_options_look_at_group(Oid relid, char **server, char **group_id);
+
 /* True when reading one gets over records that cannot be decoded. */
 extern bool kfdw_options_catches_errors(Oid relid);
 

@@ -7,8 +7,8 @@
 #include "access/reloptions.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
 #include "catalog/pg_proc.h"
 #include "commands/defrem.h"
 #include "foreign/fdwapi.h"
@@ -355,11 +355,11 @@ kfdw_options_keep_server(Oid serverid)
  * The wrapper may be renamed, so its handler tells; by the name of the C function, as
  * looking at its address would load other modules.
  */
-bool
-kfdw_options_is_our_server(Oid serverid)
+static bool
+is_our_wrapper(Oid wrapperid)
 {
-	ForeignDataWrapper *wrapper = GetForeignDataWrapper(GetForeignServer(serverid)->fdwid);
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(wrapper->fdwhandler));
+	ForeignDataWrapper *wrapper = GetForeignDataWrapperExtended(wrapperid, FDW_MISSING_OK);
+	HeapTuple	tuple = wrapper == NULL ? NULL : SearchSysCache1(PROCOID, ObjectIdGetDatum(wrapper->fdwhandler));
 	Datum		source;
 	bool		isnull;
 	bool		ours;
@@ -374,21 +374,70 @@ kfdw_options_is_our_server(Oid serverid)
 }
 
 bool
+kfdw_options_is_our_server(Oid serverid)
+{
+	ForeignServer *server = GetForeignServerExtended(serverid, FSV_MISSING_OK);
+
+	return server != NULL && is_our_wrapper(server->fdwid);
+}
+
+/* The server of a foreign table, and its own options; InvalidOid where there is no such table, or none any more. */
+static Oid
+find_server(Oid relid, List **options)
+{
+	HeapTuple	tuple = SearchSysCache1(FOREIGNTABLEREL, ObjectIdGetDatum(relid));
+	Oid			serverid;
+	Datum		texts;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	serverid = ((Form_pg_foreign_table) GETSTRUCT(tuple))->ftserver;
+	texts = SysCacheGetAttr(FOREIGNTABLEREL, tuple, Anum_pg_foreign_table_ftoptions, &isnull);
+	if (options != NULL)
+		*options = isnull ? NIL : untransformRelOptions(texts);
+	ReleaseSysCache(tuple);
+	return serverid;
+}
+
+bool
 kfdw_options_is_topic_table(Oid relid)
 {
-	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
-		kfdw_options_is_our_server(GetForeignServerIdByRelId(relid));
+	Oid			serverid = find_server(relid, NULL);
+
+	return OidIsValid(serverid) && kfdw_options_is_our_server(serverid);
+}
+
+/* The option "group_id" among those of a table; NULL: it is not there. */
+static char *
+find_group(List *options)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+		if (kfdw_option_find(lfirst_node(DefElem, cell)->defname, KAFKA_ON_TABLE) == KAFKA_OPT_GROUP_ID)
+			return defGetString(lfirst(cell));
+	return NULL;
+}
+
+bool
+kfdw_options_look_at_group(Oid relid, char **server, char **group_id)
+{
+	List	   *options = NIL;
+	Oid			serverid = find_server(relid, &options);
+	const ForeignServer *found = GetForeignServerExtended(serverid, FSV_MISSING_OK);
+
+	if (found == NULL || !is_our_wrapper(found->fdwid))
+		return false;
+	*server = found->servername;
+	*group_id = find_group(options);
+	return true;
 }
 
 bool
 kfdw_options_is_consuming(Oid relid)
 {
-	ListCell   *cell;
-
-	foreach(cell, GetForeignTable(relid)->options)
-		if (kfdw_option_find(lfirst_node(DefElem, cell)->defname, KAFKA_ON_TABLE) == KAFKA_OPT_GROUP_ID)
-			return true;
-	return false;
+	return find_group(GetForeignTable(relid)->options) != NULL;
 }
 
 bool
