@@ -33,6 +33,7 @@ COMMIT;
 INSERT INTO customers VALUES (6, 'f'), (6, 'f');
 \! kafka_tool consume publish -f kvh
 SELECT kafka.publish_table('customers', 'customer_events');
+SELECT kafka.publish_table(1::regclass, 'customer_events');
 -- whatever the session's settings are
 SET standard_conforming_strings = off;
 SELECT kafka.unpublish_table('customers', 'customer_events');

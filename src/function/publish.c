@@ -10,6 +10,7 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -18,6 +19,7 @@
 
 #include "compat.h"
 #include "delivery/publisher.h"
+#include "option/options.h"
 
 PG_FUNCTION_INFO_V1(kfdw_publish);
 PG_FUNCTION_INFO_V1(kfdw_check_publish);
@@ -192,11 +194,15 @@ kfdw_publish(PG_FUNCTION_ARGS)
 Datum
 kfdw_check_publish(PG_FUNCTION_ARGS)
 {
-	Relation	source = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Oid			relid = PG_GETARG_OID(0);
+	Relation	source;
 	Datum	   *names;
 	int			count;
 	List	   *keys = NIL;
 
+	LockRelationOid(relid, AccessShareLock);
+	kfdw_options_require_relation(relid);
+	source = relation_open(relid, NoLock);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
 	for (int i = 0; i < count; i++)
 		keys = lappend(keys, makeString(TextDatumGetCString(names[i])));
