@@ -1,7 +1,8 @@
 \echo Use "CREATE EXTENSION kafka_fdw" to load this file. \quit
 
 -- Whoever owns the schema could put other tables in the place of ours, and the workers
--- would run what is written there.
+-- would run what is written there.  Functions and operators that are there already could be
+-- taken for PostgreSQL's own, in views that everybody reads.
 DO $$
 DECLARE
   schema_owner oid := (SELECT n.nspowner FROM pg_catalog.pg_namespace n
@@ -12,6 +13,11 @@ BEGIN
     RAISE 'schema "kafka" is owned by role "%"', pg_catalog.pg_get_userbyid(schema_owner)
       USING ERRCODE = 'object_not_in_prerequisite_state',
       HINT = 'Drop the schema, or make it your own with ALTER SCHEMA ... OWNER TO.';
+  END IF;
+  IF EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) 'kafka'::pg_catalog.regnamespace
+      UNION ALL SELECT FROM pg_catalog.pg_operator o WHERE o.oprnamespace OPERATOR(pg_catalog.=) 'kafka'::pg_catalog.regnamespace) THEN
+    RAISE 'schema "kafka" has functions or operators already'
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop the schema, or what is in it.';
   END IF;
 END $$;
 

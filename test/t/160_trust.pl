@@ -26,7 +26,11 @@ is(as_mallory('CREATE SCHEMA kafka'), '', 'a role makes the schema first');
 my ($status, $out, $err) = $node->psql('postgres', 'CREATE EXTENSION kafka_fdw');
 like($err, qr/schema "kafka" is owned by role "mallory"/, 'the extension does not move in');
 like($err, qr/HINT:  Drop the schema/, 'and says what to do');
-$node->psql('postgres', 'ALTER SCHEMA kafka OWNER TO CURRENT_USER; CREATE EXTENSION kafka_fdw');
+is(as_mallory("CREATE FUNCTION kafka.format(text, text) RETURNS text LANGUAGE sql AS 'SELECT current_user'"), '', 'she has a function in it');
+$node->safe_psql('postgres', 'ALTER SCHEMA kafka OWNER TO CURRENT_USER');
+($status, $out, $err) = $node->psql('postgres', 'CREATE EXTENSION kafka_fdw');
+like($err, qr/schema "kafka" has functions or operators already/, 'the extension does not take it for PostgreSQL\'s own');
+$node->psql('postgres', 'DROP FUNCTION kafka.format; CREATE EXTENSION kafka_fdw');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_extension WHERE extname = 'kafka_fdw'"), 1, 'unless the schema belongs to who creates it');
 
 $node->safe_psql('postgres', <<"EOF");
