@@ -40,12 +40,16 @@ list_wants(void)
 	return wants;
 }
 
-/* The launcher may send the next one, and who waits for an empty database may go on. */
+/*
+ * The launcher may send the next one, and who waits for an empty database may go on.  Another
+ * launcher may have sent one already.
+ */
 static void
-leave(int code, Datum argument)
+leave(int code, Datum database)
 {
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_shared->scouting = InvalidOid;
+	if (kfdw_shared->scouting == DatumGetObjectId(database))
+		kfdw_shared->scouting = InvalidOid;
 	LWLockRelease(kfdw_shared->lock);
 	kfdw_shared_wake_launcher();
 	ConditionVariableBroadcast(&kfdw_shared->ended);
@@ -65,7 +69,7 @@ kfdw_scout_main(Datum argument)
 	LWLockRelease(kfdw_shared->lock);
 	if (!expected)
 		proc_exit(0);			/* the launcher that sent it has ended */
-	before_shmem_exit(leave, (Datum) 0);
+	before_shmem_exit(leave, argument);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT_MS, PGC_SUSET, PGC_S_OVERRIDE);
@@ -77,7 +81,7 @@ kfdw_scout_main(Datum argument)
 	CommitTransactionCommand();
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	kfdw_shared->scouted = true;
+	kfdw_shared->scouted |= kfdw_shared->scouting == database;
 	LWLockRelease(kfdw_shared->lock);
 	proc_exit(0);
 }
