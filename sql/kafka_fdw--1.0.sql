@@ -286,7 +286,7 @@ CREATE TABLE stored_dead_letters (
 );
 
 ALTER TABLE stored_dead_letters REPLICA IDENTITY FULL;
-CREATE INDEX dead_letters_position ON stored_dead_letters (group_id, _topic, _partition, _offset);
+CREATE INDEX dead_letters_position ON stored_dead_letters (group_id, _topic, _partition, _offset, failed_at);
 
 SELECT pg_catalog.pg_extension_config_dump('stored_dead_letters', '');
 
@@ -570,7 +570,7 @@ ALTER TABLE stored_dead_letters ENABLE ROW LEVEL SECURITY;
 CREATE VIEW dead_letters WITH (security_invoker = true) AS SELECT * FROM stored_dead_letters;
 CREATE RULE delete_stored AS ON DELETE TO dead_letters DO INSTEAD
   DELETE FROM stored_dead_letters l WHERE l.group_id = OLD.group_id AND l._topic = OLD._topic AND l._partition = OLD._partition
-    AND l._offset = OLD._offset AND ROW(l.*) IS NOT DISTINCT FROM ROW(OLD.*)
+    AND l._offset = OLD._offset AND l.failed_at = OLD.failed_at AND ROW(l.*) IS NOT DISTINCT FROM ROW(OLD.*)
   RETURNING l.*;
 GRANT SELECT ON stored_dead_letters TO PUBLIC;
 GRANT SELECT, DELETE ON dead_letters TO PUBLIC;

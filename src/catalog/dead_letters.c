@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "catalog/dead_letters.h"
 #include "format/guard.h"
@@ -104,7 +105,9 @@ kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, co
 	values[LETTER_STAGE] = CStringGetTextDatum(stage);
 	values[LETTER_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[LETTER_ERROR] = CStringGetTextDatum(kfdw_guard_describe(error));
-	values[LETTER_FAILED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+
+	/* each has a time of its own, by which they keep their order */
+	values[LETTER_FAILED_AT] = TimestampTzGetDatum(GetCurrentTimestamp() + tuplestore_tuple_count(letters->store));
 	MemoryContextSwitchTo(old);
 	kfdw_stored_records_add(letters, record, values, nulls);
 }
