@@ -70,6 +70,15 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 	strlcpy(producer->error_reason, rd_kafka_err2str(producer->error), sizeof(producer->error_reason));
 }
 
+/* Brokers refuse a batch as a whole. */
+static const char *
+describe_way_out(const ReportingSender *producer)
+{
+	if (producer->sent_now != NULL || producer->error != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+		return "";
+	return " Where no record is larger than the topic's \"max.message.bytes\", a batch of them is: set \"batch_size\" to no more than that.";
+}
+
 /* What becomes of the records after a failure. */
 static const char *
 describe_rest(const ReportingSender *producer)
@@ -128,7 +137,7 @@ check_reports(KafkaSender *sender)
 						   producer->error_topic, producer->error_reason),
 					sender->client->error ?
 					errdetail_internal("%s", sender->client->reason) : 0,
-					errhint("%s", describe_rest(producer))));
+					errhint("%s%s", describe_rest(producer), describe_way_out(producer))));
 }
 
 static const KafkaReports reports = {
