@@ -354,7 +354,9 @@ kfdw_outbox_change_row(const KafkaTick *tick, const KafkaOutboxRow *row)
 	make_bytea(row->data, row->length)};
 
 	if (kfdw_catalog_change(&change_statement, values) != 1)
-		elog(ERROR, "row %lld of kafka.outbox is gone", (long long) row->seq);
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("records of the outbox were discarded while it was tried to publish them")));
 }
 
 void
