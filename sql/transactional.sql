@@ -109,8 +109,8 @@ ALTER SERVER transactional OPTIONS (DROP acks);
 ALTER FOREIGN TABLE transactional_other OPTIONS (ADD transaction_timeout_ms '900000', ADD transactional_id_prefix 'app.');
 INSERT INTO transactional_other VALUES ('j');
 SELECT await_transactional('transactional_other', 2);
--- A short one leaves no more time to its requests.
-ALTER FOREIGN TABLE transactional_other OPTIONS (SET transaction_timeout_ms '4500');
+-- A short one leaves no more time to its requests, nor to batches that wait for more.
+ALTER FOREIGN TABLE transactional_other OPTIONS (SET transaction_timeout_ms '4500', ADD linger_ms '10000');
 INSERT INTO transactional_other VALUES ('k');
 SELECT await_transactional('transactional_other', 3);
 -- No partition, no topic.

@@ -102,5 +102,6 @@ kfdw_config_transactional(const KafkaConfig *producer, const char *transactional
 	kfdw_config_set(&config, KAFKA_PROPERTY_TRANSACTION_TIMEOUT_MS, psprintf("%d", timeout_ms));
 	kfdw_config_set(&config, KAFKA_PROPERTY_MESSAGE_TIMEOUT_MS, psprintf("%d", config.delivery_timeout_ms));
 	limit_time(&config, KAFKA_PROPERTY_SOCKET_TIMEOUT_MS, timeout_ms);
+	limit_time(&config, KAFKA_PROPERTY_LINGER_MS, Max(config.delivery_timeout_ms - 1, 0));
 	return config;
 }
