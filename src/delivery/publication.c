@@ -4,14 +4,46 @@
  *	  refuses.
  *
  * A broker refuses a batch, and the library says so of all its records.  Which of them
- * are meant, trials tell: transactions of fewer and fewer records that are aborted.
+ * are meant, trials tell: transactions of fewer and fewer records that are aborted.  Each
+ * takes a producer's life, so what one record tells of others is not tried again: of all of
+ * its topic, or of those that are as large.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "delivery/publication.h"
 #include "kafka/fault.h"
+
+/* Who waited for a topic in vain does not wait for it again so soon. */
+#define GIVEN_UP_MS	(10 * 60 * 1000)
+
+/* A topic that was waited for in vain. */
+typedef struct GivenUp
+{
+	char	   *topic;
+	TimestampTz at;
+} GivenUp;
+
+static List *given_up = NIL;
+
+/* A record in the order in which trials take them: by topic, the largest first. */
+typedef struct SortedRecord
+{
+	const KafkaRecord *record;
+	size_t		size;
+	int			index;			/* among the records of the publication */
+} SortedRecord;
+
+typedef struct RefusalSearch
+{
+	KafkaPublication trial;		/* with the records in that order */
+	SortedRecord *sorted;
+	bool		by_size;		/* where a record is too large, larger ones are, too */
+	List	   *refusals;
+} RefusalSearch;
 
 /* A partition that the topic does not have would be waited for. */
 static void
@@ -31,7 +63,7 @@ check_partition(KafkaProducerTopic *topic, const KafkaRecord *record)
 
 /* Begins a transaction and sends some of the records in it. */
 static KafkaProducer *
-begin_and_send(const KafkaPublication *publication, int from, int to, bool one_by_one)
+begin_and_send(const KafkaPublication *publication, int from, int to)
 {
 	KafkaProducer *producer = kfdw_producer_get(publication->producer);
 	KafkaProducerTopic *topic = NULL;
@@ -47,29 +79,71 @@ begin_and_send(const KafkaPublication *publication, int from, int to, bool one_b
 		name = record->topic;
 		check_partition(topic, record);
 		kfdw_producer_send(topic, record);
-		if (one_by_one)
-			kfdw_producer_flush(topic);
 	}
 	if (topic != NULL)
 		kfdw_producer_flush(topic);
 	return producer;
 }
 
-/* True when it is the records, or one of them, that Kafka does not take. */
-static bool
-is_refusal(const KafkaPublication *publication, const ErrorData *error)
+/* The entry of a topic; NULL: it was never waited for in vain. */
+static GivenUp *
+find_given_up(const char *topic)
 {
-	switch (error->sqlerrcode)
+	ListCell   *lc;
+
+	foreach(lc, given_up)
+		if (strcmp(((GivenUp *) lfirst(lc))->topic, topic) == 0)
+			return lfirst(lc);
+	return NULL;
+}
+
+/* This was in vain. */
+static void
+give_up(const char *topic)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	GivenUp    *entry = find_given_up(topic);
+
+	if (entry == NULL)
 	{
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-		case ERRCODE_INVALID_PARAMETER_VALUE:
-			return true;
-		case ERRCODE_FDW_TABLE_NOT_FOUND:
-		case ERRCODE_INSUFFICIENT_PRIVILEGE:
-			return !publication->patient;
-		default:
-			return kfdw_fault_judge(error) == KAFKA_GIVE_UP;
+		entry = palloc(sizeof(GivenUp));
+		entry->topic = pstrdup(topic);
+		given_up = lappend(given_up, entry);
 	}
+	entry->at = GetCurrentTimestamp();
+	MemoryContextSwitchTo(old);
+}
+
+/* False when one of the topics of some records is not waited for again. */
+static bool
+is_patient(const KafkaPublication *publication, int from, int to)
+{
+	for (int i = from; publication->patient && i < to; i++)
+	{
+		const char *topic = publication->records[i].topic;
+		const GivenUp *entry = i > from && strcmp(topic, publication->records[i - 1].topic) == 0 ? NULL : find_given_up(topic);
+
+		if (entry != NULL && !TimestampDifferenceExceeds(entry->at, GetCurrentTimestamp(), GIVEN_UP_MS))
+			return false;
+	}
+	return publication->patient;
+}
+
+/* True when an error says of a topic that it cannot be written to. */
+static bool
+is_of_topic(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_FDW_TABLE_NOT_FOUND || error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
+}
+
+/* True when it is some of the records, or one of them, that Kafka does not take. */
+static bool
+is_refusal(const KafkaPublication *publication, int from, int to, const ErrorData *error)
+{
+	if (is_of_topic(error))
+		return !is_patient(publication, from, to);
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED || error->sqlerrcode == ERRCODE_INVALID_PARAMETER_VALUE ||
+		kfdw_fault_judge(error) == KAFKA_GIVE_UP;
 }
 
 /*
@@ -86,13 +160,13 @@ try_to_send(const KafkaPublication *publication, int from, int to, KafkaProducer
 	kfdw_transaction_prepare(kfdw_producer_get(publication->producer));
 	PG_TRY();
 	{
-		*producer = begin_and_send(publication, from, to, false);
+		*producer = begin_and_send(publication, from, to);
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
 		refusal = CopyErrorData();
-		if (!is_refusal(publication, refusal))
+		if (!is_refusal(publication, from, to, refusal))
 			PG_RE_THROW();
 		FlushErrorState();
 		kfdw_producer_end_transaction();
@@ -113,48 +187,147 @@ kfdw_publication_send(const KafkaPublication *publication)
 	return true;
 }
 
-/* Adds the refusals of some of the records to a list. */
+/* Bytes of a number as records have it. */
+static size_t
+varint_size(int64 number)
+{
+	uint64		rest = (uint64) number << 1;
+	size_t		size = 1;
+
+	while (rest >>= 7)
+		size++;
+	return size;
+}
+
+/* Bytes of a record in a batch of its own, without compression, but for what is the same for all. */
+static size_t
+record_size(const KafkaRecord *record)
+{
+	size_t		size = varint_size(record->key_len) + record->key_len + varint_size(record->value_len) + record->value_len +
+		varint_size(record->nheaders);
+
+	for (int i = 0; i < record->nheaders; i++)
+	{
+		size_t		name_len = strlen(record->headers[i].key);
+
+		size += varint_size(name_len) + name_len + varint_size(record->headers[i].value_len) + record->headers[i].value_len;
+	}
+	return size;
+}
+
+static int
+compare_records(const void *left, const void *right)
+{
+	const SortedRecord *one = left;
+	const SortedRecord *other = right;
+	int			result = strcmp(one->record->topic, other->record->topic);
+
+	if (result == 0 && one->size != other->size)
+		result = one->size > other->size ? -1 : 1;
+	return result != 0 ? result : one->index - other->index;
+}
+
+static int
+compare_refusals(const ListCell *left, const ListCell *right)
+{
+	return ((KafkaRefusal *) lfirst(left))->index - ((KafkaRefusal *) lfirst(right))->index;
+}
+
+/* Puts the records in order. */
+static RefusalSearch
+begin_search(const KafkaPublication *publication)
+{
+	int			count = publication->nrecords;
+	RefusalSearch search = {.trial = *publication,.by_size = !kfdw_config_compresses(publication->producer)};
+	KafkaRecord *records = MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(KafkaRecord));
+
+	search.sorted = MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(SortedRecord));
+	for (int i = 0; i < count; i++)
+		search.sorted[i] = (SortedRecord)
+	{
+		&publication->records[i], record_size(&publication->records[i]), i
+	};
+	qsort(search.sorted, count, sizeof(SortedRecord), compare_records);
+	for (int i = 0; i < count; i++)
+		records[i] = *search.sorted[i].record;
+	search.trial.records = records;
+	return search;
+}
+
+/* True when two records of the order have one topic. */
+static bool
+share_topic(const RefusalSearch *search, int one, int other)
+{
+	return strcmp(search->trial.records[one].topic, search->trial.records[other].topic) == 0;
+}
+
+/* Adds refusals for one reason. */
 static void
-find_refused(const KafkaPublication *publication, int from, int to, List **refusals)
+add_refusals(RefusalSearch *search, int from, int to, ErrorData *error)
+{
+	for (int i = from; i < to; i++)
+	{
+		KafkaRefusal *refusal = palloc(sizeof(KafkaRefusal));
+
+		refusal->index = search->sorted[i].index;
+		refusal->error = error;
+		search->refusals = lappend(search->refusals, refusal);
+	}
+}
+
+/*
+ * The record with that number was refused for its size, if it was refused: so are those
+ * before it, from a number on, that have its topic.  The number up to which nothing is known.
+ */
+static int
+refuse_larger(RefusalSearch *search, int from, int number)
+{
+	const KafkaRefusal *last = search->refusals == NIL ? NULL : llast(search->refusals);
+	int			first = number;
+
+	if (!search->by_size || last == NULL || last->index != search->sorted[number].index ||
+		last->error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		return number;
+	while (first > from && share_topic(search, first - 1, number))
+		first--;
+	for (int i = number; i > first; i--)
+		add_refusals(search, i - 1, i, last->error);
+	return first;
+}
+
+/* Adds the refusals of some of the records, the last ones first. */
+static void
+find_refused(RefusalSearch *search, int from, int to)
 {
 	KafkaProducer *producer;
-	ErrorData  *error = try_to_send(publication, from, to, &producer);
-	KafkaRefusal *refusal;
+	ErrorData  *error;
+	int			middle = from + (to - from) / 2;
 
 	check_stack_depth();
+	if (from == to)
+		return;
+	error = try_to_send(&search->trial, from, to, &producer);
 	if (error == NULL)
-	{
 		kfdw_transaction_abort(producer);
-		return;
-	}
-	if (to - from > 1)
+	else if (to - from == 1 || (is_of_topic(error) && share_topic(search, from, to - 1)))
 	{
-		int			middle = from + (to - from) / 2;
-
-		find_refused(publication, from, middle, refusals);
-		find_refused(publication, middle, to, refusals);
-		return;
+		add_refusals(search, from, to, error);
+		if (is_of_topic(error) && !search->trial.patient)
+			give_up(search->trial.records[from].topic);
 	}
-	refusal = palloc(sizeof(KafkaRefusal));
-	refusal->index = from;
-	refusal->error = error;
-	*refusals = lappend(*refusals, refusal);
+	else
+	{
+		find_refused(search, middle, to);
+		find_refused(search, from, refuse_larger(search, from, middle));
+	}
 }
 
 List *
 kfdw_publication_find_refused(const KafkaPublication *publication)
 {
-	List	   *refusals = NIL;
+	RefusalSearch search = begin_search(publication);
 
-	find_refused(publication, 0, publication->nrecords, &refusals);
-	return refusals;
-}
-
-void
-kfdw_publication_send_one_by_one(const KafkaPublication *publication)
-{
-	KafkaProducer *producer = begin_and_send(publication, 0, publication->nrecords, true);
-
-	kfdw_transaction_move_position(producer, publication->position);
-	kfdw_transaction_commit(producer);
+	find_refused(&search, 0, publication->nrecords);
+	list_sort(search.refusals, compare_refusals);
+	return search.refusals;
 }

@@ -36,7 +36,4 @@ extern bool kfdw_publication_send(const KafkaPublication *publication);
 /* The refusals of single records, none of which is published by that; in the order of the records. */
 extern List *kfdw_publication_find_refused(const KafkaPublication *publication);
 
-/* Publishes records each of which is accepted alone. */
-extern void kfdw_publication_send_one_by_one(const KafkaPublication *publication);
-
 #endif							/* KFDW_PUBLICATION_H */

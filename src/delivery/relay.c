@@ -23,8 +23,10 @@
 #include "catalog/outbox.h"
 #include "catalog/relays.h"
 #include "compat.h"
+#include "delivery/publication.h"
 #include "delivery/relay.h"
 #include "delivery/tick.h"
+#include "kafka/limit.h"
 #include "option/options.h"
 #include "worker/deadlock.h"
 #include "worker/frame.h"
@@ -36,12 +38,8 @@
 /* A position that nobody commits for seven days is forgotten by brokers. */
 #define REFRESH_MS		(24 * 3600 * 1000)
 
-/*
- * So often in a row a topic that is not there, or not allowed, keeps everything waiting: for
- * 20 seconds.  Who waited in vain does not wait again so soon.
- */
+/* So often in a row a topic that is not there, or not allowed, keeps everything waiting: for 20 seconds. */
 #define PATIENCE		7
-#define IMPATIENT_MS	(10 * 60 * 1000)
 
 typedef struct RelayWork
 {
@@ -63,9 +61,8 @@ typedef struct RelayWork
 	TimestampTz cleaned_at;
 } RelayWork;
 
-/* Refusals in a row that may pass, and when that was waited for in vain. */
+/* Refusals in a row that may pass. */
 static int	refusals = 0;
-static TimestampTz gave_up_at = 0;
 
 static KafkaWaitEvent relay_wait = {"KafkaRelayMain"};
 
@@ -183,6 +180,24 @@ begin_watch(RelayWork *work)
 	MemoryContextRegisterResetCallback(GetMemoryChunkContext(work), &work->callback);
 }
 
+/* A producer of these properties that writes in the relay's transactions. */
+static KafkaConfig
+make_producer(const RelayWork *work, const KafkaConfig *producer)
+{
+	return kfdw_config_transactional(producer, work->kafka_id, work->options->transaction_timeout_ms);
+}
+
+/* From now on records are sent with these properties. */
+static void
+set_producer(RelayWork *work, KafkaConfig producer)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(work));
+
+	work->options->producer = kfdw_config_copy(&producer);
+	work->producer = make_producer(work, &producer);
+	MemoryContextSwitchTo(old);
+}
+
 /* Reads the options of the server, and the newest tick, which all belong to the work. */
 static void
 read_options(RelayWork *work)
@@ -203,7 +218,7 @@ read_options(RelayWork *work)
 	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, work->instance, work->relay->id);
 	work->group_id = name;
 	work->kafka_id = kfdw_config_utf8(name);
-	work->producer = kfdw_config_transactional(&work->options->producer, work->kafka_id, work->options->transaction_timeout_ms);
+	work->producer = make_producer(work, &work->options->producer);
 	commit_transaction(context);
 }
 
@@ -383,13 +398,6 @@ settle(RelayWork *work)
 	work->settled = true;
 }
 
-/* False when what is refused is not waited for. */
-static bool
-is_patient(void)
-{
-	return refusals < PATIENCE && TimestampDifferenceExceeds(gave_up_at, GetCurrentTimestamp(), IMPATIENT_MS);
-}
-
 /* Sets records aside that are refused; the tick is published without them next. */
 static void
 set_aside(RelayWork *work, const KafkaTickRecords *records, List *refused)
@@ -402,8 +410,27 @@ set_aside(RelayWork *work, const KafkaTickRecords *records, List *refused)
 	kfdw_outbox_lock_to_read();
 	kfdw_tick_set_aside(records, &reader, refused);
 	commit_transaction(context);
-	if (refusals >= PATIENCE)
-		gave_up_at = GetCurrentTimestamp();
+}
+
+/*
+ * Some of the records are refused, or a batch of them is for its size: then the next ones are
+ * smaller, if only because brokers do not tell how large they may be.
+ */
+static void
+overcome_refusal(RelayWork *work, const KafkaTickRecords *records, const KafkaPublication *publication)
+{
+	KafkaConfig *producer = &work->options->producer;
+	KafkaConfig limited = kfdw_tick_limit_batches(records, producer);
+	KafkaConfig searcher = make_producer(work, &limited);
+	KafkaPublication search = *publication;
+	List	   *refused;
+
+	search.producer = &searcher;
+	refused = kfdw_publication_find_refused(&search);
+	if (refused != NIL)
+		set_aside(work, records, refused);
+	else
+		set_producer(work, kfdw_config_equal(&limited, producer) ? kfdw_limit_more(producer) : limited);
 }
 
 /* Publishes the rows of the newest tick. */
@@ -415,12 +442,12 @@ publish(RelayWork *work, List *rows)
 	KafkaTickRecords *records = kfdw_tick_read(work->tick, rows);
 	KafkaWorkerStats done = {.batches = 1,.records_in = records->count,.records_out = records->count,
 	.lag = -1,.newest_record = -1};
-	List	   *refused = NIL;
+	KafkaPublication publication = {&work->producer, &position, records->records, records->count, refusals < PATIENCE};
 
 	kfdw_frame_run(psprintf("tick of %d records", records->count), 0, -1, -1);
-	if (!kfdw_tick_publish(records, &work->producer, &position, is_patient(), &refused))
+	if (!kfdw_publication_send(&publication))
 	{
-		set_aside(work, records, refused);
+		overcome_refusal(work, records, &publication);
 		return;
 	}
 	work->tick->published = true;

@@ -1,6 +1,6 @@
 /*
  * tick.c
- *	  The records of a tick of the outbox, and how they are published.
+ *	  The records of a tick of the outbox.
  */
 #include "postgres.h"
 
@@ -9,6 +9,7 @@
 #include "delivery/publication.h"
 #include "delivery/record_bytes.h"
 #include "delivery/tick.h"
+#include "kafka/limit.h"
 
 KafkaTickRecords *
 kfdw_tick_read(const KafkaTick *tick, List *rows)
@@ -38,21 +39,16 @@ kfdw_tick_read(const KafkaTick *tick, List *rows)
 	return result;
 }
 
-bool
-kfdw_tick_publish(const KafkaTickRecords *records, const KafkaConfig *producer,
-				  const KafkaGroupPosition *position, bool patient, List **refused)
+KafkaConfig
+kfdw_tick_limit_batches(const KafkaTickRecords *records, const KafkaConfig *producer)
 {
-	KafkaPublication publication = {producer, position, records->records, records->count, patient};
+	KafkaConfig config = *producer;
 
-	if (kfdw_publication_send(&publication))
-		return true;
-	*refused = kfdw_publication_find_refused(&publication);
-	if (*refused != NIL)
-		return false;
-
-	/* it was a batch that was too large, or what was refused is not any more */
-	kfdw_publication_send_one_by_one(&publication);
-	return true;
+	kfdw_limit_forget();
+	for (int i = 0; i < records->count; i++)
+		if (i == 0 || strcmp(records->records[i].topic, records->records[i - 1].topic) != 0)
+			config = kfdw_limit_batches(&config, records->records[i].topic);
+	return config;
 }
 
 /* Takes the records that are refused out of the rows of the tick. */

@@ -1,13 +1,13 @@
 /*
  * tick.h
- *	  The records of a tick of the outbox, and how they are published.
+ *	  The records of a tick of the outbox.
  */
 #ifndef KFDW_TICK_H
 #define KFDW_TICK_H
 
 #include "catalog/dead_letters.h"
 #include "catalog/outbox.h"
-#include "kafka/transaction.h"
+#include "kafka/config.h"
 
 typedef struct KafkaTickRecords
 {
@@ -20,13 +20,8 @@ typedef struct KafkaTickRecords
 /* In the current memory context; they point into the rows. */
 extern KafkaTickRecords *kfdw_tick_read(const KafkaTick *tick, List *rows);
 
-/*
- * Publishes the records and moves the position, all or nothing.  False, and nothing, when
- * some are refused: *refused; a patient one waits for topics that are not there, or not
- * allowed, by an error.
- */
-extern bool kfdw_tick_publish(const KafkaTickRecords *records, const KafkaConfig *producer,
-							  const KafkaGroupPosition *position, bool patient, List **refused);
+/* The configuration with batches that the brokers take for each topic, if they tell. */
+extern KafkaConfig kfdw_tick_limit_batches(const KafkaTickRecords *records, const KafkaConfig *producer);
 
 /* In a transaction: makes dead letters of what is refused; the tick is then without it. */
 extern void kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, List *refused);

@@ -75,6 +75,15 @@ kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value)
 	config->properties = properties;
 }
 
+bool
+kfdw_config_compresses(const KafkaConfig *config)
+{
+	for (int i = 0; i < config->nproperties; i++)
+		if (config->properties[i].id == KAFKA_PROPERTY_COMPRESSION_TYPE)
+			return strcmp(config->properties[i].value, "none") != 0;
+	return false;
+}
+
 char *
 kfdw_config_utf8(const char *text)
 {

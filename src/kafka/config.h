@@ -64,6 +64,9 @@ extern bool kfdw_config_has(const KafkaConfig *config, KafkaPropertyId id);
 /* Sets one more property, or gives it another value. */
 extern void kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value);
 
+/* True when a producer sends batches in another form than records have alone. */
+extern bool kfdw_config_compresses(const KafkaConfig *config);
+
 /* In a transaction: a text as Kafka knows it, whatever the encoding of the database: a name, a password. */
 extern char *kfdw_config_utf8(const char *text);
 

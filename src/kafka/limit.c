@@ -114,18 +114,28 @@ batch_size(const KafkaConfig *config)
 	return DEFAULT_BATCH_SIZE;
 }
 
+/* The configuration with batches of that size. */
+static KafkaConfig
+with_batch_size(const KafkaConfig *config, int bytes)
+{
+	KafkaConfig result = kfdw_config_copy(config);
+
+	kfdw_config_set(&result, KAFKA_PROPERTY_BATCH_SIZE, psprintf("%d", bytes));
+	return result;
+}
+
 KafkaConfig
 kfdw_limit_batches(const KafkaConfig *config, const char *topic)
 {
-	KafkaConfig result = *config;
 	int			bytes = get_limit(config, topic);
 
-	if (bytes < batch_size(config))
-	{
-		result = kfdw_config_copy(config);
-		kfdw_config_set(&result, KAFKA_PROPERTY_BATCH_SIZE, psprintf("%d", bytes));
-	}
-	return result;
+	return bytes < batch_size(config) ? with_batch_size(config, bytes) : *config;
+}
+
+KafkaConfig
+kfdw_limit_more(const KafkaConfig *config)
+{
+	return with_batch_size(config, Max(batch_size(config) / 8, 1));
 }
 
 void

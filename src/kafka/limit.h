@@ -13,6 +13,9 @@
 /* The configuration with batches that are no larger than that; brokers are asked once in a session. */
 extern KafkaConfig kfdw_limit_batches(const KafkaConfig *config, const char *topic);
 
+/* The same with batches that are much smaller: where it is not known how large they may be. */
+extern KafkaConfig kfdw_limit_more(const KafkaConfig *config);
+
 /* A batch was refused: what was asked is to be asked again.  Never fails. */
 extern void kfdw_limit_forget(void);
 

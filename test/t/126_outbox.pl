@@ -161,8 +161,14 @@ ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 102 }, 60), 'records
   or diag(kafka_tool('consume', $narrow, '-c'));
 is($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.dead_letters'), '2', 'none of them is set aside');
 
+# Many small ones for a topic that takes small batches only, in a time that is too short to wait for each of them
+$node->safe_psql('postgres', "ALTER SERVER k OPTIONS (ADD transaction_timeout_ms '5000'); INSERT INTO narrow SELECT i FROM generate_series(1, 20000) i");
+ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 20102 }, 60), 'nor are they waited for one by one')
+  or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
+$node->safe_psql('postgres', 'ALTER SERVER k OPTIONS (DROP transaction_timeout_ms)');
+
 $node->safe_psql('postgres', "BEGIN; INSERT INTO nowhere VALUES ('n'); INSERT INTO narrow VALUES ('e'); COMMIT");
-ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 103 }, 90), 'a topic that is not there is waited for, but not for ever')
+ok(poll_until(sub { kafka_tool('consume', $narrow, '-c') == 20103 }, 90), 'a topic that is not there is waited for, but not for ever')
   or diag($node->safe_psql('postgres', 'TABLE kafka.stat_outbox'));
 is($node->safe_psql('postgres', "SELECT _topic || ' ' || sqlstate FROM kafka.dead_letters WHERE value = 'n'"), "$nowhere HV00R", 'and its record is set aside');
 
@@ -178,6 +184,31 @@ ok(poll_until(sub {
 	'what is not refused any more is published');
 ok($node->poll_query_until('postgres', "SELECT left(convert_from(value, 'UTF8'), 2), headers[1].key, stage FROM kafka.dead_letters", 'xx|h|publish'),
 	'what is refused again is set aside again') or diag($node->safe_psql('postgres', 'SELECT _topic, _partition, stage, error FROM kafka.dead_letters'));
+
+# Many that are refused are not tried one by one: each trial would leave a marker in the topic
+my $markers = new_topic(1, 'max.message.bytes=1000');
+my $missing = "missing-$$";
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE markers (v text, h kafka.header[] OPTIONS (metadata 'headers')) SERVER k OPTIONS (topic '$markers', format 'text', delivery 'outbox');
+	CREATE FOREIGN TABLE missing (v text) SERVER k OPTIONS (topic '$missing', format 'text', delivery 'outbox');
+	DELETE FROM kafka.dead_letters;
+	INSERT INTO markers SELECT v, CASE WHEN length(v) > 1000 THEN ARRAY[('h', v::bytea)::kafka.header] END
+	  FROM (SELECT i || repeat('z', i * 5 % 2000) AS v FROM generate_series(1, 600) i) x ORDER BY md5(v);
+	EOF
+ok(poll_until(sub { kafka_tool('consume', $markers, '-c') > 0 }, 60), 'those that are small enough are published');
+is(kafka_tool('consume', $markers, '-c') . '|' . $node->safe_psql('postgres', 'SELECT count(*) FROM kafka.dead_letters'),
+	$node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE NOT large) || '|' || count(*) FILTER (WHERE large)
+	  FROM (SELECT length(i || repeat('z', i * 5 % 2000)) + 70 > 1000 AS large FROM generate_series(1, 600) i) x}), 'and no others');
+cmp_ok((split /\t/, kafka_tool('watermark', $markers))[2] - kafka_tool('consume', $markers, '-u', '-c'), '<', 100, 'after few trials');
+is($node->safe_psql('postgres', 'SELECT count(*) - count(DISTINCT failed_at) FROM kafka.dead_letters'), '0', 'each has a time of its own, by which it is published again');
+like($node->safe_psql('postgres', 'SET enable_seqscan = off; EXPLAIN DELETE FROM kafka.dead_letters'), qr/Cond:.*failed_at/, 'and is deleted by it');
+
+# A topic that was waited for in vain is no reason not to wait for another one
+$node->safe_psql('postgres', "DELETE FROM kafka.dead_letters; INSERT INTO missing VALUES ('patience')");
+ok($node->poll_query_until('postgres', "SELECT last_error ~ '$missing' FROM kafka.stat_outbox WHERE server = 'k'"), 'another topic is waited for');
+$node->safe_psql('postgres', "SELECT kafka.create_topic('k', '$missing', 1)");
+published($missing, 'patience', 'and written to when it is there');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM kafka.dead_letters'), '0', 'nothing is set aside');
 
 # Who has inserted keeps the server's name until its commit
 my $writer = KafkaSession->new($node);
