@@ -398,6 +398,20 @@ settle(RelayWork *work)
 	work->settled = true;
 }
 
+/* Until this transaction ends the server keeps its name, if it has it still: dead letters belong to it by that. */
+static void
+keep_name(const RelayWork *work)
+{
+	const KafkaRelay *relay;
+
+	kfdw_options_keep_server(GetForeignServerByName(work->relay->server, false)->serverid);
+	relay = kfdw_relays_get(work->relay->id);
+	if (relay == NULL || strcmp(relay->server, work->relay->server) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("server \"%s\" was renamed while its outbox was published", work->relay->server)));
+}
+
 /* Sets records aside that are refused; the tick is published without them next. */
 static void
 set_aside(RelayWork *work, const KafkaTickRecords *records, List *refused)
@@ -407,6 +421,7 @@ set_aside(RelayWork *work, const KafkaTickRecords *records, List *refused)
 
 	begin_transaction();
 	MemoryContextSwitchTo(context);
+	keep_name(work);
 	kfdw_outbox_lock_to_read();
 	kfdw_tick_set_aside(records, &reader, refused);
 	commit_transaction(context);
