@@ -1,4 +1,4 @@
--- Brokers and topics: what there is, and changing it.
+-- Brokers and topics: what there is, and changing it; what the extension says of its own objects.
 \getenv servers KAFKA_BOOTSTRAP_SERVERS
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS kafka_fdw;
@@ -79,6 +79,13 @@ RESET ROLE;
 \set VERBOSITY terse
 DO $$ BEGIN PERFORM * FROM kafka.partitions('written'); EXCEPTION WHEN fdw_table_not_found THEN RAISE NOTICE 'it is gone'; END $$;
 \set VERBOSITY default
+
+-- psql's \df+ and \d+ tell of everything here what it is: none is without a description.
+SELECT p.oid::regprocedure::text AS undescribed FROM pg_proc p
+  WHERE p.pronamespace = 'kafka'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
+UNION ALL
+SELECT c.oid::regclass::text FROM pg_class c
+  WHERE c.relnamespace = 'kafka'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL;
 
 SET client_min_messages = warning;
 REVOKE EXECUTE ON FUNCTION kafka.drop_topic FROM administration_user;

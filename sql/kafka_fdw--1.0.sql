@@ -25,46 +25,55 @@ END $$;
 
 CREATE FUNCTION kafka_fdw_handler() RETURNS fdw_handler
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION kafka_fdw_handler IS 'handler of the foreign data wrapper kafka_fdw';
 
 CREATE FUNCTION kafka_fdw_validator(text[], oid) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION kafka_fdw_validator IS 'checks options of the foreign data wrapper kafka_fdw';
 
 CREATE FOREIGN DATA WRAPPER kafka_fdw
   HANDLER kafka_fdw_handler
   VALIDATOR kafka_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER kafka_fdw IS 'Kafka topics as foreign tables';
 
--- A record's headers are an array of these: order and duplicates are kept.
 CREATE TYPE header AS (key text, value bytea);
+COMMENT ON TYPE header IS 'header of a record; a record''s headers are an array of these, which keeps order and duplicates';
 
 -- Roles ---------------------------------------------------------------------
 
--- A role, by name: one that does not exist is nobody ('').  With a dump it goes where
--- there is a role of that name, where regrole would fail or keep a number.
+-- In a dump it is its name, and goes where there is a role of that name, where regrole would
+-- fail or keep a number.
 CREATE TYPE role;
 
 CREATE FUNCTION role_in(cstring) RETURNS role
 AS 'MODULE_PATHNAME', 'kfdw_role_in' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION role_in IS 'I/O';
 
 CREATE FUNCTION role_out(role) RETURNS cstring
 AS 'MODULE_PATHNAME', 'kfdw_role_out' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION role_out IS 'I/O';
 
 CREATE FUNCTION role_send(role) RETURNS bytea
 AS 'oidsend' LANGUAGE internal IMMUTABLE STRICT;
+COMMENT ON FUNCTION role_send IS 'I/O';
 
 CREATE TYPE role (INPUT = role_in, OUTPUT = role_out, SEND = role_send, LIKE = oid);
+COMMENT ON TYPE role IS 'role, by name; one that does not exist is nobody ('''')';
 CREATE CAST (role AS oid) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (role AS regrole) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (oid AS role) WITHOUT FUNCTION AS ASSIGNMENT;
 
--- Roles that own rows cannot be dropped: each row is a dependency on its owner.
 CREATE FUNCTION track_roles() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_track_roles' LANGUAGE C;
+COMMENT ON FUNCTION track_roles IS 'trigger: makes each row a dependency on its owner, so that roles that own rows cannot be '
+  'dropped';
 
 -- On a table of somebody's own it would lock roles of others.
 REVOKE EXECUTE ON FUNCTION track_roles FROM PUBLIC;
 
 CREATE FUNCTION owned_dropped() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kfdw_owned_dropped' LANGUAGE C;
+COMMENT ON FUNCTION owned_dropped IS 'event trigger: DROP OWNED drops streams and groups too';
 
 CREATE EVENT TRIGGER kafka_fdw_owned_dropped ON ddl_command_end
   WHEN TAG IN ('DROP OWNED')
@@ -73,54 +82,66 @@ ALTER EVENT TRIGGER kafka_fdw_owned_dropped ENABLE ALWAYS;
 
 -- Options -------------------------------------------------------------------
 
--- The options that a table has for the current user, and where they come from;
--- without a table, all options that there are.
 CREATE FUNCTION options("table" regclass DEFAULT NULL)
 RETURNS TABLE (option text, value text, set_where text, allowed text, used_for text, valid_values text,
   default_value text, client_property text, kafka_default text, description text)
 AS 'MODULE_PATHNAME', 'kfdw_options' LANGUAGE C STABLE ROWS 60;
+COMMENT ON FUNCTION options IS 'options that a Kafka table has for the current user, and where they were set; without a '
+  'table, all options that there are. Values of credentials are hidden';
 
 -- Reading -------------------------------------------------------------------
 
--- The scans that run now.  Others' are seen as in pg_stat_activity.
 CREATE FUNCTION stat_scans(OUT pid int, OUT leader_pid int, OUT role regrole, OUT "table" regclass,
   OUT records bigint, OUT bytes bigint, OUT share_done float8, OUT wait_event text, OUT started_at timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_scans' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stat_scans IS 'rows of the view kafka.stat_scans';
 
 CREATE VIEW stat_scans AS SELECT * FROM stat_scans();
+COMMENT ON VIEW stat_scans IS 'scans of topic tables that run now in this database; what others'' do is shown to their roles '
+  'and to members of pg_read_all_stats; needs the library in shared_preload_libraries';
+COMMENT ON COLUMN stat_scans.leader_pid IS 'the leader, of a parallel worker; else NULL';
+COMMENT ON COLUMN stat_scans.records IS 'read so far';
+COMMENT ON COLUMN stat_scans.bytes IS 'of keys and values, read so far';
+COMMENT ON COLUMN stat_scans.share_done IS 'of the offsets that it is to read, those that were fetched: 0 to 1; of a '
+  'parallel worker, that of all of them';
+COMMENT ON COLUMN stat_scans.wait_event IS 'what it waits for; NULL: nothing';
+COMMENT ON COLUMN stat_scans.started_at IS 'time of its first fetch';
 GRANT SELECT ON stat_scans TO PUBLIC;
 
--- The newest records of each partition of a topic table, as its rows.
 CREATE FUNCTION tail(topic_table anyelement, records int DEFAULT 10) RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'kfdw_tail' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION tail IS 'the newest records of each partition of a topic table, as its rows; the table is named by NULL '
+  'of its type: tail(NULL::orders, 10). Moves no position';
 
 -- Writing -------------------------------------------------------------------
 
--- Sends one record at once and waits until it is acknowledged; a value of NULL makes a
--- tombstone.  A bytea goes as it is, a text in UTF-8.
 CREATE FUNCTION produce("table" regclass, value text, key text DEFAULT NULL, headers header[] DEFAULT NULL,
   partition int DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
   OUT _topic text, OUT _partition int, OUT _offset bigint, OUT _timestamp timestamptz)
 AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
+COMMENT ON FUNCTION produce(regclass, text, text, header[], int, timestamptz) IS 'sends one record at once, as text in '
+  'UTF-8, and waits until it is acknowledged, whatever becomes of the transaction; a value of NULL makes a tombstone, '
+  'without partition the partitioner of the table chooses';
 
 CREATE FUNCTION produce("table" regclass, value bytea, key bytea DEFAULT NULL, headers header[] DEFAULT NULL,
   partition int DEFAULT NULL, "timestamp" timestamptz DEFAULT NULL,
   OUT _topic text, OUT _partition int, OUT _offset bigint, OUT _timestamp timestamptz)
 AS 'MODULE_PATHNAME', 'kfdw_produce' LANGUAGE C;
+COMMENT ON FUNCTION produce(regclass, bytea, bytea, header[], int, timestamptz) IS 'sends one record at once, as the bytes '
+  'that are given, and waits until it is acknowledged, whatever becomes of the transaction; a value of NULL makes a '
+  'tombstone, without partition the partitioner of the table chooses';
 
--- Waits for the records that this session sent in the background (delivery async), and
--- returns those that were not delivered since the last time.
 CREATE FUNCTION flush(OUT _topic text, OUT _partition int, OUT key bytea, OUT error text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_flush' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION flush IS 'waits for the records that this session sent in the background (delivery ''async''), and '
+  'returns those that were not delivered since its last call';
 
--- What was written since the server started.  Each batch is a request; its size is that on
--- the wire.  What is in flight is as of each session's last look.  Orphans are records that
--- Kafka had committed when PostgreSQL rolled their transaction back.
 CREATE FUNCTION stat_producers(OUT "table" regclass, OUT records bigint, OUT batches bigint, OUT bytes bigint,
   OUT bytes_sent bigint, OUT in_flight bigint, OUT errors bigint, OUT orphans bigint, OUT since timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_producers' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stat_producers IS 'counts of the view kafka.stat_producers';
 
 CREATE VIEW stat_producers AS
   SELECT s.srvname AS server, p."table", p.records, p.batches, p.records::float8 / nullif(p.batches, 0) AS records_per_batch,
@@ -128,12 +149,25 @@ CREATE VIEW stat_producers AS
   FROM stat_producers() p
     JOIN pg_catalog.pg_foreign_table t ON t.ftrelid OPERATOR(pg_catalog.=) p."table"
     JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) t.ftserver;
+COMMENT ON VIEW stat_producers IS 'what was written to topic tables since the server started; sessions add to it at the end '
+  'of each transaction, and outboxes are not in it; needs the library in shared_preload_libraries';
+COMMENT ON COLUMN stat_producers.records IS 'that clients were given';
+COMMENT ON COLUMN stat_producers.batches IS 'requests that were sent';
+COMMENT ON COLUMN stat_producers.bytes IS 'of keys and values of these records';
+COMMENT ON COLUMN stat_producers.bytes_sent IS 'size of the batches on the wire';
+COMMENT ON COLUMN stat_producers.records_per_batch IS 'NULL: there was no batch yet';
+COMMENT ON COLUMN stat_producers.compression_ratio IS 'bytes divided by bytes_sent; NULL: nothing was sent yet';
+COMMENT ON COLUMN stat_producers.in_flight IS 'records neither acknowledged nor given up, as of the last look of each '
+  'session';
+COMMENT ON COLUMN stat_producers.errors IS 'records that were not delivered';
+COMMENT ON COLUMN stat_producers.orphans IS 'records of transactional tables that Kafka had committed when PostgreSQL failed '
+  'to';
 GRANT SELECT ON stat_producers TO PUBLIC;
 
--- A trigger that writes what changes in a table to a topic: its arguments are the foreign
--- table, with its schema, and the columns of the key, by default those of the primary key.
 CREATE FUNCTION publish() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_publish' LANGUAGE C;
+COMMENT ON FUNCTION publish IS 'trigger: writes what changes in a table to a topic; its arguments are the foreign table, '
+  'with its schema, and the columns of the key, by default those of the primary key';
 
 -- Rows go where the owner of their table may write, and the right to make triggers can be
 -- another's: who may make these is granted.
@@ -141,8 +175,8 @@ REVOKE EXECUTE ON FUNCTION publish FROM PUBLIC;
 
 CREATE FUNCTION check_publish(source regclass, target regclass, key_columns text[]) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_check_publish' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION check_publish IS 'an error if a trigger that publishes would fail for how the tables are defined';
 
--- The triggers that publish a table, to one target or all.
 CREATE FUNCTION publishing_triggers(source regclass, target regclass) RETURNS SETOF pg_trigger LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
   SELECT t FROM pg_trigger t
@@ -151,8 +185,8 @@ SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
       (SELECT encode(convert_to(format('%I.%I', n.nspname, c.relname), getdatabaseencoding()), 'escape')
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
 $$;
+COMMENT ON FUNCTION publishing_triggers IS 'the triggers that publish a table, to one target; NULL: to all';
 
--- Makes such triggers, which fail here if they ever would for how the tables are defined.
 CREATE FUNCTION publish_table(source regclass, target regclass, key_columns text[] DEFAULT '{}',
   for_each text DEFAULT 'row') RETURNS void LANGUAGE plpgsql STRICT
 SET search_path = pg_catalog, pg_temp AS $$
@@ -198,8 +232,9 @@ BEGIN
       CASE WHEN event <> 'DELETE' THEN 'NEW TABLE AS new_rows' END, arguments);
   END LOOP;
 END $$;
+COMMENT ON FUNCTION publish_table IS 'makes triggers that write what changes in a table to a topic; the key is the primary '
+  'key unless key_columns are given, for_each is ''row'' or ''statement''';
 
--- Drops them: those to one target, or all.
 CREATE FUNCTION unpublish_table(source regclass, target regclass DEFAULT NULL) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -216,21 +251,22 @@ BEGIN
     RAISE 'table "%" has no trigger that publishes it', source USING ERRCODE = 'undefined_object';
   END IF;
 END $$;
+COMMENT ON FUNCTION unpublish_table IS 'drops the triggers of publish_table(), those to one target; NULL: to all';
 
 -- Values --------------------------------------------------------------------
 
--- A number as Kafka Connect's JsonConverter writes the type Decimal: the unscaled integer in base64.
 CREATE FUNCTION connect_decimal(value text, scale int) RETURNS numeric
 AS 'MODULE_PATHNAME', 'kfdw_connect_decimal' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION connect_decimal IS 'number of Kafka Connect''s type Decimal, from its unscaled integer in base64 and its '
+  'scale';
 
--- Does a change event of Debezium delete its row?  What is none of its operations is an error.
 CREATE FUNCTION change_deletes(op text, tombstone bool) RETURNS bool
 AS 'MODULE_PATHNAME', 'kfdw_change_deletes' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION change_deletes IS 'whether a change event of Debezium deletes its row; an error for TRUNCATE and what is '
+  'no event';
 
 -- Positions -----------------------------------------------------------------
 
--- next_offset is the offset of the next record to read.  Rows are written by the
--- transaction that reads; generation counts the moves that were not made by reading.
 CREATE TABLE offsets (
   server      text NOT NULL,
   group_id    text NOT NULL,
@@ -243,17 +279,24 @@ CREATE TABLE offsets (
   updated_at  timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (server, group_id, topic, partition)
 ) WITH (fillfactor = 50);
+COMMENT ON TABLE offsets IS 'positions of consumer groups and streams, written by the transactions that read';
+COMMENT ON COLUMN offsets.group_id IS 'consumer group; of a stream, its name';
+COMMENT ON COLUMN offsets.next_offset IS 'offset of the next record to read';
+COMMENT ON COLUMN offsets.generation IS 'counts the moves that were not made by reading';
+COMMENT ON COLUMN offsets.cluster_id IS 'Kafka cluster of the topic; NULL: not known';
+COMMENT ON COLUMN offsets.topic_id IS 'tells a topic from one of its name that was made anew; NULL where the client library '
+  'does not know it';
 
 SELECT pg_catalog.pg_extension_config_dump('offsets', '');
 GRANT SELECT ON offsets TO PUBLIC;
 
--- Whose the groups of consuming tables are; a stream's group is the stream's.
 CREATE TABLE groups (
   server      text NOT NULL,
   group_id    text NOT NULL,
   owner       role NOT NULL,
   PRIMARY KEY (server, group_id)
 );
+COMMENT ON TABLE groups IS 'whose the groups of consuming tables are; a stream''s group is the stream''s';
 
 SELECT pg_catalog.pg_extension_config_dump('groups', '');
 GRANT SELECT ON groups TO PUBLIC;
@@ -270,9 +313,8 @@ CREATE TABLE stored_record (
   headers     header[]
 );
 
--- Records that could not be worked on, and why.  A row is written in the transaction that
--- moves the position past its record.  Users have the view dead_letters.  "inserted_by": whose
--- outbox it was in; a dump has no relays, whose numbers begin anew where it is restored.
+-- "inserted_by" names a role and no relay: a dump has none, and their numbers begin anew where
+-- it is restored.
 CREATE TABLE stored_dead_letters (
   stream      text,
   server      text NOT NULL,
@@ -284,70 +326,87 @@ CREATE TABLE stored_dead_letters (
   failed_at   timestamptz NOT NULL,
   inserted_by role CHECK ((inserted_by IS NOT NULL) OPERATOR(pg_catalog.=) (stage OPERATOR(pg_catalog.=) 'publish'))
 );
+COMMENT ON TABLE stored_dead_letters IS 'rows of the view kafka.dead_letters, written in the transaction that moves the '
+  'position past the record';
 
 ALTER TABLE stored_dead_letters REPLICA IDENTITY FULL;
 CREATE INDEX dead_letters_position ON stored_dead_letters (group_id, _topic, _partition, _offset, failed_at);
 
 SELECT pg_catalog.pg_extension_config_dump('stored_dead_letters', '');
 
--- Moves the positions of a table's group, in the current transaction: to 'earliest', 'latest',
--- 'committed' (what an application of the group has committed in Kafka), the first record of
--- a time, by so many offsets, or to an offset.
 CREATE FUNCTION seek("table" regclass, target text DEFAULT NULL, shift_by bigint DEFAULT NULL,
   partition int DEFAULT NULL, next_offset bigint DEFAULT NULL, topic text DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_seek' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION seek(regclass, text, bigint, int, bigint, text) IS 'moves the positions of a table''s group, in the '
+  'current transaction: to ''earliest'', ''latest'' or ''committed'' (what an application of the group has committed in '
+  'Kafka), by shift_by offsets, or to next_offset of one partition. Without partition or topic: in all';
 
 CREATE FUNCTION seek("table" regclass, since timestamptz, partition int DEFAULT NULL,
   topic text DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_seek_time' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION seek(regclass, timestamptz, int, text) IS 'moves the positions of a table''s group, in the current '
+  'transaction, to the first record of that time or later; without partition or topic: in all';
 
--- How far a table's group, or a stream, is behind, and who holds it.
 CREATE FUNCTION lag("table" regclass DEFAULT NULL, stream text DEFAULT NULL,
   OUT topic text, OUT partition int, OUT next_offset bigint, OUT low_watermark bigint, OUT high_watermark bigint,
   OUT last_stable_offset bigint, OUT lag bigint, OUT lag_seconds float8, OUT reported_offset bigint,
   OUT held_by int, OUT held_since timestamptz) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_lag' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION lag(regclass, text) IS 'how far the group of a table, or a stream, is behind in each partition: lag '
+  'counts offsets to the end, gaps too, lag_seconds is the age of the first unread record, held_by the process that has '
+  'it (0: a prepared transaction; NULL: none). What brokers do not tell is NULL';
 
--- Returns when a consuming table has something to read, or the time is up; the transaction is ended
--- first, so that nothing is held meanwhile.
 CREATE PROCEDURE wait("table" regclass, timeout interval DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'kfdw_await' LANGUAGE C;
+COMMENT ON PROCEDURE wait(regclass, interval) IS 'returns when a consuming table has something to read, or with a NOTICE '
+  'when the time is up (NULL: never); ends the transaction first';
 
 CREATE PROCEDURE wait("table" regclass, timeout interval, INOUT ready bool)
 AS 'MODULE_PATHNAME', 'kfdw_await_ready' LANGUAGE C;
+COMMENT ON PROCEDURE wait(regclass, interval, bool) IS 'returns when a consuming table has something to read (ready is '
+  'true), or when the time is up (NULL: never); ends the transaction first';
 
--- What tables have consumed since the server started.
 CREATE FUNCTION stat_consumers(OUT server text, OUT group_id text, OUT "table" regclass, OUT records bigint,
   OUT bytes bigint, OUT commits bigint, OUT rollbacks bigint, OUT last_commit_at timestamptz, OUT stats_since timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_consumers' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stat_consumers IS 'rows of the view kafka.stat_consumers';
 
 CREATE VIEW stat_consumers AS SELECT * FROM stat_consumers();
+COMMENT ON VIEW stat_consumers IS 'what consuming tables have read since the server started; needs the library in '
+  'shared_preload_libraries';
+COMMENT ON COLUMN stat_consumers.records IS 'of transactions that committed';
+COMMENT ON COLUMN stat_consumers.bytes IS 'of keys and values, of transactions that committed';
+COMMENT ON COLUMN stat_consumers.commits IS 'transactions that consumed and committed';
+COMMENT ON COLUMN stat_consumers.rollbacks IS 'transactions that consumed and rolled back';
 GRANT SELECT ON stat_consumers TO PUBLIC;
 
 CREATE FUNCTION alter_group_owner(server text, group_id text, new_owner regrole) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_group_owner' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION alter_group_owner IS 'gives the group of consuming tables to another role, as ALTER ... OWNER TO would';
 
--- A server that is renamed takes its positions along.
 CREATE FUNCTION server_renamed() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kfdw_server_renamed' LANGUAGE C;
+COMMENT ON FUNCTION server_renamed IS 'event trigger: a server that is renamed takes its positions along';
 
 CREATE EVENT TRIGGER kafka_fdw_server_renamed ON ddl_command_end
   WHEN TAG IN ('ALTER SERVER')
   EXECUTE FUNCTION server_renamed();
 ALTER EVENT TRIGGER kafka_fdw_server_renamed ENABLE ALWAYS;
 
--- The identity under which workers run.  The row is made by the first stream and
--- dumped, so that a restored dump, a copied database or an upgraded cluster, where
--- it does not match, stays quiet until kafka.adopt_instance().
+-- The row is made by the first position or stream and dumped, so that a restored dump, a
+-- copied database or an upgraded cluster does not match it.
 CREATE TABLE instance (
   singleton         bool PRIMARY KEY DEFAULT true CHECK (singleton),
   id                uuid NOT NULL DEFAULT gen_random_uuid(),
   system_identifier bigint NOT NULL,
   database_oid      oid NOT NULL,
-  table_oid         oid NOT NULL, -- of this table: another one once a dump is restored in its own database
+  table_oid         oid NOT NULL,
   created_at        timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON TABLE instance IS 'the database in which streams run and positions move; in a copy of it they do not until '
+  'kafka.adopt_instance()';
+COMMENT ON COLUMN instance.table_oid IS 'of this table: another one once a dump is restored in its own database';
 
 SELECT pg_catalog.pg_extension_config_dump('instance', '');
 GRANT SELECT ON instance TO PUBLIC;
@@ -355,8 +414,6 @@ GRANT USAGE ON SCHEMA kafka TO PUBLIC;
 
 -- Outbox --------------------------------------------------------------------
 
--- A relay publishes what a role inserts into the outbox tables of a server.  A row is
--- made by the first such insert.
 CREATE TABLE outbox_relays (
   id          int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   server      text NOT NULL,
@@ -365,10 +422,13 @@ CREATE TABLE outbox_relays (
   created_at  timestamptz NOT NULL DEFAULT now(),
   UNIQUE (server, owner)
 );
+COMMENT ON TABLE outbox_relays IS 'relays: each publishes what a role inserts into the outbox tables of a server; made by '
+  'the first such insert';
+COMMENT ON COLUMN outbox_relays.resolution IS 'what was said by kafka.resolve_outbox(), until the relay has done it; else '
+  'NULL';
 
--- What committed transactions have inserted.  A row holds records of one transaction and
--- topic.  Two parts are written to in turns, and emptied in turns; what is not published
--- by then goes to the third.
+-- Two parts are written to in turns, and emptied in turns; what is not published by then goes
+-- to the third.
 CREATE SEQUENCE outbox_sequence;
 
 CREATE TABLE outbox (
@@ -381,11 +441,16 @@ CREATE TABLE outbox (
   stored_at   timestamptz NOT NULL,
   chunk       bytea NOT NULL
 ) PARTITION BY LIST (part);
+COMMENT ON TABLE outbox IS 'what transactions have inserted with delivery ''outbox''; a row holds records of one transaction '
+  'and topic';
 ALTER TABLE outbox ALTER COLUMN chunk SET STORAGE EXTERNAL;
 
 CREATE TABLE outbox_0 PARTITION OF outbox FOR VALUES IN (0) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+COMMENT ON TABLE outbox_0 IS 'part of kafka.outbox';
 CREATE TABLE outbox_1 PARTITION OF outbox FOR VALUES IN (1) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+COMMENT ON TABLE outbox_1 IS 'part of kafka.outbox';
 CREATE TABLE outbox_2 PARTITION OF outbox FOR VALUES IN (2);
+COMMENT ON TABLE outbox_2 IS 'part of kafka.outbox';
 ALTER TABLE outbox REPLICA IDENTITY FULL;
 ALTER TABLE outbox_0 REPLICA IDENTITY FULL;
 ALTER TABLE outbox_1 REPLICA IDENTITY FULL;
@@ -393,8 +458,6 @@ ALTER TABLE outbox_2 REPLICA IDENTITY FULL;
 CREATE INDEX outbox_by_seq ON outbox (relay, seq);
 CREATE INDEX outbox_by_xid ON outbox (relay, xid);
 
--- What each relay published last, or is about to: the rows that are visible in one
--- snapshot and not in the other, with numbers after the one and up to the other.
 CREATE TABLE outbox_ticks (
   relay       int NOT NULL,
   tick        bigint NOT NULL,
@@ -407,8 +470,9 @@ CREATE TABLE outbox_ticks (
   published   bool NOT NULL,
   PRIMARY KEY (relay, tick)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE outbox_ticks IS 'what each relay published last, or is about to: the rows that are visible in snapshot and '
+  'not in base, with numbers after after_seq and up to upto_seq';
 
--- Has the relay whose newest tick this is published a row, for sure?
 CREATE FUNCTION outbox_is_published(seq bigint, xid xid8, tick outbox_ticks) RETURNS bool
 LANGUAGE sql STABLE
 RETURN tick IS NOT NULL AND (
@@ -416,10 +480,12 @@ RETURN tick IS NOT NULL AND (
   (pg_catalog.pg_visible_in_snapshot(xid, (tick).snapshot) AND
     (seq OPERATOR(pg_catalog.<=) (tick).after_seq OR
       ((tick).published AND (seq OPERATOR(pg_catalog.<=) (tick).upto_seq OR (tick).is_last)))));
+COMMENT ON FUNCTION outbox_is_published IS 'whether the relay whose newest tick this is has published a row, for sure';
 
 CREATE FUNCTION stat_relays(OUT id int, OUT state text, OUT pid int, OUT restarts bigint, OUT last_commit_at timestamptz,
   OUT last_error text, OUT last_error_at timestamptz, OUT hint text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_relays' LANGUAGE C VOLATILE STRICT ROWS 10;
+COMMENT ON FUNCTION stat_relays IS 'state of the relays, for the view kafka.stat_outbox';
 
 CREATE VIEW stat_outbox AS
   SELECT r.server, r.owner::pg_catalog.regrole AS role, u.unsent, u.oldest, (n.newest).tick AS last_tick, s.state, s.pid,
@@ -428,21 +494,29 @@ CREATE VIEW stat_outbox AS
     LEFT JOIN LATERAL (SELECT t AS newest FROM outbox_ticks t WHERE t.relay = r.id ORDER BY t.tick DESC LIMIT 1) n ON true,
     LATERAL (SELECT coalesce(sum(o.records), 0)::bigint AS unsent, min(o.stored_at) AS oldest FROM outbox o
       WHERE o.relay = r.id AND NOT coalesce(outbox_is_published(o.seq, o.xid, n.newest), false)) u;
+COMMENT ON VIEW stat_outbox IS 'outboxes: a row for each server and role, with what is not published yet and the state of '
+  'its relay; what errors say is shown to that role and to members of pg_read_all_stats';
+COMMENT ON COLUMN stat_outbox.unsent IS 'records that are not published yet';
+COMMENT ON COLUMN stat_outbox.oldest IS 'when the oldest of these was stored; NULL: there are none';
+COMMENT ON COLUMN stat_outbox.last_tick IS 'number of what was published last, or is about to be; NULL: nothing was';
+COMMENT ON COLUMN stat_outbox.state IS 'of the relay, as in kafka.stat_streams';
+COMMENT ON COLUMN stat_outbox.pid IS 'the relay; NULL: it does not run';
+COMMENT ON COLUMN stat_outbox.hint IS 'what can be done about the last error';
 GRANT SELECT ON stat_outbox, outbox_relays TO PUBLIC;
 
--- What becomes of what a relay cannot decide on: 'publish' it, perhaps again, or 'skip' it; or
--- 'discard' all that is not published.
 CREATE FUNCTION resolve_outbox(server text, mode text, role regrole DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_resolve_outbox' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION resolve_outbox IS 'says what becomes of what a relay cannot decide on: ''publish'' it, perhaps again, or '
+  '''skip'' it; ''discard'' deletes all that is not published. Without role: the outbox of the current user';
 
--- Publishes, with this transaction, what was refused and is in dead_letters; tells how many
--- records that are.
 CREATE FUNCTION retry_outbox(server text, role regrole DEFAULT NULL) RETURNS bigint
 AS 'MODULE_PATHNAME', 'kfdw_retry_outbox' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION retry_outbox IS 'publishes, with this transaction, what brokers refused and is in kafka.dead_letters; '
+  'returns how many records that are. Without role: the outbox of the current user';
 
--- A server takes no unsent records along when it is dropped.
 CREATE FUNCTION server_dropped() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kfdw_server_dropped' LANGUAGE C;
+COMMENT ON FUNCTION server_dropped IS 'event trigger: a server takes no unsent records along when it is dropped';
 
 CREATE EVENT TRIGGER kafka_fdw_server_dropped ON sql_drop
   WHEN TAG IN ('DROP SERVER', 'DROP OWNED', 'DROP FOREIGN DATA WRAPPER')
@@ -451,25 +525,26 @@ ALTER EVENT TRIGGER kafka_fdw_server_dropped ENABLE ALWAYS;
 
 -- Streams -------------------------------------------------------------------
 
--- A table, by name: one that does not exist is none (''), as a role is.
 CREATE TYPE relation;
 
 CREATE FUNCTION relation_in(cstring) RETURNS relation
 AS 'MODULE_PATHNAME', 'kfdw_relation_in' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION relation_in IS 'I/O';
 
 CREATE FUNCTION relation_out(relation) RETURNS cstring
 AS 'MODULE_PATHNAME', 'kfdw_relation_out' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION relation_out IS 'I/O';
 
 CREATE FUNCTION relation_send(relation) RETURNS bytea
 AS 'oidsend' LANGUAGE internal IMMUTABLE STRICT;
+COMMENT ON FUNCTION relation_send IS 'I/O';
 
 CREATE TYPE relation (INPUT = relation_in, OUTPUT = relation_out, SEND = relation_send, LIKE = oid);
+COMMENT ON TYPE relation IS 'table, by name; one that does not exist is none ('''')';
 CREATE CAST (relation AS oid) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (relation AS regclass) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (oid AS relation) WITHOUT FUNCTION AS ASSIGNMENT;
 
--- What is to run.  The name is the stream's consumer group.  Rows are changed by the
--- functions below only: they also tell the workers.
 CREATE TABLE streams (
   name        text PRIMARY KEY,
   owner       role NOT NULL,
@@ -482,20 +557,26 @@ CREATE TABLE streams (
   enabled     bool NOT NULL DEFAULT true,
   created_at  timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON TABLE streams IS 'definitions of the streams, changed by the functions of this schema only, which also tell the '
+  'workers';
+COMMENT ON COLUMN streams.name IS 'also the consumer group';
+COMMENT ON COLUMN streams.search_path IS 'under which the statement is read';
+COMMENT ON COLUMN streams.source IS 'topic table that the statement reads';
+COMMENT ON COLUMN streams.parking IS 'how records without a row wait for one; NULL: they do not';
+COMMENT ON COLUMN streams.enabled IS 'false: it was paused';
 
 SELECT pg_catalog.pg_extension_config_dump('streams', '');
 GRANT SELECT ON streams TO PUBLIC;
 
--- A setting that is NULL is its default.
 CREATE FUNCTION create_stream(name text, statement text, workers int DEFAULT 1,
   max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432, source regclass DEFAULT NULL,
   commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
   on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, wait_for text[] DEFAULT NULL,
   max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_stream' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION create_stream IS 'creates a stream: a statement that background workers run on the new records of a '
+  'topic table, a batch in one transaction, exactly once. A setting that is NULL is its default';
 
--- Such a stream, by its parts: "columns" has expressions by the names of the target's columns,
--- of which the others are found by their names.  The statement is shown.
 CREATE FUNCTION create_join(name text, source regclass, join_table regclass, join_on text, into_table regclass,
   kind text DEFAULT 'inner', unmatched text DEFAULT 'drop', park_timeout interval DEFAULT '1 hour',
   columns jsonb DEFAULT NULL, workers int DEFAULT 1,
@@ -504,15 +585,18 @@ CREATE FUNCTION create_join(name text, source regclass, join_table regclass, joi
   on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, wait_for text[] DEFAULT NULL,
   max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_join' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION create_join IS 'creates a stream that joins each record to a table; "columns" has expressions by the '
+  'names of the target''s columns, of which the others are found by their names. A NOTICE shows the statement; settings '
+  'are those of create_stream()';
 
--- Records of such streams that have no row yet.  A row is written in the transaction that
--- moves the position past its record.  Users have the view parked.
 CREATE TABLE stored_parked (
   stream      text NOT NULL,
   server      text NOT NULL,
   LIKE stored_record,
   parked_at   timestamptz NOT NULL
 );
+COMMENT ON TABLE stored_parked IS 'rows of the view kafka.parked, written in the transaction that moves the position past '
+  'the record';
 DROP TABLE stored_record;
 
 ALTER TABLE stored_parked REPLICA IDENTITY FULL;
@@ -528,6 +612,13 @@ ALTER TABLE stored_parked ENABLE ROW LEVEL SECURITY;
 -- The right to delete rows of a table is the right to lock all of it, and so to keep the workers
 -- of others waiting: users have it on a view, whose rule deletes what they see in it.
 CREATE VIEW parked WITH (security_invoker = true) AS SELECT * FROM stored_parked;
+COMMENT ON VIEW parked IS 'records that wait for a row to join (create_join() with unmatched ''park''), of the streams for '
+  'whose owners the user may act; deleting one gives it up';
+COMMENT ON COLUMN parked._timestamp_type IS 'CreateTime or LogAppendTime';
+COMMENT ON COLUMN parked.key IS 'bytes; NULL: none';
+COMMENT ON COLUMN parked.value IS 'bytes; NULL: a tombstone';
+COMMENT ON COLUMN parked.headers IS 'NULL: none';
+COMMENT ON COLUMN parked.parked_at IS 'since when it waits';
 CREATE RULE delete_stored AS ON DELETE TO parked DO INSTEAD
   DELETE FROM stored_parked p WHERE p.stream = OLD.stream AND p._topic = OLD._topic AND p._partition = OLD._partition
     AND p._offset = OLD._offset AND ROW(p.*) IS NOT DISTINCT FROM ROW(OLD.*)
@@ -535,25 +626,28 @@ CREATE RULE delete_stored AS ON DELETE TO parked DO INSTEAD
 GRANT SELECT ON stored_parked TO PUBLIC;
 GRANT SELECT, DELETE ON parked TO PUBLIC;
 
--- Tells the streams that park records when a table changes.
 CREATE FUNCTION wake_streams() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_wake_streams' LANGUAGE C;
+COMMENT ON FUNCTION wake_streams IS 'trigger: tells the streams that park records when a table changes';
 
--- A stream that keeps a table of the newest record of each key, and makes it where it is missing.
 CREATE FUNCTION materialize(name text, source regclass, into_table text, key_columns text[] DEFAULT NULL,
   workers int DEFAULT 1, max_poll_records int DEFAULT 100000, max_poll_bytes int DEFAULT 33554432,
   commit_interval interval DEFAULT '0', max_records_per_second int DEFAULT NULL,
   on_error text DEFAULT 'stop', reject_limit int DEFAULT NULL, wait_for text[] DEFAULT NULL,
   max_task_idle interval DEFAULT '1 s', replace bool DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_materialize' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION materialize IS 'creates a stream that keeps a table of the newest record of each key, and makes the '
+  'table where it is missing; the key is that of the records, unless key_columns are given. Settings are those of '
+  'create_stream()';
 
--- What is NULL stays; "reset" names settings that are to be what they are by default.
 CREATE FUNCTION alter_stream(name text, statement text DEFAULT NULL, workers int DEFAULT NULL,
   max_poll_records int DEFAULT NULL, max_poll_bytes int DEFAULT NULL, source regclass DEFAULT NULL,
   commit_interval interval DEFAULT NULL, max_records_per_second int DEFAULT NULL,
   on_error text DEFAULT NULL, reject_limit int DEFAULT NULL, park_timeout interval DEFAULT NULL,
   wait_for text[] DEFAULT NULL, max_task_idle interval DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION alter_stream IS 'changes statement, source or settings of a stream; what is NULL stays, and "reset" '
+  'names settings that are to be what they are by default';
 
 -- What a record holds is for the owner of its stream, group or outbox only.
 CREATE POLICY of_owner ON stored_dead_letters USING (pg_catalog.pg_has_role(
@@ -568,6 +662,18 @@ ALTER TABLE stored_dead_letters ENABLE ROW LEVEL SECURITY;
 
 -- As with parked.
 CREATE VIEW dead_letters WITH (security_invoker = true) AS SELECT * FROM stored_dead_letters;
+COMMENT ON VIEW dead_letters IS 'records that could not be worked on, and why, of the streams, groups and outboxes for whose '
+  'owners the user may act; deleting one gives it up';
+COMMENT ON COLUMN dead_letters.stream IS 'NULL: of a consuming table or an outbox';
+COMMENT ON COLUMN dead_letters.group_id IS 'consumer group; of a stream, its name';
+COMMENT ON COLUMN dead_letters._offset IS '-1 of an outbox, as the record is in no topic';
+COMMENT ON COLUMN dead_letters._timestamp_type IS 'CreateTime or LogAppendTime';
+COMMENT ON COLUMN dead_letters.key IS 'bytes; NULL: none';
+COMMENT ON COLUMN dead_letters.value IS 'bytes; NULL: a tombstone';
+COMMENT ON COLUMN dead_letters.headers IS 'NULL: none';
+COMMENT ON COLUMN dead_letters.stage IS '''decode'', ''statement'', ''join'' (no row came) or ''publish'' (brokers refused '
+  'it)';
+COMMENT ON COLUMN dead_letters.inserted_by IS 'of an outbox, the role that inserted it; else NULL';
 CREATE RULE delete_stored AS ON DELETE TO dead_letters DO INSTEAD
   DELETE FROM stored_dead_letters l WHERE l.group_id = OLD.group_id AND l._topic = OLD._topic AND l._partition = OLD._partition
     AND l._offset = OLD._offset AND l.failed_at = OLD.failed_at AND ROW(l.*) IS NOT DISTINCT FROM ROW(OLD.*)
@@ -580,34 +686,45 @@ REVOKE EXECUTE ON FUNCTION create_stream, create_join, materialize FROM PUBLIC;
 
 CREATE FUNCTION drop_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_drop_stream' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION drop_stream IS 'removes a stream with its positions, dead letters and parked records, when the batch '
+  'that runs has ended';
 
 CREATE FUNCTION pause_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_pause_stream' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION pause_stream IS 'stops the workers of a stream, when the batch that runs has ended; its position is kept';
 
 CREATE FUNCTION resume_stream(name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_resume_stream' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION resume_stream IS 'starts the workers of a stream that was paused or has failed';
 
--- The record at which the stream failed becomes a dead letter, and the stream goes on.
 CREATE FUNCTION skip_record(stream text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_skip_record' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION skip_record IS 'makes the record at which a stream failed a dead letter, and the stream goes on';
 
--- Runs the stream's dead letters again, in this transaction; tells how many are none any more.
 CREATE FUNCTION retry_dead_letters(stream text) RETURNS bigint
 AS 'MODULE_PATHNAME', 'kfdw_retry_dead_letters' LANGUAGE C VOLATILE STRICT;
--- The same as kafka.seek(), for the stream's position: batches that run are waited for.
+COMMENT ON FUNCTION retry_dead_letters IS 'runs a stream''s dead letters again, in this transaction; returns how many are '
+  'none any more';
 CREATE FUNCTION reset_stream(name text, target text DEFAULT NULL, shift_by bigint DEFAULT NULL,
   partition int DEFAULT NULL, next_offset bigint DEFAULT NULL, topic text DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_reset_stream' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION reset_stream(text, text, bigint, int, bigint, text) IS 'moves the position of a stream, as kafka.seek() '
+  'does that of a group; a batch that runs is waited for';
 
 CREATE FUNCTION reset_stream(name text, since timestamptz, partition int DEFAULT NULL,
   topic text DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_reset_stream_time' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION reset_stream(text, timestamptz, int, text) IS 'moves the position of a stream to the first record of '
+  'that time or later, as kafka.seek() does; a batch that runs is waited for';
 
 CREATE FUNCTION alter_stream_owner(name text, new_owner regrole) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_alter_stream_owner' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION alter_stream_owner IS 'gives a stream to another role, as ALTER ... OWNER TO does';
 
 CREATE FUNCTION adopt_instance(mode text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_adopt_instance' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION adopt_instance IS 'lets streams run and positions move in this copy of a database: ''keep'', in place of '
+  'the other one; ''new'', beside it';
 
 REVOKE EXECUTE ON FUNCTION adopt_instance FROM PUBLIC;
 
@@ -618,16 +735,36 @@ CREATE FUNCTION stat_streams(OUT stream text, OUT worker int, OUT state text, OU
   OUT restarts bigint, OUT last_error text, OUT last_error_at timestamptz,
   OUT batch_since timestamptz, OUT wait_event text, OUT hint text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stat_streams' LANGUAGE C VOLATILE STRICT ROWS 10;
+COMMENT ON FUNCTION stat_streams IS 'rows of the view kafka.stat_streams';
 
 CREATE VIEW stat_streams AS SELECT * FROM stat_streams();
+COMMENT ON VIEW stat_streams IS 'workers of streams: a row for each, with counts since the server started or the stream was '
+  'created; what errors say is shown to the stream''s owner and to members of pg_read_all_stats';
+COMMENT ON COLUMN stat_streams.worker IS 'from 0 on';
+COMMENT ON COLUMN stat_streams.state IS '''starting'', ''running'', ''idle'', ''paused'', ''stalled'' (it is tried again) or '
+  '''failed'' (until kafka.resume_stream(), a change of the stream or a restart of the server)';
+COMMENT ON COLUMN stat_streams.pid IS 'NULL: it does not run';
+COMMENT ON COLUMN stat_streams.partitions IS 'how many it reads';
+COMMENT ON COLUMN stat_streams.records_out IS 'rows that the statement wrote; 0 for a CALL';
+COMMENT ON COLUMN stat_streams.parked IS 'records of its share that wait for a row, as of its last look; NULL: none has '
+  'looked since the server started';
+COMMENT ON COLUMN stat_streams.dead_letters IS 'records that were set aside';
+COMMENT ON COLUMN stat_streams.bytes_in IS 'size of the records read';
+COMMENT ON COLUMN stat_streams.lag IS 'records behind the end of the topic; NULL where no process looks';
+COMMENT ON COLUMN stat_streams.lag_seconds IS 'age of the newest record done, or of the first one in hand while none is; 0: '
+  'it is not behind; NULL: not known';
+COMMENT ON COLUMN stat_streams.last_batch_ms IS 'duration of the last batch, in milliseconds';
+COMMENT ON COLUMN stat_streams.batch_since IS 'when the batch that runs began; NULL: none runs';
+COMMENT ON COLUMN stat_streams.wait_event IS 'what the batch that runs waits for: type and event as in pg_stat_activity, or '
+  'a stream of its wait_for';
+COMMENT ON COLUMN stat_streams.hint IS 'what can be done about the last error';
 GRANT SELECT ON stat_streams TO PUBLIC;
 
--- Why no worker of this database runs: a row, or none.
 CREATE FUNCTION hindrance(OUT state text, OUT problem text, OUT hint text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_hindrance' LANGUAGE C VOLATILE STRICT ROWS 1;
+COMMENT ON FUNCTION hindrance IS 'why no worker of this database runs: a row, or none';
 
--- One screen: what runs, how far behind, what is wrong, what to do.  A hint comes with the
--- error; what can be done about a state is said here.
+-- A hint comes with the error; what can be done about a state is said here.
 CREATE VIEW status AS
   WITH letters AS (
     SELECT group_id, count(*) AS n, count(*) || CASE count(*) WHEN 1 THEN ' record is' ELSE ' records are' END || ' in kafka.dead_letters' AS problem,
@@ -677,19 +814,31 @@ CREATE VIEW status AS
     FROM letters l WHERE NOT EXISTS (SELECT FROM streams s WHERE s.name = l.group_id)
   )
   SELECT * FROM entries ORDER BY kind <> 'server', problem IS NULL, kind, name;
+COMMENT ON VIEW status IS 'one screen: what runs, how far behind it is, what is wrong and what to do. What is wrong comes '
+  'first';
+COMMENT ON COLUMN status.kind IS '''stream'' (all its workers), ''outbox'', ''group'' (that has dead letters) or ''server'' '
+  '(why nothing runs)';
+COMMENT ON COLUMN status.state IS 'of a stream, that of the worker that is worst off; NULL: of a group';
+COMMENT ON COLUMN status.lag IS 'of a stream, records behind the end of the topic; of an outbox, records that are not '
+  'published yet; NULL: not known';
+COMMENT ON COLUMN status.lag_seconds IS 'of a stream, age of the newest record done; of an outbox, of the oldest record; 0: '
+  'it is not behind';
+COMMENT ON COLUMN status.parked IS 'records of a stream that wait for a row';
+COMMENT ON COLUMN status.problem IS 'NULL: none';
+COMMENT ON COLUMN status.to_do IS 'a sentence, or SQL to paste: read it first, as a hint may be from a function of the owner';
 GRANT SELECT ON status TO PUBLIC;
 
--- The plan of the stream's last batch, with its times and rows.
 CREATE FUNCTION explain_stream(name text) RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'kfdw_explain_stream' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION explain_stream IS 'plan of a stream''s last batch that was measured, with its times and rows; where '
+  'there is none, the plan as it would be now';
 
--- What streams read and write: a row for each topic and table; a note where that is not known.
--- Of a stream that is waited for the note is the name.
 CREATE FUNCTION stream_tables(name text, OUT stream text, OUT part text, OUT "table" regclass,
   OUT server text, OUT topic text, OUT note text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_stream_tables' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION stream_tables IS 'what streams read and write: a row for each topic and table; a note where that is not '
+  'known, and of a stream that is waited for its name';
 
--- The same, a row for each stream.
 CREATE FUNCTION topology(name text DEFAULT NULL) RETURNS TABLE (stream text, source regclass, source_topics text[],
   reads regclass[], writes regclass[], target_topics text[], waits_for text[], note text)
 LANGUAGE sql VOLATILE
@@ -700,10 +849,13 @@ BEGIN ATOMIC
     array_agg(t.note) FILTER (WHERE t.part = 'wait'), max(t.note) FILTER (WHERE t.part = 'note')
   FROM stream_tables(topology.name) t GROUP BY t.stream ORDER BY t.stream;
 END;
+COMMENT ON FUNCTION topology(text) IS 'what streams read, write and wait for: a row for each stream, or for the one that is '
+  'named; the note says why something is not known';
 
--- Topics, streams and tables as a flowchart.  A type of its own lets the first argument be
--- the name of a stream where no format is named.
+-- A type of its own lets the first argument of topology() be the name of a stream where no
+-- format is named.
 CREATE TYPE topology_format AS ENUM ('mermaid');
+COMMENT ON TYPE topology_format IS 'format of a drawing of kafka.topology()';
 
 CREATE FUNCTION topology(format topology_format, name text DEFAULT NULL) RETURNS text
 LANGUAGE sql VOLATILE
@@ -733,16 +885,19 @@ BEGIN ATOMIC
   SELECT string_agg(l.line, E'\n  ' ORDER BY l.section, l.sorted_by, l.and_by) FROM (
     SELECT 0 AS section, '' AS sorted_by, '' AS and_by, 'flowchart LR' AS line UNION ALL SELECT * FROM lines) l;
 END;
+COMMENT ON FUNCTION topology(topology_format, text) IS 'topics, streams and tables as a flowchart, of all streams or of the '
+  'one that is named';
 
 -- Guards --------------------------------------------------------------------
 
--- What says who may do what is written by the owner of these tables only, whatever was granted.
 CREATE FUNCTION guard_rows() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_guard_rows' LANGUAGE C;
+COMMENT ON FUNCTION guard_rows IS 'trigger: what says who may do what is written by the owner of the table only, whatever '
+  'was granted';
 
--- What logical replication brings of another database's rows does not run or publish here.
 CREATE FUNCTION skip_applied() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kfdw_skip_applied' LANGUAGE C;
+COMMENT ON FUNCTION skip_applied IS 'trigger: leaves out what logical replication brings of another database''s rows';
 
 DO $$
 DECLARE
@@ -776,35 +931,44 @@ END $$;
 CREATE FUNCTION brokers(server text, OUT broker_id int, OUT host text, OUT port int, OUT is_controller bool)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_brokers' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION brokers IS 'brokers of the cluster of a server';
 
 CREATE FUNCTION topics(server text, OUT topic text, OUT partitions int, OUT replication_factor int)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_topics' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION topics IS 'topics of the cluster of a server, Kafka''s own too';
 
 CREATE FUNCTION partitions("table" regclass, OUT topic text, OUT partition int, OUT leader int,
   OUT replicas int[], OUT in_sync_replicas int[]) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kfdw_partitions' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION partitions IS 'partitions of a table''s topics, and the brokers that have them; a partition whose leader '
+  'is NULL cannot be read or written now';
 
--- An error where records of the same key can be in partitions of different numbers.
 CREATE FUNCTION check_copartitioned(a regclass, b regclass) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_check_copartitioned' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION check_copartitioned IS 'an error unless records of a key are in partitions of the same number in both '
+  'tables';
 
--- These act at once, whatever becomes of the transaction.
 CREATE FUNCTION create_topic(server text, name text, partitions int DEFAULT NULL, replication_factor int DEFAULT NULL,
   config jsonb DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_create_topic' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION create_topic IS 'makes a topic, at once: a ROLLBACK takes nothing back; without partitions and '
+  'replication_factor the broker''s defaults hold, config has properties under Kafka''s names';
 
 CREATE FUNCTION drop_topic(server text, name text) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_drop_topic' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION drop_topic IS 'deletes a topic, at once: a ROLLBACK takes nothing back';
 
 CREATE FUNCTION add_partitions(server text, name text, total int) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_add_partitions' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION add_partitions IS 'raises the number of partitions of a topic to a total, at once: a ROLLBACK takes '
+  'nothing back';
 
 REVOKE EXECUTE ON FUNCTION create_topic, drop_topic, add_partitions FROM PUBLIC;
 
--- What IMPORT FOREIGN SCHEMA has to say of columns becomes comments.
 CREATE FUNCTION schema_imported() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kfdw_schema_imported' LANGUAGE C;
+COMMENT ON FUNCTION schema_imported IS 'event trigger: what IMPORT FOREIGN SCHEMA has to say of columns becomes comments';
 
 CREATE EVENT TRIGGER kafka_fdw_schema_imported ON ddl_command_end
   WHEN TAG IN ('IMPORT FOREIGN SCHEMA')
