@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "storage/shmem.h"
 #include "storage/spin.h"
 
 #include "source/share.h"

@@ -10,6 +10,7 @@
 
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
