@@ -54,12 +54,13 @@ kfdw_guard_rows(PG_FUNCTION_ARGS)
 
 /*
  * Called before a row is changed.  The rows of a publication of all tables would have this
- * database run, and publish, what another one does.
+ * database run, and publish, what another one does.  Those that are made here, for what a
+ * trigger on an applied row does, are written by our own statements, as another user.
  */
 Datum
 kfdw_skip_applied(PG_FUNCTION_ARGS)
 {
 	const TriggerData *trigger = get_trigger(fcinfo);
 
-	PG_RETURN_POINTER(IsLogicalWorker() ? NULL : get_row(trigger));
+	PG_RETURN_POINTER(IsLogicalWorker() && !InLocalUserIdChange() ? NULL : get_row(trigger));
 }

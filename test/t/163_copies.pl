@@ -84,6 +84,22 @@ $node->safe_psql('published', "INSERT INTO sent VALUES (2); SELECT id FROM feed 
 apply('in_use', 1);
 is($node->safe_psql('in_use', $rows), '|{1}|{down}|1', 'also when those are changed, and an outbox is emptied');
 is($node->safe_psql('in_use', 'SELECT id FROM feed LIMIT 1'), 2, 'and goes on');
+
+# What a trigger does on an applied row is this database's own.
+my ($relayed, $read) = (new_topic(1), new_topic(1));
+produce($read, "{\"id\":$_}\n") foreach 1 .. 3;
+$node->safe_psql('in_use', <<~"EOF");
+	CREATE FOREIGN TABLE relayed (key text OPTIONS (metadata 'key'), id int, _offset bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS (topic '$relayed', delivery 'outbox');
+	CREATE FOREIGN TABLE to_take (id int) SERVER k OPTIONS (topic '$read', group_id 'taken');
+	CREATE TABLE taken (id int);
+	CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS \$\$ BEGIN INSERT INTO taken SELECT id FROM to_take LIMIT 1; RETURN NULL; END \$\$;
+	CREATE TRIGGER take AFTER INSERT ON marks FOR EACH ROW EXECUTE FUNCTION take();
+	SELECT kafka.publish_table('marks', 'relayed');
+	ALTER TABLE marks ENABLE ALWAYS TRIGGER publish_to_relayed, ENABLE ALWAYS TRIGGER take;
+	EOF
+apply('in_use', $_) foreach 11, 12;
+becomes($node, 'in_use', 'SELECT string_agg(id::text, chr(32) ORDER BY _offset) FROM relayed', '11 12', 'what it inserts into an outbox is published');
+is($node->safe_psql('in_use', 'SELECT array_agg(id) FROM taken; SELECT id FROM to_take'), "{1,2}\n3", 'and what it consumes is consumed');
 $node->safe_psql('in_use', 'DROP SUBSCRIPTION in_use');
 
 # nor one that has the outbox as one table, also of what is set aside
