@@ -28,6 +28,7 @@
 #include "delivery/tick.h"
 #include "kafka/limit.h"
 #include "option/options.h"
+#include "stat/wait.h"
 #include "worker/deadlock.h"
 #include "worker/frame.h"
 #include "worker/slots.h"
@@ -531,9 +532,9 @@ clean(RelayWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	if (!TimestampDifferenceExceeds(work->cleaned_at, GetCurrentTimestamp(), CLEAN_MS))
+	if (!TimestampDifferenceExceeds(work->cleaned_at, kfdw_wait_now(), CLEAN_MS))
 		return;
-	work->cleaned_at = GetCurrentTimestamp();
+	work->cleaned_at = kfdw_wait_now();
 	note_tick(work);
 	begin_transaction();
 	kfdw_outbox_clean();

@@ -12,6 +12,7 @@
 #include "kafka/admin.h"
 #include "kafka/error.h"
 #include "kafka/fault.h"
+#include "stat/wait.h"
 
 #define AWAIT_MS 100
 
@@ -93,14 +94,14 @@ is_hopeless(const KafkaAdmin *admin, TimestampTz began)
 
 	if (client->error && kfdw_fault_course(client->error) != KAFKA_PASSES)
 		return true;
-	return TimestampDifferenceExceeds(began, GetCurrentTimestamp(),
+	return TimestampDifferenceExceeds(began, kfdw_wait_now(),
 									  Min(client->request_timeout_ms, PG_INT32_MAX - AWAIT_MS) + AWAIT_MS);
 }
 
 rd_kafka_event_t *
 kfdw_admin_await(KafkaAdmin *admin, const char *topic)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 
 	if (admin->answer != NULL)
 		rd_kafka_event_destroy(admin->answer);

@@ -18,6 +18,7 @@
 #include "kafka/limit.h"
 #include "kafka/sender.h"
 #include "stat/counts.h"
+#include "stat/wait.h"
 
 /* Producers without records under way that a backend keeps open between transactions. */
 #define MAX_IDLE_PRODUCERS	8
@@ -129,7 +130,7 @@ tell_failures(int level)
 	if (count == 0)
 		return;
 	burst.count = 0;
-	burst.last_told = GetCurrentTimestamp();
+	burst.last_told = kfdw_wait_now();
 	if (burst.partition >= 0)
 		snprintf(where, sizeof(where), ", partition %d", burst.partition);
 	ereport(level,
@@ -147,7 +148,7 @@ kfdw_background_look(void)
 {
 	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
 		kfdw_client_serve(sender->client);
-	if (TimestampDifferenceExceeds(burst.last_told, GetCurrentTimestamp(), BURST_MS))
+	if (TimestampDifferenceExceeds(burst.last_told, kfdw_wait_now(), BURST_MS))
 		tell_failures(WARNING);
 }
 
@@ -171,12 +172,12 @@ await_reports(KafkaSender *sender, const int64 *outstanding)
 static void
 finish_at_exit(int code, Datum argument)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 
 	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
 	{
 		while (sender->outstanding > 0 &&
-			   !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), EXIT_WAIT_MS))
+			   !TimestampDifferenceExceeds(began, kfdw_wait_now(), EXIT_WAIT_MS))
 			kfdw_sender_wait(sender, ((KafkaBackground *) sender)->last_sent);
 		for (const KafkaSenderTopic *topic = sender->topics; topic != NULL; topic = topic->next)
 			if (topic->outstanding > 0)
@@ -254,7 +255,7 @@ kfdw_background_send(KafkaOutlet *topic, const KafkaRecord *record)
 	KafkaSender *sender = topic->sender;
 
 	kfdw_sender_hand_over(topic, record);
-	((KafkaBackground *) sender)->last_sent = GetCurrentTimestamp();
+	((KafkaBackground *) sender)->last_sent = kfdw_wait_now();
 
 	/* reports come in the hundreds of thousands: take them while sending */
 	if ((sender->outstanding & 0x3ff) == 0)

@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -118,10 +117,7 @@ kfdw_call_start_thread(void *(*run) (void *), void *argument)
 int64
 kfdw_call_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return kfdw_wait_now() / 1000;
 }
 
 /* Makes the file that threads wake the process by; false when there can be none. */

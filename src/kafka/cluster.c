@@ -11,6 +11,7 @@
 #include "kafka/error.h"
 #include "kafka/fault.h"
 #include "kafka/metadata.h"
+#include "stat/wait.h"
 
 /* How long brokers have to show what they have done, and how often they are asked. */
 #define SHOW_MS 5000
@@ -112,10 +113,10 @@ is_shown(const KafkaCluster *cluster, int partitions)
 static void
 await_change(KafkaAdmin *admin, const char *topic, int partitions)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 
 	while (!is_shown(ask(admin->client, topic), partitions) &&
-		   !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), SHOW_MS))
+		   !TimestampDifferenceExceeds(began, kfdw_wait_now(), SHOW_MS))
 		kfdw_client_wait(admin->client, LOOK_PAUSE_MS);
 }
 

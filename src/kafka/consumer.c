@@ -18,6 +18,7 @@
 #include "kafka/fault.h"
 #include "kafka/observer.h"
 #include "kafka/readers.h"
+#include "stat/wait.h"
 
 #define FETCH_BATCH 1000
 
@@ -121,7 +122,7 @@ connect_consumer(KafkaConsumer *consumer)
 	if (consumer->client != NULL)
 		return;
 	consumer->client = kfdw_client_acquire(consumer->config);
-	consumer->connected_at = GetCurrentTimestamp();
+	consumer->connected_at = kfdw_wait_now();
 	kfdw_readers_connect(&consumer->readers, consumer->client);
 }
 
@@ -197,7 +198,7 @@ kfdw_consumer_start(KafkaConsumer *consumer, const KafkaSlice *slices, int nslic
 	stop_fetching(consumer);
 	kfdw_readers_set(&consumer->readers, slices, nslices);
 	start_readers(consumer);
-	consumer->last_progress = GetCurrentTimestamp();
+	consumer->last_progress = kfdw_wait_now();
 }
 
 void
@@ -469,7 +470,7 @@ fetch(KafkaConsumer *consumer)
 	for (int i = 0; i < consumer->nfetched; i++)
 		consumer->bytes_since_kick += consumer->fetched[i]->len;
 	consumer->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
-	consumer->last_progress = GetCurrentTimestamp();
+	consumer->last_progress = kfdw_wait_now();
 	return true;
 }
 
@@ -524,7 +525,7 @@ is_overdue(const KafkaConsumer *consumer, int patience_ms)
 {
 	for (int i = 0; i < consumer->readers.count; i++)
 		if (!consumer->readers.readers[i].done && consumer->readers.readers[i].end != PG_INT64_MAX)
-			return TimestampDifferenceExceeds(consumer->last_progress, GetCurrentTimestamp(), patience_ms);
+			return TimestampDifferenceExceeds(consumer->last_progress, kfdw_wait_now(), patience_ms);
 	return false;
 }
 
@@ -535,7 +536,7 @@ leave_lost_replica(KafkaConsumer *consumer)
 	KafkaClient *client = consumer->client;
 
 	if (!reads_from_replicas(consumer) || !is_overdue(consumer, REPLICA_PATIENCE_MS) ||
-		!TimestampDifferenceExceeds(consumer->connected_at, GetCurrentTimestamp(), REPLICA_PATIENCE_MS))
+		!TimestampDifferenceExceeds(consumer->connected_at, kfdw_wait_now(), REPLICA_PATIENCE_MS))
 		return;
 	drop_library_objects(consumer);
 	consumer->client = NULL;
@@ -553,7 +554,7 @@ is_refused(const KafkaClient *client)
 void
 kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 {
-	TimestampTz before = GetCurrentTimestamp();
+	TimestampTz before = kfdw_wait_now();
 
 	connect_consumer(consumer);
 
@@ -566,7 +567,7 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	if (is_overdue(consumer, consumer->client->request_timeout_ms))
 		kfdw_error_unreachable(consumer->client, kfdw_readers_awaited_topic(&consumer->readers));
 	leave_lost_replica(consumer);
-	consumer->last_wait = GetCurrentTimestamp();
+	consumer->last_wait = kfdw_wait_now();
 }
 
 const char *

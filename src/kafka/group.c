@@ -11,6 +11,7 @@
 #include "kafka/error.h"
 #include "kafka/fault.h"
 #include "kafka/group.h"
+#include "stat/wait.h"
 
 #define RETRY_PAUSE_MS 50
 
@@ -53,7 +54,7 @@ static rd_kafka_resp_err_t
 ask_until_answered(KafkaAdmin *admin, const char *group_id, KafkaGroupPosition *positions, int count,
 				   const rd_kafka_topic_partition_list_t **list)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 	rd_kafka_resp_err_t error;
 
 	for (;;)
@@ -61,7 +62,7 @@ ask_until_answered(KafkaAdmin *admin, const char *group_id, KafkaGroupPosition *
 		ask(admin, group_id, positions, count);
 		error = kfdw_admin_group_error(kfdw_admin_await(admin, positions[0].topic), list);
 		if (kfdw_fault_course(error) != KAFKA_PASSES ||
-			TimestampDifferenceExceeds(began, GetCurrentTimestamp(), admin->client->request_timeout_ms))
+			TimestampDifferenceExceeds(began, kfdw_wait_now(), admin->client->request_timeout_ms))
 			return error;
 		kfdw_client_wait(admin->client, RETRY_PAUSE_MS);
 	}

@@ -16,6 +16,7 @@
 #include "kafka/fault.h"
 #include "kafka/producer.h"
 #include "kafka/sender.h"
+#include "stat/wait.h"
 
 /* Producers that a backend keeps open between transactions. */
 #define MAX_PRODUCERS	8
@@ -233,7 +234,7 @@ confirm_topics(KafkaSender *sender)
 		if (topic->in_use)
 		{
 			topic->in_use = false;
-			topic->known_at = GetCurrentTimestamp();
+			topic->known_at = kfdw_wait_now();
 		}
 }
 
@@ -241,7 +242,7 @@ void
 kfdw_producer_flush(KafkaProducerTopic *topic)
 {
 	KafkaSender *sender = topic->sender;
-	TimestampTz since = GetCurrentTimestamp();
+	TimestampTz since = kfdw_wait_now();
 
 	while (sender->outstanding > 0)
 	{

@@ -13,6 +13,7 @@
 #include "kafka/sender.h"
 #include "kafka/topic.h"
 #include "stat/counts.h"
+#include "stat/wait.h"
 
 /* What is known of a topic is believed for less than it takes to delete and create it. */
 #define TOPIC_AGE_MS	20
@@ -175,7 +176,7 @@ take_answer(KafkaSenderTopic *topic, KafkaTopicCall *call)
 	if (!call->error)
 	{
 		topic->npartitions = call->npartitions;
-		topic->known_at = GetCurrentTimestamp();
+		topic->known_at = kfdw_wait_now();
 	}
 	topic->sender->silent = call->error != RD_KAFKA_RESP_ERR_NO_ERROR;
 	kfdw_topic_done(call);
@@ -226,7 +227,7 @@ kfdw_sender_renew_topic(KafkaSenderTopic *topic)
 bool
 kfdw_sender_is_outdated(const KafkaSenderTopic *topic)
 {
-	return TimestampDifferenceExceeds(topic->known_at, GetCurrentTimestamp(), TOPIC_AGE_MS);
+	return TimestampDifferenceExceeds(topic->known_at, kfdw_wait_now(), TOPIC_AGE_MS);
 }
 
 /* The headers of a record as the library takes them; NULL: it has none. */
@@ -308,7 +309,7 @@ static void
 expire(KafkaSender *sender, TimestampTz since)
 {
 	if (sender->purged ||
-		!TimestampDifferenceExceeds(since, GetCurrentTimestamp(),
+		!TimestampDifferenceExceeds(since, kfdw_wait_now(),
 									Min(sender->delivery_timeout_ms, PG_INT32_MAX - EXPIRY_SLACK_MS) + EXPIRY_SLACK_MS))
 		return;
 	sender->purged = true;
@@ -321,7 +322,7 @@ check_patience(const KafkaSenderTopic *topic, TimestampTz since)
 {
 	const KafkaSender *sender = topic->sender;
 
-	if (!TimestampDifferenceExceeds(since, GetCurrentTimestamp(), sender->max_block_ms))
+	if (!TimestampDifferenceExceeds(since, kfdw_wait_now(), sender->max_block_ms))
 		return;
 	ereport_domain(ERROR, kfdw_fault_domain(RD_KAFKA_RESP_ERR__QUEUE_FULL),
 				   (errcode(kfdw_fault_sqlstate(RD_KAFKA_RESP_ERR__QUEUE_FULL)),
@@ -344,7 +345,7 @@ wait_for_room(KafkaSenderTopic *topic, TimestampTz *full_since, TimestampTz *stu
 	if (sender->reports->check != NULL)
 		sender->reports->check(sender);
 	if (*stuck_since == 0 || sender->outstanding < before)
-		*stuck_since = GetCurrentTimestamp();
+		*stuck_since = kfdw_wait_now();
 	if (*full_since == 0)
 		*full_since = *stuck_since;
 	expire(sender, *stuck_since);

@@ -14,6 +14,7 @@
 #include "kafka/client.h"
 #include "kafka/observer.h"
 #include "kafka/vigil.h"
+#include "stat/wait.h"
 
 #define LOOK_MS 30000
 #define BATCH 100
@@ -103,7 +104,7 @@ connect_client(KafkaVigil *vigil)
 	vigil->client = kfdw_client_acquire(vigil->config);
 	vigil->queue = rd_kafka_queue_new(vigil->client->rk);
 	rd_kafka_queue_io_event_enable(vigil->queue, vigil->client->wake_fd, &one, sizeof(one));
-	vigil->looked_at = GetCurrentTimestamp();
+	vigil->looked_at = kfdw_wait_now();
 }
 
 void
@@ -226,7 +227,7 @@ look_at_topics(KafkaVigil *vigil)
 {
 	KafkaObserved observed;
 
-	if (vigil->observer == NULL && TimestampDifferenceExceeds(vigil->looked_at, GetCurrentTimestamp(), LOOK_MS))
+	if (vigil->observer == NULL && TimestampDifferenceExceeds(vigil->looked_at, kfdw_wait_now(), LOOK_MS))
 	{
 		observed.topics = rd_kafka_topic_partition_list_new(vigil->count);
 		observed.awaited = rd_kafka_topic_partition_list_new(0);
@@ -242,7 +243,7 @@ look_at_topics(KafkaVigil *vigil)
 		}
 		vigil->observer = kfdw_observer_start(vigil->client, &observed);
 		kfdw_observer_look(vigil->observer);
-		vigil->looked_at = GetCurrentTimestamp();
+		vigil->looked_at = kfdw_wait_now();
 		vigil->in_doubt |= vigil->observer == NULL;
 	}
 	if (vigil->observer == NULL || kfdw_observer_sight(vigil->observer) == KAFKA_SIGHT_NONE)

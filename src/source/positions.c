@@ -10,6 +10,7 @@
 
 #include "source/claim.h"
 #include "source/positions.h"
+#include "stat/wait.h"
 
 /*
  * A leader that was cut off from the others and is back says for a moment what it knew of
@@ -184,10 +185,10 @@ is_any_past_end(const KafkaPositions *positions)
 static void
 confirm_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 
 	kfdw_positions_renew_ends(positions, consumer);
-	while (is_any_past_end(positions) && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), CONFIRM_MS))
+	while (is_any_past_end(positions) && !TimestampDifferenceExceeds(began, kfdw_wait_now(), CONFIRM_MS))
 	{
 		kfdw_consumer_wait(consumer, CONFIRM_PAUSE_MS);
 		kfdw_positions_renew_ends(positions, consumer);

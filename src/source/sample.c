@@ -13,6 +13,7 @@
 
 #include "source/fetch.h"
 #include "source/sample.h"
+#include "stat/wait.h"
 
 /* How many places records are taken from: each costs an answer of a broker. */
 #define STRETCHES 100
@@ -46,7 +47,7 @@ kfdw_sample_begin(const KafkaTableOptions *options, int wanted)
 {
 	KafkaSample *sample = palloc0(sizeof(KafkaSample));
 
-	sample->began = GetCurrentTimestamp();
+	sample->began = kfdw_wait_now();
 	kfdw_fetch_open(&sample->fetch, options, kfdw_activity_create(KAFKA_ACTIVITY_SCAN, options->relid));
 	sample->outlook = kfdw_consumer_outlook(sample->fetch.consumer);
 	kfdw_consumer_require(sample->fetch.consumer, sample->outlook, NULL);
@@ -85,7 +86,7 @@ find_stretch(KafkaSample *sample)
 static bool
 begin_stretch(KafkaSample *sample)
 {
-	if (TimestampDifferenceExceeds(sample->began, GetCurrentTimestamp(), LONGEST_MS) || !find_stretch(sample))
+	if (TimestampDifferenceExceeds(sample->began, kfdw_wait_now(), LONGEST_MS) || !find_stretch(sample))
 		return false;
 	sample->taken = 0;
 	kfdw_fetch_start(&sample->fetch, &sample->stretch, 1);

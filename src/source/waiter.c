@@ -15,6 +15,7 @@
 #include "source/claim.h"
 #include "source/positions.h"
 #include "source/waiter.h"
+#include "stat/wait.h"
 
 /* How often the brokers and the positions are looked at, and partitions that are held. */
 #define LOOK_MS 1000
@@ -240,7 +241,7 @@ take_ends(KafkaWaiter *waiter)
 void
 kfdw_waiter_wait(KafkaWaiter *waiter, long timeout_ms)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 	long		longest_ms = Min(timeout_ms, waiter->missed ? LOOK_AT_CLAIMS_MS : LOOK_MS);
 	long		left_ms = longest_ms;
 
@@ -249,7 +250,7 @@ kfdw_waiter_wait(KafkaWaiter *waiter, long timeout_ms)
 	while (left_ms > 0 && kfdw_consumer_fill(waiter->consumer, waiter->buffer) == 0)
 	{
 		kfdw_consumer_wait(waiter->consumer, left_ms);
-		left_ms = longest_ms - TimestampDifferenceMilliseconds(began, GetCurrentTimestamp());
+		left_ms = longest_ms - TimestampDifferenceMilliseconds(began, kfdw_wait_now());
 	}
 	take_ends(waiter);
 }

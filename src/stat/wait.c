@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -48,6 +49,15 @@ kfdw_wait(KafkaWait wait, int wake_fd, long timeout_ms)
 		count = 0;
 	if (woken & WL_LATCH_SET)
 		ResetLatch(MyLatch);
+}
+
+TimestampTz
+kfdw_wait_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * USECS_PER_SEC + now.tv_nsec / 1000;
 }
 
 int64

@@ -5,6 +5,8 @@
 #ifndef KFDW_WAIT_H
 #define KFDW_WAIT_H
 
+#include "datatype/timestamp.h"
+
 #include "stat/activity.h"
 
 /*
@@ -12,6 +14,12 @@
  * set or the time is up.  Leaves interrupts to the caller.
  */
 extern void kfdw_wait(KafkaWait wait, int wake_fd, long timeout_ms);
+
+/*
+ * Microseconds by a clock that is the same for all processes and never set, unlike the
+ * time: what is waited for is measured by it.  May be called on any thread.
+ */
+extern TimestampTz kfdw_wait_now(void);
 
 /* Microseconds that this process has waited so, ever. */
 extern int64 kfdw_wait_total_us(void);

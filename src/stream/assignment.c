@@ -15,6 +15,7 @@
 
 #include "kafka/config.h"
 #include "source/claim.h"
+#include "stat/wait.h"
 #include "stream/assignment.h"
 #include "worker/frame.h"
 
@@ -185,7 +186,7 @@ kfdw_assignment_open(const char *name, int worker)
 	assignment->consumer = kfdw_consumer_open(&assignment->options->consumer, &assignment->options->selection);
 	assignment->positions = kfdw_positions_create(assignment->options,
 												  kfdw_consumer_outlook(assignment->consumer));
-	assignment->topic_checked = GetCurrentTimestamp();
+	assignment->topic_checked = kfdw_wait_now();
 
 	take_partitions(assignment);
 	if (is_to_place(assignment->positions))
@@ -253,7 +254,7 @@ kfdw_assignment_finish_batch(KafkaAssignment *assignment)
 bool
 kfdw_assignment_is_to_be_renewed(KafkaAssignment *assignment)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = kfdw_wait_now();
 	int			check_ms = kfdw_assignment_trouble(assignment) != NULL ? TROUBLE_CHECK_MS : TOPIC_CHECK_MS;
 	KafkaSight	sight;
 

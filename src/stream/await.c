@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"
+#include "stat/wait.h"
 #include "stream/await.h"
 #include "worker/frame.h"
 
@@ -41,7 +42,7 @@ kfdw_await_begin(const KafkaStream *stream)
 
 	if (await.names == NIL)
 		return await;
-	await.until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), stream->settings.max_task_idle);
+	await.until = TimestampTzPlusMilliseconds(kfdw_wait_now(), stream->settings.max_task_idle);
 	await.question = kfdw_frame_new_question();
 	foreach(lc, await.names)
 		(void) kfdw_frame_ask(strVal(lfirst(lc)), await.question);
@@ -65,7 +66,7 @@ kfdw_await_step(const KafkaAwait *await)
 	foreach(lc, await->names)
 	{
 		const char *name = strVal(lfirst(lc));
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), await->until);
+		long		left = TimestampDifferenceMilliseconds(kfdw_wait_now(), await->until);
 
 		if (left <= 0)
 			return true;

@@ -10,6 +10,7 @@
 
 #include "utils/timestamp.h"
 
+#include "stat/wait.h"
 #include "stream/pace.h"
 
 KafkaPace
@@ -29,17 +30,17 @@ kfdw_pace_of(const KafkaStream *stream)
 long
 kfdw_pace_wait_ms(const KafkaPace *pace, bool is_full)
 {
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), is_full ? pace->allowed : Max(pace->allowed, pace->gathered));
+	return TimestampDifferenceMilliseconds(kfdw_wait_now(), is_full ? pace->allowed : Max(pace->allowed, pace->gathered));
 }
 
 void
 kfdw_pace_begin(KafkaPace *pace, int records)
 {
-	pace->allowed = GetCurrentTimestamp() + (int64) (records * pace->record_us);
+	pace->allowed = kfdw_wait_now() + (int64) (records * pace->record_us);
 }
 
 void
 kfdw_pace_commit(KafkaPace *pace)
 {
-	pace->gathered = GetCurrentTimestamp() + pace->interval_us;
+	pace->gathered = kfdw_wait_now() + pace->interval_us;
 }

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/parked.h"
+#include "stat/wait.h"
 #include "stream/parking.h"
 #include "stream/wake.h"
 #include "worker/frame.h"
@@ -36,8 +37,8 @@ struct KafkaParking
 	int64		count;			/* records that wait */
 
 	/* when to look */
-	TimestampTz rested;			/* not before */
-	TimestampTz timer;			/* then, even if the table has not changed */
+	TimestampTz rested;			/* not before, by kfdw_wait_now() */
+	TimestampTz timer;			/* then, even if the table has not changed; by that, too */
 	TimestampTz expires;		/* then somebody has waited long enough; DT_NOEND: nobody waits */
 	int			timer_ms;
 	int			min_timer_ms;
@@ -84,14 +85,15 @@ kfdw_parking_open(const KafkaStream *stream, int worker)
 long
 kfdw_parking_rest_ms(const KafkaParking *parking, long most)
 {
-	TimestampTz due;
+	long		left;
 
 	if (parking == NULL || parking->count <= 0)
 		return most;
 	if (parking->looking)
 		return 0;
-	due = kfdw_frame_is_stirred() ? parking->rested : Max(Min(parking->timer, parking->expires), parking->rested);
-	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due), most);
+	left = kfdw_frame_is_stirred() ? 0 : Min(TimestampDifferenceMilliseconds(kfdw_wait_now(), parking->timer),
+											TimestampDifferenceMilliseconds(GetCurrentTimestamp(), parking->expires));
+	return Min(Max(left, TimestampDifferenceMilliseconds(kfdw_wait_now(), parking->rested)), most);
 }
 
 int64
@@ -117,7 +119,7 @@ kfdw_parking_add(KafkaParking *parking, int64 count)
 	parking->count += count;
 	parking->grew = true;
 	parking->timer_ms = parking->min_timer_ms;
-	parking->timer = Min(parking->timer, TimestampTzPlusMilliseconds(now, parking->timer_ms));
+	parking->timer = Min(parking->timer, TimestampTzPlusMilliseconds(kfdw_wait_now(), parking->timer_ms));
 	parking->expires = Min(parking->expires, now + timeout_us(parking));
 	parking->next_expires = Min(parking->next_expires, now + timeout_us(parking));
 }
@@ -161,12 +163,13 @@ run_portion(KafkaParking *parking, KafkaTrial *trial)
 	KafkaBuffer *buffer = kfdw_buffer_create(portion->count, PG_INT64_MAX);
 	bool	   *stays = palloc0(portion->count * sizeof(bool));
 	bool	   *expired = palloc(portion->count * sizeof(bool));
+	TimestampTz now = GetCurrentTimestamp();
 	KafkaTrialResult result;
 
 	for (int i = 0; i < portion->count; i++)
 	{
 		kfdw_buffer_add(buffer, portion->records[i]);
-		expired[i] = portion->parked_at[i] + timeout_us(parking) <= parking->began;
+		expired[i] = portion->parked_at[i] + timeout_us(parking) <= now;
 	}
 	result = kfdw_trial_run_parked(trial, buffer, expired, stays);
 	delete_done(parking, stays);
@@ -180,7 +183,7 @@ kfdw_parking_run(KafkaParking *parking, KafkaTrial *trial)
 	KafkaTrialResult result = {0};
 	Snapshot	snapshot;
 
-	parking->began = GetCurrentTimestamp();
+	parking->began = kfdw_wait_now();
 	parking->done = 0;
 	parking->stay_expires = DT_NOEND;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -195,7 +198,7 @@ kfdw_parking_run(KafkaParking *parking, KafkaTrial *trial)
 static void
 rest(KafkaParking *parking)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = kfdw_wait_now();
 
 	parking->looking = false;
 
@@ -224,7 +227,7 @@ remember_last(KafkaParking *parking)
 void
 kfdw_parking_committed(KafkaParking *parking)
 {
-	parking->spent_us += GetCurrentTimestamp() - parking->began;
+	parking->spent_us += kfdw_wait_now() - parking->began;
 	parking->count -= parking->done;
 	parking->helped |= parking->done > 0;
 	parking->staying += parking->portion->count - parking->done;

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "source/claim.h"
+#include "stat/wait.h"
 #include "stream/assignment.h"
 #include "stream/await.h"
 #include "stream/parking.h"
@@ -136,11 +137,11 @@ open_stream(const KafkaWorkerKey *key)
 	work->assignment = kfdw_assignment_open(key->name, key->worker);
 	if (work->assignment == NULL)
 		return NULL;
-	work->opened = GetCurrentTimestamp();
+	work->opened = kfdw_wait_now();
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	work->parking_trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	open_parking(work, key->worker);
-	work->quiet_since = GetCurrentTimestamp();
+	work->quiet_since = kfdw_wait_now();
 	kfdw_frame_stay_awake();
 	if (!kfdw_frame_in_trouble() && !has_slept)
 		ereport(LOG,
@@ -222,7 +223,7 @@ commit(StreamWork *work, KafkaWorkerStats *done, int64 parked)
 static void
 report_statistics(StreamWork *work)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = kfdw_wait_now();
 	bool		due = work->statistics_due != 0 && work->statistics_due <= now;
 
 	if (pgstat_report_stat(due) == 0)
@@ -250,7 +251,7 @@ show_plan(StreamWork *work, const KafkaTrialResult *result, const KafkaWorkerSta
 {
 	double		pause = Max(batch->last_batch_ms * MEASURE_PAUSE, MEASURE_MIN_MS);
 
-	work->measure_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int) Min(pause, MEASURE_MAX_MS));
+	work->measure_at = TimestampTzPlusMilliseconds(kfdw_wait_now(), (int) Min(pause, MEASURE_MAX_MS));
 	if (result->plan[0] != '\0')
 		kfdw_frame_show_plan(result->plan, (int) batch->records_in, result->planned, batch->last_batch_ms);
 }
@@ -279,7 +280,7 @@ static bool
 run_batch(StreamWork *work)
 {
 	KafkaAssignment *assignment = work->assignment;
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 	KafkaWorkerStats batch = {
 		.batches = 1,
 		.records_in = kfdw_buffer_count(assignment->buffer),
@@ -299,7 +300,7 @@ run_batch(StreamWork *work)
 	result = kfdw_trial_run(work->trial, assignment->buffer, measure);
 	batch.records_out = result.rows;
 	batch.dead_letters = result.set_aside;
-	batch.last_batch_ms = (GetCurrentTimestamp() - began) / 1000.0;
+	batch.last_batch_ms = (kfdw_wait_now() - began) / 1000.0;
 	commit(work, &batch, result.parked);
 	kfdw_trial_committed(work->trial);
 	if (measure)
@@ -363,7 +364,7 @@ write_markers(StreamWork *work)
 {
 	KafkaWorkerStats markers = {.newest_record = -1};
 
-	work->markers_written = GetCurrentTimestamp();
+	work->markers_written = kfdw_wait_now();
 	work->phase = PHASE_POSITIONS;
 	if (begin_transaction(work->assignment))
 		commit(work, &markers, 0);
@@ -381,7 +382,7 @@ enter_wait(const StreamWork *work)
 		kfdw_frame_stall(trouble);
 		return;
 	}
-	if (in_doubt && !TimestampDifferenceExceeds(work->opened, GetCurrentTimestamp(), DOUBT_MS))
+	if (in_doubt && !TimestampDifferenceExceeds(work->opened, kfdw_wait_now(), DOUBT_MS))
 		return;
 	in_doubt = false;
 	fill_in(work, &idle);
@@ -410,7 +411,7 @@ look_for_sleep(StreamWork *work)
 	if (kfdw_buffer_count(assignment->buffer) > 0 || assignment->is_prompt || kfdw_parking_count(work->parking) > 0 ||
 		kfdw_positions_have_moved(assignment->positions) || kfdw_assignment_trouble(assignment) != NULL)
 	{
-		work->quiet_since = GetCurrentTimestamp();
+		work->quiet_since = kfdw_wait_now();
 		return;
 	}
 	if (kfdw_frame_wakefulness(NULL) == KAFKA_ASLEEP)
@@ -418,9 +419,9 @@ look_for_sleep(StreamWork *work)
 		kfdw_assignment_close(assignment);
 		work->is_asleep = has_slept = true;
 	}
-	else if (TimestampDifferenceExceeds(work->quiet_since, GetCurrentTimestamp(), SLEEP_AFTER_MS))
+	else if (TimestampDifferenceExceeds(work->quiet_since, kfdw_wait_now(), SLEEP_AFTER_MS))
 	{
-		work->quiet_since = GetCurrentTimestamp();
+		work->quiet_since = kfdw_wait_now();
 		if (kfdw_assignment_describe_sleep(assignment, &sleep))
 		{
 			kfdw_frame_sleep(&sleep);
@@ -435,7 +436,7 @@ sleep_on(const StreamWork *work)
 {
 	char	   *alarm;
 	bool		is_woken = kfdw_frame_wakefulness(&alarm) != KAFKA_ASLEEP || kfdw_frame_question() != 0 ||
-		TimestampDifferenceExceeds(work->quiet_since, GetCurrentTimestamp(), LONGEST_SLEEP_MS);
+		TimestampDifferenceExceeds(work->quiet_since, kfdw_wait_now(), LONGEST_SLEEP_MS);
 
 	if (is_woken && alarm != NULL)
 		kfdw_frame_stall(alarm);
@@ -452,7 +453,7 @@ await_records(StreamWork *work)
 	long		rest_ms = kfdw_parking_rest_ms(work->parking, REST_MS);
 
 	if (kfdw_positions_have_moved(work->assignment->positions) &&
-		TimestampDifferenceExceeds(work->markers_written, GetCurrentTimestamp(), MARKERS_MS))
+		TimestampDifferenceExceeds(work->markers_written, kfdw_wait_now(), MARKERS_MS))
 	{
 		write_markers(work);
 		return;
@@ -472,7 +473,7 @@ await_records(StreamWork *work)
 static KafkaStep
 answer(StreamWork *work)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = kfdw_wait_now();
 	uint64		question = kfdw_frame_question();
 
 	/* fetching promptly costs something, so it ends when nobody asks any more */

@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "kafka/fault.h"
+#include "stat/wait.h"
 #include "worker/deadlock.h"
 #include "worker/frame.h"
 #include "worker/news.h"
@@ -207,7 +208,7 @@ kfdw_frame_sleep_on(long ms)
 bool
 kfdw_frame_await(const char *name, uint64 question, long ms)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	TimestampTz end = TimestampTzPlusMilliseconds(kfdw_wait_now(), ms);
 	long		left = ms;
 	bool		answered;
 
@@ -216,7 +217,7 @@ kfdw_frame_await(const char *name, uint64 question, long ms)
 	while (!(answered = kfdw_frame_ask(name, question) == KAFKA_ANSWER_YES) && left > 0 && is_current())
 	{
 		wait_ms(Min(left, ASK_AGAIN_MS), &stream_wait);
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		left = TimestampDifferenceMilliseconds(kfdw_wait_now(), end);
 	}
 	kfdw_own_slot_await("");
 	return answered;
@@ -427,13 +428,13 @@ clean_up(void)
 static void
 pause_before_retry(int ms)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	TimestampTz end = TimestampTzPlusMilliseconds(kfdw_wait_now(), ms);
 	long		left = ms;
 
 	while (left > 0 && is_current())
 	{
 		wait_ms(left, &retry_wait);
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		left = TimestampDifferenceMilliseconds(kfdw_wait_now(), end);
 	}
 }
 

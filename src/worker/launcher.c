@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "stat/wait.h"
 #include "worker/job.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -71,7 +72,7 @@ wake_up_at(TimestampTz when)
 static TimestampTz
 in_ms(int ms)
 {
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	return TimestampTzPlusMilliseconds(kfdw_wait_now(), ms);
 }
 
 /* The databases that can be connected to and are no templates. */
@@ -225,7 +226,7 @@ await_scout(void)
 static ScoutErrand *
 find_due_errand(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = kfdw_wait_now();
 	ScoutErrand   *found = NULL;
 	ListCell   *lc;
 
@@ -309,7 +310,7 @@ look_after_launch(KafkaSlot *slot, WorkerHandle *worker)
 	else
 	{
 		gone = TimestampDifferenceExceeds(slot->launched_at, GetCurrentTimestamp(), ATTACH_TIMEOUT_MS);
-		wake_up_at(TimestampTzPlusMilliseconds(slot->launched_at, ATTACH_TIMEOUT_MS + 1));
+		wake_up_at(in_ms(ATTACH_TIMEOUT_MS + 1));
 	}
 	if (!gone)
 		return;
@@ -329,7 +330,7 @@ claim_launch(KafkaSlot *slot)
 	if (!slot->in_use || !slot->wanted || slot->launched || slot->state == KAFKA_STATE_FAILED ||
 		!kfdw_streams_enabled || kfdw_shared_is_held(slot->key.database))
 		return false;
-	if (slot->next_start > GetCurrentTimestamp())
+	if (slot->next_start > kfdw_wait_now())
 	{
 		wake_up_at(slot->next_start);
 		return false;
@@ -418,7 +419,7 @@ wait_for_work(void)
 	if (next_wakeup != DT_NOEND)
 	{
 		events |= WL_TIMEOUT;
-		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_wakeup);
+		ms = TimestampDifferenceMilliseconds(kfdw_wait_now(), next_wakeup);
 	}
 	(void) WaitLatch(MyLatch, events, ms, kfdw_wait_event(&main_wait));
 	ResetLatch(MyLatch);

@@ -9,6 +9,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "stat/wait.h"
 #include "worker/own_slot.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -315,7 +316,7 @@ kfdw_own_slot_wakefulness(char **alarm)
 	LWLockRelease(kfdw_shared->lock);
 	if (alarm != NULL)
 		*alarm = reason[0] == '\0' ? NULL : pstrdup(reason);
-	if (wakefulness == KAFKA_ASLEEP && TimestampDifferenceExceeds(guarded_at, GetCurrentTimestamp(), SENTRY_MS))
+	if (wakefulness == KAFKA_ASLEEP && TimestampDifferenceExceeds(guarded_at, kfdw_wait_now(), SENTRY_MS))
 		return KAFKA_AWAKE;
 	return wakefulness;
 }

@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "stat/wait.h"
 #include "worker/sleepers.h"
 
 /* True for a worker that this process watches for; the lock is held. */
@@ -21,7 +22,7 @@ List *
 kfdw_sleepers_list(Oid server)
 {
 	KafkaSleeper *sleepers = palloc(kfdw_shared->nslots * sizeof(KafkaSleeper));
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = kfdw_wait_now();
 	int			count = 0;
 	List	   *list = NIL;
 

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "stat/wait.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
 
@@ -104,7 +105,7 @@ kfdw_slot_backoff_ms(int faults)
 void
 kfdw_slot_delay(KafkaSlot *slot)
 {
-	slot->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kfdw_slot_backoff_ms(slot->faults));
+	slot->next_start = TimestampTzPlusMilliseconds(kfdw_wait_now(), kfdw_slot_backoff_ms(slot->faults));
 	if (slot->state == KAFKA_STATE_RUNNING || slot->state == KAFKA_STATE_IDLE)
 		kfdw_slot_set_state(slot, KAFKA_STATE_STARTING);
 }

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "stat/wait.h"
 #include "worker/own_slot.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -158,7 +159,7 @@ find_database(const Node *command)
 static void
 empty_database(Oid database)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_WAIT_MS);
+	TimestampTz end = TimestampTzPlusMilliseconds(kfdw_wait_now(), MAX_WAIT_MS);
 
 	if (database == MyDatabaseId && kfdw_own_slot_exists())
 		ereport(ERROR,
@@ -167,7 +168,7 @@ empty_database(Oid database)
 				 errdetail("The worker that runs it would have to end first.")));
 	kfdw_shared_hold(database);
 	ConditionVariablePrepareToSleep(&kfdw_shared->ended);
-	while (kfdw_slot_end_database(database) && GetCurrentTimestamp() < end)
+	while (kfdw_slot_end_database(database) && kfdw_wait_now() < end)
 		(void) ConditionVariableTimedSleep(&kfdw_shared->ended, SIGNAL_AGAIN_MS, kfdw_wait_event(&end_wait));
 	ConditionVariableCancelSleep();
 }

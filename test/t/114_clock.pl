@@ -1,0 +1,53 @@
+# The clock of the server is set back by an hour: streams, pauses and parked records do not wait for it to be as late again.
+use strict;
+use warnings;
+
+use File::Basename;
+use KafkaFdw;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $clock = PostgreSQL::Test::Utils::tempdir('clock') . '/ahead';
+my $library = PostgreSQL::Test::Utils::tempdir('library') . '/clock.so';
+run_command([ 'cc', '-shared', '-fPIC', '-O1', '-Wall', '-o', $library, dirname(__FILE__) . '/../lib/clock.c' ]);
+append_to_file($clock, 3600);
+
+my $node = new_cluster('main', start => 0);
+{
+	local $ENV{LD_PRELOAD} = $library;
+	local $ENV{CLOCK} = $clock;
+	$node->start;
+}
+my $topic = new_topic(1);
+my $servers = bootstrap();
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE EXTENSION kafka_fdw;
+	CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers');
+	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE copied (id int);
+	CREATE TABLE known (id int PRIMARY KEY);
+	CREATE TABLE joined (id int);
+	CREATE TABLE broken (id int);
+	CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RAISE 'not now' USING ERRCODE = '57P03'; END \$\$;
+	CREATE TRIGGER fail BEFORE INSERT ON broken FOR EACH STATEMENT EXECUTE FUNCTION fail();
+	SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM ids');
+	SELECT kafka.create_stream('break', 'INSERT INTO broken SELECT id FROM ids');
+	SELECT kafka.create_join('join', 'ids', 'known', 'ids.id = known.id', 'joined', unmatched => 'park');
+	EOF
+my $ahead = $node->safe_psql('postgres', 'SELECT now()::timestamp');
+produce($topic, "{\"id\":$_}\n") foreach 1 .. 3;
+becomes($node, 'postgres', 'SELECT count(*) FROM copied', 3, 'a stream runs');
+$node->safe_psql('postgres', 'INSERT INTO known VALUES (1)');
+becomes($node, 'postgres', 'SELECT count(*) FROM joined', 1, 'parked records are looked at');
+becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'break'", 'stalled', 'and a stream pauses after an error');
+
+unlink $clock;
+is($node->safe_psql('postgres', "SELECT now()::timestamp < '$ahead'"), 't', 'the clock is set back');
+$node->safe_psql('postgres', 'DROP TRIGGER fail ON broken; INSERT INTO known VALUES (2)');
+produce($topic, "{\"id\":4}\n");
+becomes($node, 'postgres', 'SELECT count(*) FROM copied', 4, 'the stream goes on');
+becomes($node, 'postgres', 'SELECT count(*) FROM joined', 2, 'parked records are looked at again');
+becomes($node, 'postgres', 'SELECT count(*) FROM broken', 4, 'a pause comes to its end');
+
+$node->stop;
+done_testing();
