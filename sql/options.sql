@@ -130,6 +130,7 @@ ALTER FOREIGN TABLE options_table OPTIONS (acks '2');
 ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'best');
 ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'com.example.BestPartitioner');
 ALTER FOREIGN TABLE options_table OPTIONS (partitioner '"best".');
+ALTER SERVER options_test OPTIONS (partitioner 'x.y');
 ALTER FOREIGN TABLE options_table OPTIONS (partitioner 'x.y', partitioner_class 'random');
 ALTER FOREIGN TABLE options_table OPTIONS (
   ADD format 'raw', ADD group_id 'g', ADD auto_offset_reset 'latest', ADD on_offset_out_of_range 'earliest',

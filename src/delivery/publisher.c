@@ -4,8 +4,8 @@
  *
  * A row becomes one of the target by an expression for each of the target's columns,
  * which is coerced as in an INSERT, and then a record by the target's format.  The
- * target's triggers, defaults and constraints have no part in it: nothing of the target's
- * owner runs where a row is published.
+ * target's triggers, defaults and constraints have no part in it; its partitioner and the
+ * types of its columns do.
  */
 #include "postgres.h"
 

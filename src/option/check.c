@@ -287,13 +287,28 @@ kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
 	check_order(settings, KAFKA_OPT_RECONNECT_BACKOFF_MS, KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS, MAY_BE_EQUAL);
 }
 
+/* Who inserts into a table trusts its owner, as with triggers, but not the owner of its server. */
+static void
+check_server_partitioner(const KafkaOptionSetting *settings)
+{
+	if (settings[KAFKA_OPT_PARTITIONER].number == KAFKA_PARTITIONER_FUNCTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("the partitioner of a server cannot be a function"),
+				 errdetail("It would run as everybody who writes by the server."),
+				 errhint("Set \"partitioner\" on the foreign tables.")));
+}
+
 void
 kfdw_option_check_object(const KafkaOptionSetting *settings, int place)
 {
 	check_permissions(settings);
 	check_required(place, settings);
 	if (place == KAFKA_ON_SERVER)
+	{
 		check_security(settings);
+		check_server_partitioner(settings);
+	}
 	if (place == KAFKA_ON_COLUMN)
 		check_column(settings);
 	check_delivery_timeout(settings);

@@ -466,7 +466,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		.values = partitioners,
 		.def = "default",
 		.property = KAFKA_PROPERTY_PARTITIONER,
-		.help = "how a record without a partition gets one; the default agrees with Java producers; a function is given the key and the number of partitions"
+		.help = "how a record without a partition gets one; the default agrees with Java producers; on tables, a function of key and number of partitions"
 	},
 	[KAFKA_OPT_COMPRESSION_TYPE] = {
 		"compression_type", "compression_codec", KAFKA_ON_SERVER | KAFKA_ON_TABLE,
