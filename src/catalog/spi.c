@@ -92,6 +92,8 @@ get_tables_owner(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"kafka.offsets\" does not exist"),
+				 OidIsValid(get_extension_oid("kafka_fdw", true)) ?
+				 errhint("It was renamed, or its schema: both are found by their names.") :
 				 errhint("Run CREATE EXTENSION kafka_fdw in this database.")));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);

@@ -180,12 +180,13 @@ server_name(const OutboxTopic *topic)
 static void
 find_relay(OutboxTopic *topic)
 {
+	char	   *server = server_name(topic);
 	MemoryContext old;
 	bool		created;
 
 	kfdw_instance_ensure();
 	old = MemoryContextSwitchTo(TopTransactionContext);
-	topic->relay = kfdw_relays_ensure(server_name(topic), topic->userid, &created);
+	topic->relay = kfdw_relays_ensure(server, topic->userid, &created);
 	stored_for = list_append_unique_int(stored_for, topic->relay);
 	if (created)
 		kfdw_shared_ping_at_end();

@@ -49,4 +49,14 @@ $node->safe_psql('postgres', "CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPT
 is($node->safe_psql('postgres', "BEGIN; SELECT count(*) FROM feed; DROP EXTENSION kafka_fdw CASCADE; COMMIT; SELECT to_regclass('kafka.offsets')"), "3\n",
 	'so may the extension');
 
+# Records that it would have to publish go with the transaction.
+my $outbox = "CREATE EXTENSION kafka_fdw; CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+	CREATE FOREIGN TABLE sent (id int) SERVER k OPTIONS (topic '$topic', delivery 'outbox')";
+my ($status, $out, $err) = $node->psql('postgres', "$outbox; BEGIN; INSERT INTO sent VALUES (4); DROP EXTENSION kafka_fdw CASCADE; COMMIT");
+like($err, qr/records for topic "$topic" cannot be published: this transaction has dropped their server/, 'who has records to publish may not drop it');
+
+# What a schema of another name hides
+($status, $out, $err) = $node->psql('postgres', "ALTER SCHEMA kafka RENAME TO aside; INSERT INTO sent VALUES (5)");
+like($err, qr/table "kafka.offsets" does not exist\nHINT:  It was renamed, or its schema/, 'a schema that was renamed is named as the reason');
+
 done_testing();
