@@ -35,9 +35,17 @@
 /*
  * Records that a scan's client fetches ahead, in kilobytes: the more scans are open at a
  * time, the less each gets, so that all of them have about four times the first one's.
+ * The library needs some 300 bytes for each record beside, so their number is bounded,
+ * too.  Either may be exceeded by an answer of each broker.
  */
 #define FETCH_AHEAD_KB 32768
 #define LEAST_FETCH_AHEAD_KB 2048
+#define AHEAD_RECORDS_PER_KB 3
+
+/* Of an answer of a broker, in bytes; those that the library asks for. */
+#define LEAST_ANSWER 1000
+#define ANSWER_FRAME 512
+#define LEAST_ANSWER_TAKEN 100000000
 
 #define SCANS		(1 << KAFKA_CLIENT_SCAN)
 #define STREAMS		(1 << KAFKA_CLIENT_STREAM)
@@ -72,8 +80,7 @@ static const KafkaFixedProperty fixed_properties[] = {
 	{CONSUMERS, "enable.auto.commit", "false"},
 	{CONSUMERS, "enable.auto.offset.store", "false"},
 	{CONSUMERS, "enable.partition.eof", "true"},
-	{CONSUMERS, "message.max.bytes", "1000"},
-	{CONSUMERS, "queued.min.messages", "100000"},
+	{CONSUMERS, "message.max.bytes", CppAsString2(LEAST_ANSWER)},
 	{CONSUMERS, "session.timeout.ms", "1000"},
 	{CONSUMERS, "topic.metadata.propagation.max.ms", "5000"},	/* from 2.8 on for topics that were there, too */
 	{SCANS, "fetch.wait.max.ms", "10"},
@@ -239,8 +246,6 @@ choose_fetch_ahead(KafkaClientKind kind)
 static void
 set_fixed_properties(rd_kafka_conf_t *conf, KafkaClient *client)
 {
-	char		number[16];
-
 	for (int i = 0; i < lengthof(fixed_properties); i++)
 	{
 		const KafkaFixedProperty *fixed = &fixed_properties[i];
@@ -255,9 +260,6 @@ set_fixed_properties(rd_kafka_conf_t *conf, KafkaClient *client)
 		return;
 	if (!client->needs_kick)
 		set_property(conf, "fetch.queue.backoff.ms", "10", false);
-	client->ahead_kb = choose_fetch_ahead(client->kind);
-	snprintf(number, sizeof(number), "%d", client->ahead_kb);
-	set_property(conf, "queued.max.messages.kbytes", number, false);
 }
 
 /* Sets the properties that options chose. */
@@ -274,6 +276,37 @@ set_chosen_properties(rd_kafka_conf_t *conf, const KafkaConfig *config)
 		set_property(conf, kfdw_property_name(KAFKA_PROPERTY_METADATA_MAX_AGE_MS), KFDW_METADATA_MAX_AGE_MS, false);
 }
 
+/* Sets one property that is a number. */
+static void
+set_number(rd_kafka_conf_t *conf, const char *name, int number)
+{
+	char		value[16];
+
+	snprintf(value, sizeof(value), "%d", number);
+	set_property(conf, name, value, false);
+}
+
+/*
+ * Bounds what a client fetches ahead, and its answers in proportion.  What an answer is
+ * decompressed to may be as large as the option allows.
+ */
+static void
+bound_fetch_ahead(rd_kafka_conf_t *conf, KafkaClient *client)
+{
+	char		value[16] = "";
+	size_t		size = sizeof(value);
+	int			answer;
+
+	client->ahead_kb = choose_fetch_ahead(client->kind);
+	client->ahead_records = client->ahead_kb * AHEAD_RECORDS_PER_KB;
+	set_number(conf, "queued.max.messages.kbytes", client->ahead_kb);
+	set_number(conf, "queued.min.messages", client->ahead_records);
+	(void) rd_kafka_conf_get(conf, "fetch.max.bytes", value, &size);
+	answer = atoi(value);
+	set_number(conf, "receive.message.max.bytes", Max(answer + ANSWER_FRAME, LEAST_ANSWER_TAKEN));
+	set_number(conf, "fetch.max.bytes", Max((int64) answer * client->ahead_kb / FETCH_AHEAD_KB, LEAST_ANSWER));
+}
+
 /* Makes the library's configuration; freed when setting a property fails. */
 static rd_kafka_conf_t *
 make_conf(KafkaClient *client, const KafkaConfig *config)
@@ -284,6 +317,8 @@ make_conf(KafkaClient *client, const KafkaConfig *config)
 	{
 		set_fixed_properties(conf, client);
 		set_chosen_properties(conf, config);
+		if (client->kind != KAFKA_CLIENT_PRODUCER)
+			bound_fetch_ahead(conf, client);
 	}
 	PG_CATCH();
 	{

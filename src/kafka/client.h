@@ -30,6 +30,7 @@ typedef struct KafkaClient
 	int			request_timeout_ms;
 	KafkaWatch	watch;			/* of the server and the user that it was made for */
 	int			ahead_kb;		/* what it fetches ahead at most */
+	int			ahead_records;	/* and how many */
 	bool		needs_kick;		/* the library lacks fetch.queue.backoff.ms */
 
 	rd_kafka_queue_t *log_queue;

@@ -25,10 +25,9 @@
 /*
  * librdkafka before 2.2 stops fetching for a second when its queue is full, however
  * soon it is drained; a request to the broker wakes it up again.  So one is made
- * after this many records, or this part of the bytes that the queue holds.  No other
+ * after this part of the records, or of the bytes, that the queue holds.  No other
  * time: behind a fetch that waits for records the broker does not look at it.
  */
-#define KICK_RECORDS 20000
 #define KICK_PART 8
 #define KICK_TIMEOUT_MS 0
 
@@ -432,7 +431,7 @@ stop_done(KafkaConsumer *consumer)
 			kfdw_readers_stop(&consumer->readers, &consumer->readers.readers[i]);
 }
 
-/* Wakes up the library's fetchers (see KICK_RECORDS); an answer is not needed. */
+/* Wakes up the library's fetchers (see KICK_PART); an answer is not needed. */
 static void
 kick(KafkaConsumer *consumer)
 {
@@ -458,7 +457,7 @@ fetch(KafkaConsumer *consumer)
 	stop_done(consumer);
 	if (consumer->readers.active == 0 || consumer->queue == NULL)
 		return false;
-	if (consumer->since_kick >= KICK_RECORDS ||
+	if (consumer->since_kick >= consumer->client->ahead_records / KICK_PART ||
 		consumer->bytes_since_kick >= consumer->client->ahead_kb * INT64CONST(1024) / KICK_PART)
 		kick(consumer);
 	count = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->fetched, FETCH_BATCH);

@@ -13,8 +13,10 @@ my $pid = $session->run('SELECT pg_backend_pid()');
 my $tables = 300;
 my $small = new_topic(1);
 my $large = new_topic(1);
+my $tiny = new_topic(8);
 produce($small, "1\n2\n");
 kafka_tool('generate', $large, '-n', 200000, '-m', 'x' x 1000);
+kafka_tool('generate', $tiny, '-n', 2000000, '-m', '{i}');
 
 # Kilobytes of memory, when they do not change any more
 sub memory
@@ -31,6 +33,7 @@ sub memory
 
 $session->run(<<~"EOF", 60);
 	CREATE FOREIGN TABLE large (v text) SERVER k OPTIONS (topic '$large', format 'text');
+	CREATE FOREIGN TABLE tiny (v text) SERVER k OPTIONS (topic '$tiny', format 'text');
 	DO \$\$
 	BEGIN
 		FOR i IN 1 .. $tables LOOP
@@ -56,12 +59,15 @@ $session->run('RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_p
 # scans that are not read to their end
 my $kilobytes = memory();
 $session->run('BEGIN');
-foreach my $number (1 .. 5)
-{
-	is($session->run("DECLARE c$number CURSOR FOR SELECT v FROM large; MOVE 1 FROM c$number"), '', "cursor $number is open");
-}
-cmp_ok(memory() - $kilobytes, '<', 150000, 'five cursors have bounded memory');
-my $open = 5;
+$session->run("DECLARE c$_ CURSOR FOR SELECT v FROM large; MOVE 1 FROM c$_") foreach 1 .. 5;
+is($session->error, '', 'five cursors are open');
+cmp_ok(memory() - $kilobytes, '<', 150000, 'and have bounded memory');
+$session->run('ROLLBACK; BEGIN');
+$session->run("DECLARE c$_ CURSOR FOR SELECT v FROM tiny; MOVE 1 FROM c$_") foreach 1 .. 5;
+is($session->error, '', 'so are five with records of a few bytes');
+cmp_ok(memory() - $kilobytes, '<', 300000, 'which take little more');
+$session->run('ROLLBACK; BEGIN');
+my $open = 0;
 while ($open++ < 500)
 {
 	$session->run("DECLARE c$open CURSOR FOR SELECT v FROM large; MOVE 1 FROM c$open");
