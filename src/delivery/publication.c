@@ -16,6 +16,7 @@
 
 #include "delivery/publication.h"
 #include "kafka/fault.h"
+#include "stat/wait.h"
 
 /* Who waited for a topic in vain does not wait for it again so soon. */
 #define GIVEN_UP_MS	(10 * 60 * 1000)
@@ -110,7 +111,7 @@ give_up(const char *topic)
 		entry->topic = pstrdup(topic);
 		given_up = lappend(given_up, entry);
 	}
-	entry->at = GetCurrentTimestamp();
+	entry->at = kfdw_wait_now();
 	MemoryContextSwitchTo(old);
 }
 
@@ -123,7 +124,7 @@ is_patient(const KafkaPublication *publication, int from, int to)
 		const char *topic = publication->records[i].topic;
 		const GivenUp *entry = i > from && strcmp(topic, publication->records[i - 1].topic) == 0 ? NULL : find_given_up(topic);
 
-		if (entry != NULL && !TimestampDifferenceExceeds(entry->at, GetCurrentTimestamp(), GIVEN_UP_MS))
+		if (entry != NULL && !TimestampDifferenceExceeds(entry->at, kfdw_wait_now(), GIVEN_UP_MS))
 			return false;
 	}
 	return publication->patient;

@@ -281,7 +281,7 @@ store_position(RelayWork *work)
 	kfdw_transaction_begin(producer);
 	kfdw_transaction_move_position(producer, &position);
 	kfdw_transaction_commit(producer);
-	work->stored_at = GetCurrentTimestamp();
+	work->stored_at = kfdw_wait_now();
 }
 
 /* Kafka and the table say what cannot be true of one outbox. */
@@ -453,7 +453,7 @@ overcome_refusal(RelayWork *work, const KafkaTickRecords *records, const KafkaPu
 static void
 publish(RelayWork *work, List *rows)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began = kfdw_wait_now();
 	KafkaGroupPosition position = make_position(work);
 	KafkaTickRecords *records = kfdw_tick_read(work->tick, rows);
 	KafkaWorkerStats done = {.batches = 1,.records_in = records->count,.records_out = records->count,
@@ -469,8 +469,9 @@ publish(RelayWork *work, List *rows)
 	work->tick->published = true;
 	work->noted = false;
 	refusals = 0;
-	work->stored_at = done.last_commit_at = GetCurrentTimestamp();
-	done.last_batch_ms = (done.last_commit_at - began) / 1000.0;
+	work->stored_at = kfdw_wait_now();
+	done.last_commit_at = GetCurrentTimestamp();
+	done.last_batch_ms = (work->stored_at - began) / 1000.0;
 	kfdw_frame_record(&done, false);
 	(void) pgstat_report_stat(false);
 }
@@ -517,7 +518,7 @@ rest(RelayWork *work)
 	KafkaWorkerStats idle = {.lag = -1,.newest_record = -1};
 
 	note_tick(work);
-	if (TimestampDifferenceExceeds(work->stored_at, GetCurrentTimestamp(), REFRESH_MS))
+	if (work->stored_at == 0 || TimestampDifferenceExceeds(work->stored_at, kfdw_wait_now(), REFRESH_MS))
 		store_position(work);
 	kfdw_frame_rest(&idle);
 	(void) pgstat_report_stat(false);

@@ -20,6 +20,7 @@
 
 #include "source/permit.h"
 #include "source/waiter.h"
+#include "stat/wait.h"
 
 PG_FUNCTION_INFO_V1(kfdw_await);
 PG_FUNCTION_INFO_V1(kfdw_await_ready);
@@ -41,7 +42,7 @@ check_can_commit(FunctionCallInfo fcinfo)
 				 errhint("Call it before BEGIN, or in a procedure or DO block that may COMMIT.")));
 }
 
-/* When the wait is over. */
+/* When the wait is over, by kfdw_wait_now(). */
 static TimestampTz
 get_deadline(FunctionCallInfo fcinfo)
 {
@@ -56,7 +57,7 @@ get_deadline(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the timeout cannot be negative")));
-	return deadline;
+	return TIMESTAMP_NOT_FINITE(deadline) ? FOR_EVER : kfdw_wait_now() + (deadline - now);
 }
 
 /* A consuming table that the user may read. */
@@ -113,7 +114,7 @@ wait_for_records(Oid relid, TimestampTz deadline)
 
 		waiter = look(waiter, &options, relid);
 		readiness = kfdw_waiter_ask(waiter);
-		now = GetCurrentTimestamp();
+		now = kfdw_wait_now();
 		if (readiness == KAFKA_READY || (readiness == KAFKA_NOT_READY && now >= deadline))
 			break;
 		if (readiness == KAFKA_NOT_READY)

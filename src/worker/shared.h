@@ -43,7 +43,7 @@ typedef struct KafkaWorkerStats
 	int64		records_in;
 	int64		records_out;
 	int64		bytes_in;
-	int64		parked;
+	int64		parked;			/* as of the last look, -1: none has looked */
 	int64		dead_letters;
 	int64		lag;			/* records between the positions and the ends, -1: unknown; a thread writes it without the lock */
 	int64		newest_record;	/* Kafka's timestamp of the newest record committed, else of the first one in hand, -1: none */
@@ -126,7 +126,7 @@ typedef struct KafkaSlot
 	Latch	   *latch;
 	int			faults;			/* failed starts and batches that still count */
 	int			ends;			/* of processes in a batch, among them */
-	TimestampTz next_start;		/* no process before */
+	TimestampTz next_start;		/* no process before, by kfdw_wait_now() */
 
 	Oid			watched;		/* a relation whose changes it wants to know of; InvalidOid: none */
 	bool		stirred;		/* that has changed since the worker looked */
@@ -134,7 +134,7 @@ typedef struct KafkaSlot
 	KafkaWakefulness wakefulness;
 	uint32		sleeps;			/* counts: an answer to an earlier wish to sleep is none to this one */
 	KafkaSleep	sleep;			/* while it is not awake */
-	TimestampTz guarded_at;		/* when the sentry last saw to it */
+	TimestampTz guarded_at;		/* when the sentry last saw to it, by kfdw_wait_now() */
 	char		alarm[256];		/* what trouble with brokers it was woken for; empty: none */
 
 	KafkaWorkerState state;

@@ -1,9 +1,11 @@
-# The clock of the server is set back by an hour: streams, pauses and parked records do not wait for it to be as late again.
+# The clock of the server is set back by an hour: streams, pauses, parked records and kafka.wait() do not wait for it to be
+# as late again.
 use strict;
 use warnings;
 
 use File::Basename;
 use KafkaFdw;
+use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -18,12 +20,13 @@ my $node = new_cluster('main', start => 0);
 	local $ENV{CLOCK} = $clock;
 	$node->start;
 }
-my $topic = new_topic(1);
+my ($topic, $quiet) = (new_topic(1), new_topic(1));
 my $servers = bootstrap();
 $node->safe_psql('postgres', <<~"EOF");
 	CREATE EXTENSION kafka_fdw;
 	CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers');
 	CREATE FOREIGN TABLE ids (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE FOREIGN TABLE feed (id int) SERVER k OPTIONS (topic '$quiet', group_id 'g');
 	CREATE TABLE copied (id int);
 	CREATE TABLE known (id int PRIMARY KEY);
 	CREATE TABLE joined (id int);
@@ -40,6 +43,9 @@ becomes($node, 'postgres', 'SELECT count(*) FROM copied', 3, 'a stream runs');
 $node->safe_psql('postgres', 'INSERT INTO known VALUES (1)');
 becomes($node, 'postgres', 'SELECT count(*) FROM joined', 1, 'parked records are looked at');
 becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'break'", 'stalled', 'and a stream pauses after an error');
+my $waiter = KafkaSession->new($node);
+$waiter->start("CALL kafka.wait('feed', '5 s')");
+$waiter->await_active;
 
 unlink $clock;
 is($node->safe_psql('postgres', "SELECT now()::timestamp < '$ahead'"), 't', 'the clock is set back');
@@ -48,6 +54,8 @@ produce($topic, "{\"id\":4}\n");
 becomes($node, 'postgres', 'SELECT count(*) FROM copied', 4, 'the stream goes on');
 becomes($node, 'postgres', 'SELECT count(*) FROM joined', 2, 'parked records are looked at again');
 becomes($node, 'postgres', 'SELECT count(*) FROM broken', 4, 'a pause comes to its end');
+$waiter->finish(60);
+like($waiter->error, qr/there was nothing to read until the timeout/, 'so does kafka.wait()');
 
 $node->stop;
 done_testing();
