@@ -769,7 +769,7 @@ CREATE VIEW status AS
   WITH letters AS (
     SELECT group_id, count(*) AS n, count(*) || CASE count(*) WHEN 1 THEN ' record is' ELSE ' records are' END || ' in kafka.dead_letters' AS problem,
       format('SELECT * FROM kafka.dead_letters WHERE group_id = %L;', group_id) AS look,
-      max(format(' SELECT kafka.retry_outbox(%L, %L);', server, inserted_by)) FILTER (WHERE inserted_by IS NOT NULL) AS retry
+      max(format(' SELECT kafka.retry_outbox(%L, %L);', server, inserted_by::regrole)) FILTER (WHERE inserted_by IS NOT NULL) AS retry
     FROM stored_dead_letters GROUP BY group_id
   ), worst AS (
     SELECT DISTINCT ON (stream) *, sum(lag) OVER of_stream::bigint AS sum_lag, sum(parked) OVER of_stream::bigint AS sum_parked,

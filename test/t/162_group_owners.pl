@@ -94,6 +94,8 @@ $node->safe_psql('postgres', 'CREATE ROLE zoe LOGIN; GRANT ALL ON SCHEMA public 
 $node->safe_psql('postgres', "SET ROLE zoe; CREATE FOREIGN TABLE out_of_zoe ($outbox; INSERT INTO out_of_zoe VALUES (1, 77)");
 my $set_aside = "SELECT convert_from(value, 'UTF8'), inserted_by FROM kafka.dead_letters WHERE stage = 'publish'";
 ok($node->poll_query_until('postgres', $set_aside, '{"id":1}|zoe'), 'a record is set aside');
+like($node->safe_psql('postgres', q(BEGIN; ALTER ROLE zoe RENAME TO "Zoe"; SELECT to_do FROM kafka.status WHERE to_do ~ 'retry_outbox'; ROLLBACK)),
+	qr/ SELECT kafka\.retry_outbox\('l', '"Zoe"'\);$/, 'kafka.status says how to publish it, whatever the name of the role');
 
 # So does what Kafka knows of it
 my $relays_group = $node->safe_psql('postgres', "SELECT group_id FROM kafka.dead_letters WHERE stage = 'publish'");
