@@ -1,6 +1,6 @@
 /*
  * config.c
- *	  Compares what clients are opened with.
+ *	  What clients are opened with: compared, copied and changed.
  */
 #include "postgres.h"
 
@@ -49,26 +49,35 @@ kfdw_config_copy(const KafkaConfig *config)
 	return copy;
 }
 
-bool
-kfdw_config_has(const KafkaConfig *config, KafkaPropertyId id)
+/* A property that is set; NULL: it is not. */
+static KafkaProperty *
+find_property(const KafkaConfig *config, KafkaPropertyId id)
 {
 	for (int i = 0; i < config->nproperties; i++)
 		if (config->properties[i].id == id)
-			return true;
-	return false;
+			return &config->properties[i];
+	return NULL;
+}
+
+const char *
+kfdw_config_get(const KafkaConfig *config, KafkaPropertyId id)
+{
+	const KafkaProperty *property = find_property(config, id);
+
+	return property ? property->value : NULL;
 }
 
 void
 kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value)
 {
+	KafkaProperty *property = find_property(config, id);
 	KafkaProperty *properties;
 
-	for (int i = 0; i < config->nproperties; i++)
-		if (config->properties[i].id == id)
-		{
-			config->properties[i].value = value;
-			return;
-		}
+	if (property != NULL)
+	{
+		property->value = value;
+		return;
+	}
 	properties = palloc((config->nproperties + 1) * sizeof(KafkaProperty));
 	memcpy(properties, config->properties, config->nproperties * sizeof(KafkaProperty));
 	properties[config->nproperties++] = (KafkaProperty) {id, value};
@@ -78,10 +87,9 @@ kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value)
 bool
 kfdw_config_compresses(const KafkaConfig *config)
 {
-	for (int i = 0; i < config->nproperties; i++)
-		if (config->properties[i].id == KAFKA_PROPERTY_COMPRESSION_TYPE)
-			return strcmp(config->properties[i].value, "none") != 0;
-	return false;
+	const char *type = kfdw_config_get(config, KAFKA_PROPERTY_COMPRESSION_TYPE);
+
+	return type != NULL && strcmp(type, "none") != 0;
 }
 
 char *
@@ -94,9 +102,10 @@ kfdw_config_utf8(const char *text)
 static void
 limit_time(KafkaConfig *config, KafkaPropertyId id, int longest_ms)
 {
-	for (int i = 0; i < config->nproperties; i++)
-		if (config->properties[i].id == id && atoi(config->properties[i].value) > longest_ms)
-			config->properties[i].value = psprintf("%d", longest_ms);
+	KafkaProperty *property = find_property(config, id);
+
+	if (property != NULL && atoi(property->value) > longest_ms)
+		property->value = psprintf("%d", longest_ms);
 }
 
 /* The library wants no record, and no request, to be tried for longer than its transaction may take. */

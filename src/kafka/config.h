@@ -58,8 +58,8 @@ extern bool kfdw_config_equal(const KafkaConfig *left, const KafkaConfig *right)
 /* A copy in the current memory context. */
 extern KafkaConfig kfdw_config_copy(const KafkaConfig *config);
 
-/* True when a property is set, to whatever. */
-extern bool kfdw_config_has(const KafkaConfig *config, KafkaPropertyId id);
+/* What a property is set to; NULL: it is not. */
+extern const char *kfdw_config_get(const KafkaConfig *config, KafkaPropertyId id);
 
 /* Sets one more property, or gives it another value. */
 extern void kfdw_config_set(KafkaConfig *config, KafkaPropertyId id, const char *value);

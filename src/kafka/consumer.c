@@ -245,7 +245,7 @@ kfdw_consumer_look(KafkaConsumer *consumer)
 static bool
 reads_from_replicas(const KafkaConsumer *consumer)
 {
-	return kfdw_config_has(consumer->config, KAFKA_PROPERTY_CLIENT_RACK);
+	return kfdw_config_get(consumer->config, KAFKA_PROPERTY_CLIENT_RACK) != NULL;
 }
 
 KafkaSight

@@ -108,10 +108,9 @@ get_limit(const KafkaConfig *config, const char *topic)
 static int
 batch_size(const KafkaConfig *config)
 {
-	for (int i = 0; i < config->nproperties; i++)
-		if (config->properties[i].id == KAFKA_PROPERTY_BATCH_SIZE)
-			return atoi(config->properties[i].value);
-	return DEFAULT_BATCH_SIZE;
+	const char *size = kfdw_config_get(config, KAFKA_PROPERTY_BATCH_SIZE);
+
+	return size ? atoi(size) : DEFAULT_BATCH_SIZE;
 }
 
 /* The configuration with batches of that size. */
