@@ -705,6 +705,7 @@ CREATE FUNCTION retry_dead_letters(stream text) RETURNS bigint
 AS 'MODULE_PATHNAME', 'kfdw_retry_dead_letters' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION retry_dead_letters IS 'runs a stream''s dead letters again, in this transaction; returns how many are '
   'none any more';
+
 CREATE FUNCTION reset_stream(name text, target text DEFAULT NULL, shift_by bigint DEFAULT NULL,
   partition int DEFAULT NULL, next_offset bigint DEFAULT NULL, topic text DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kfdw_reset_stream' LANGUAGE C VOLATILE;

@@ -122,8 +122,11 @@ is_patient(const KafkaPublication *publication, int from, int to)
 	for (int i = from; publication->patient && i < to; i++)
 	{
 		const char *topic = publication->records[i].topic;
-		const GivenUp *entry = i > from && strcmp(topic, publication->records[i - 1].topic) == 0 ? NULL : find_given_up(topic);
+		const GivenUp *entry;
 
+		if (i > from && strcmp(topic, publication->records[i - 1].topic) == 0)
+			continue;
+		entry = find_given_up(topic);
 		if (entry != NULL && !TimestampDifferenceExceeds(entry->at, kfdw_wait_now(), GIVEN_UP_MS))
 			return false;
 	}

@@ -36,7 +36,7 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 					errmsg("could not use topic \"%s\", partition %d", topic, partition),
 					errdetail_internal("%s", reason),
 					error == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ?
-					errhint("Decompressed the batch may be larger than the client takes: a \"fetch_max_bytes\" of three times its size is enough.") : 0));
+					errhint("The batch may be larger than the client takes when it is decompressed: a \"fetch_max_bytes\" of three times its size is enough.") : 0));
 }
 
 /* It may come: partitions are added. */

@@ -365,7 +365,7 @@ is_our_wrapper(Oid wrapperid)
 	bool		ours;
 
 	if (!HeapTupleIsValid(tuple))
-		return false;			/* a wrapper without a handler */
+		return false;			/* a wrapper without a handler, or one that was dropped */
 
 	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 	ours = !isnull && strcmp(TextDatumGetCString(source), "kafka_fdw_handler") == 0;

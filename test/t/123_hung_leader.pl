@@ -1,6 +1,7 @@
 # One of three brokers hangs: its connections stay open, and nobody answers. What it led is written and read again
 # soon after the others have noticed (broker.session.timeout.ms, 3 s here, and longer where the machine is busy), by the
-# default settings. The same where it is the replica near to the client, which the library would not leave for minutes. One replica in sync is enough, as a busy machine may have the others miss a heartbeat, too.
+# default settings. The same where it is the replica near to the client, which the library would not leave for minutes.
+# One replica in sync is enough, as a busy machine may have the others miss a heartbeat, too.
 use strict;
 use warnings;
 
