@@ -6,7 +6,7 @@
  * A broker refuses a batch, and the library says so of all its records.  Which of them
  * are meant, trials tell: transactions of fewer and fewer records that are aborted.  Each
  * takes a producer's life, so what one record tells of others is not tried again: of all of
- * its topic, or of those that are as large.
+ * its topic, of those for a partition that is as high, or of those that are as large.
  */
 #include "postgres.h"
 
@@ -21,6 +21,9 @@
 /* Who waited for a topic in vain does not wait for it again so soon. */
 #define GIVEN_UP_MS	(10 * 60 * 1000)
 
+/* Marks the error of a partition that the topic does not have, so that it is known again. */
+static const char domain_no_partition[] = "kafka_fdw-no-partition";
+
 /* A topic that was waited for in vain. */
 typedef struct GivenUp
 {
@@ -30,7 +33,7 @@ typedef struct GivenUp
 
 static List *given_up = NIL;
 
-/* A record in the order in which trials take them: by topic, the largest first. */
+/* A record in the order in which trials take them: by topic, the highest partition first, and in it the largest. */
 typedef struct SortedRecord
 {
 	const KafkaRecord *record;
@@ -56,10 +59,10 @@ check_partition(KafkaProducerTopic *topic, const KafkaRecord *record)
 		return;
 	count = kfdw_producer_partition_count(topic);
 	if (record->partition >= count)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic \"%s\" has no partition %d", record->topic, record->partition),
-				 errdetail("It has partitions 0 to %d.", count - 1)));
+		ereport_domain(ERROR, domain_no_partition,
+					   (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("topic \"%s\" has no partition %d", record->topic, record->partition),
+						errdetail("It has partitions 0 to %d.", count - 1)));
 }
 
 /* Begins a transaction and sends some of the records in it. */
@@ -226,6 +229,8 @@ compare_records(const void *left, const void *right)
 	const SortedRecord *other = right;
 	int			result = strcmp(one->record->topic, other->record->topic);
 
+	if (result == 0 && one->record->partition != other->record->partition)
+		result = one->record->partition > other->record->partition ? -1 : 1;
 	if (result == 0 && one->size != other->size)
 		result = one->size > other->size ? -1 : 1;
 	return result != 0 ? result : one->index - other->index;
@@ -279,20 +284,33 @@ add_refusals(RefusalSearch *search, int from, int to, ErrorData *error)
 	}
 }
 
+/* True when the error of one record of the order tells that one before it is refused, too. */
+static bool
+tells_of(const RefusalSearch *search, int one, const ErrorData *error, int before)
+{
+	const KafkaRecord *records = search->trial.records;
+
+	if (!share_topic(search, one, before))
+		return false;
+	if (strcmp(error->domain, domain_no_partition) == 0)
+		return true;
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && search->by_size &&
+		records[one].partition == records[before].partition;
+}
+
 /*
- * The record with that number was refused for its size, if it was refused: so are those
- * before it, from a number on, that have its topic.  The number up to which nothing is known.
+ * Where the record with that number was refused, refuses those before it, from a number on, of
+ * which that tells.  The number up to which nothing is known.
  */
 static int
-refuse_larger(RefusalSearch *search, int from, int number)
+refuse_alike(RefusalSearch *search, int from, int number)
 {
 	const KafkaRefusal *last = search->refusals == NIL ? NULL : llast(search->refusals);
 	int			first = number;
 
-	if (!search->by_size || last == NULL || last->index != search->sorted[number].index ||
-		last->error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+	if (last == NULL || last->index != search->sorted[number].index)
 		return number;
-	while (first > from && share_topic(search, first - 1, number))
+	while (first > from && tells_of(search, number, last->error, first - 1))
 		first--;
 	for (int i = number; i > first; i--)
 		add_refusals(search, i - 1, i, last->error);
@@ -322,7 +340,7 @@ find_refused(RefusalSearch *search, int from, int to)
 	else
 	{
 		find_refused(search, middle, to);
-		find_refused(search, from, refuse_larger(search, from, middle));
+		find_refused(search, from, refuse_alike(search, from, middle));
 	}
 }
 

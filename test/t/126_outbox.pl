@@ -189,16 +189,16 @@ ok($node->poll_query_until('postgres', "SELECT left(convert_from(value, 'UTF8'),
 my $markers = new_topic(1, 'max.message.bytes=1000');
 my $missing = "missing-$$";
 $node->safe_psql('postgres', <<~"EOF");
-	CREATE FOREIGN TABLE markers (v text, h kafka.header[] OPTIONS (metadata 'headers')) SERVER k OPTIONS (topic '$markers', format 'text', delivery 'outbox');
+	CREATE FOREIGN TABLE markers (v text, h kafka.header[] OPTIONS (metadata 'headers'), p int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic '$markers', format 'text', delivery 'outbox');
 	CREATE FOREIGN TABLE missing (v text) SERVER k OPTIONS (topic '$missing', format 'text', delivery 'outbox');
 	DELETE FROM kafka.dead_letters;
-	INSERT INTO markers SELECT v, CASE WHEN length(v) > 1000 THEN ARRAY[('h', v::bytea)::kafka.header] END
-	  FROM (SELECT i || repeat('z', i * 5 % 2000) AS v FROM generate_series(1, 600) i) x ORDER BY md5(v);
+	INSERT INTO markers SELECT v, CASE WHEN length(v) > 1000 THEN ARRAY[('h', v::bytea)::kafka.header] END, CASE WHEN i > 600 THEN i % 7 + 1 END
+	  FROM (SELECT i, i || repeat('z', i * 5 % 2000) AS v FROM generate_series(1, 900) i) x ORDER BY md5(v);
 	EOF
 ok(poll_until(sub { kafka_tool('consume', $markers, '-c') > 0 }, 60), 'those that are small enough are published');
 is(kafka_tool('consume', $markers, '-c') . '|' . $node->safe_psql('postgres', 'SELECT count(*) FROM kafka.dead_letters'),
-	$node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE NOT large) || '|' || count(*) FILTER (WHERE large)
-	  FROM (SELECT length(i || repeat('z', i * 5 % 2000)) + 70 > 1000 AS large FROM generate_series(1, 600) i) x}), 'and no others');
+	$node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE NOT refused) || '|' || count(*) FILTER (WHERE refused)
+	  FROM (SELECT i > 600 OR length(i || repeat('z', i * 5 % 2000)) + 70 > 1000 AS refused FROM generate_series(1, 900) i) x}), 'and no others');
 cmp_ok((split /\t/, kafka_tool('watermark', $markers))[2] - kafka_tool('consume', $markers, '-u', '-c'), '<', 100, 'after few trials');
 is($node->safe_psql('postgres', 'SELECT count(*) - count(DISTINCT failed_at) FROM kafka.dead_letters'), '0', 'each has a time of its own, by which it is published again');
 like($node->safe_psql('postgres', 'SET enable_seqscan = off; EXPLAIN DELETE FROM kafka.dead_letters'), qr/Cond:.*failed_at/, 'and is deleted by it');
