@@ -356,7 +356,7 @@ kfdw_outbox_change_row(const KafkaTick *tick, const KafkaOutboxRow *row)
 	if (kfdw_catalog_change(&change_statement, values) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("records of the outbox were discarded while it was tried to publish them")));
+				 errmsg("records of the outbox were discarded while they were published")));
 }
 
 void
