@@ -40,6 +40,7 @@
 /* PostgreSQL's own faults that pass by themselves, by class; of Kafka's, kafka/fault.c knows. */
 static const char *const passing_faults[] = {
 	"08",						/* connection */
+	"25006",					/* read-only transactions, by a default that is set for a while */
 	"40",						/* serialization failure, deadlock */
 	"53",						/* insufficient resources */
 	"55",						/* object not in prerequisite state, lock not available */

@@ -110,6 +110,17 @@ $node->safe_psql('postgres', "UPDATE kafka.offsets SET next_offset = next_offset
 produce_ids(10);
 becomes($node, 'postgres', "SELECT count(*), count(*) FILTER (WHERE id = '9') FROM texts", '12|2', 'a position that was moved back is read again');
 
+# Whoever makes the server read-only for a while has no stream to start again
+$node->safe_psql('postgres', 'ALTER SYSTEM SET default_transaction_read_only = on');
+$node->reload;
+produce_ids(20);
+becomes($node, 'postgres', "SELECT state, last_error ~ 'read-only transaction .SQLSTATE 25006' FROM kafka.stat_streams WHERE stream = 'numbers'", 'stalled|t',
+	'a stream waits while transactions are read-only');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET default_transaction_read_only');
+$node->reload;
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers WHERE id = 20', 1, 'and goes on when they are not');
+becomes($node, 'postgres', "SELECT count(*) FROM texts WHERE id = '20'", 1, 'so do others');
+
 # Positions that cannot be written: the batch is read again, and again; between them the stream is not in order
 my $position = -s $node->logfile;
 $node->safe_psql('postgres', <<~'EOF');
