@@ -5,8 +5,8 @@
  *
  * A broker refuses a batch, and the library says so of all its records.  Which of them
  * are meant, trials tell: transactions of fewer and fewer records that are aborted.  Each
- * takes a producer's life, so what one record tells of others is not tried again: of all of
- * its topic, of those for a partition that is as high, or of those that are as large.
+ * takes a producer's life, so one record's refusal counts for all of its topic that are
+ * alike in what it was refused for.
  */
 #include "postgres.h"
 
@@ -16,6 +16,7 @@
 
 #include "delivery/publication.h"
 #include "kafka/fault.h"
+#include "kafka/limit.h"
 #include "stat/wait.h"
 
 /* Who waited for a topic in vain does not wait for it again so soon. */
@@ -33,7 +34,7 @@ typedef struct GivenUp
 
 static List *given_up = NIL;
 
-/* A record in the order in which trials take them: by topic, the highest partition first, and in it the largest. */
+/* A record in the order in which trials take them: by topic, the largest first. */
 typedef struct SortedRecord
 {
 	const KafkaRecord *record;
@@ -44,7 +45,9 @@ typedef struct SortedRecord
 typedef struct RefusalSearch
 {
 	KafkaPublication trial;		/* with the records in that order */
+	const KafkaConfig *asker;
 	SortedRecord *sorted;
+	bool	   *refused;		/* in that order, too */
 	bool		by_size;		/* where a record is too large, larger ones are, too */
 	List	   *refusals;
 } RefusalSearch;
@@ -65,9 +68,9 @@ check_partition(KafkaProducerTopic *topic, const KafkaRecord *record)
 						errdetail("It has partitions 0 to %d.", count - 1)));
 }
 
-/* Begins a transaction and sends some of the records in it. */
+/* Begins a transaction and sends some of the records in it, but for those that are left out. */
 static KafkaProducer *
-begin_and_send(const KafkaPublication *publication, int from, int to)
+begin_and_send(const KafkaPublication *publication, int from, int to, const bool *left_out)
 {
 	KafkaProducer *producer = kfdw_producer_get(publication->producer);
 	KafkaProducerTopic *topic = NULL;
@@ -78,6 +81,8 @@ begin_and_send(const KafkaPublication *publication, int from, int to)
 	{
 		const KafkaRecord *record = &publication->records[i];
 
+		if (left_out != NULL && left_out[i])
+			continue;
 		if (name == NULL || strcmp(name, record->topic) != 0)
 			topic = kfdw_producer_topic(publication->producer, record->topic, InvalidOid);
 		name = record->topic;
@@ -150,15 +155,16 @@ is_refusal(const KafkaPublication *publication, int from, int to, const ErrorDat
 	if (is_of_topic(error))
 		return !is_patient(publication, from, to);
 	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED || error->sqlerrcode == ERRCODE_INVALID_PARAMETER_VALUE ||
+		error->sqlerrcode == ERRCODE_DATETIME_VALUE_OUT_OF_RANGE ||
 		kfdw_fault_judge(error) == KAFKA_GIVE_UP;
 }
 
 /*
- * Sends some of the records in a transaction; NULL when all of them were taken, else the
- * refusal.  Other errors go on.
+ * Sends some of the records, but for those that are left out, in a transaction; NULL when
+ * all of them were taken, else the refusal.  Other errors go on.
  */
 static ErrorData *
-try_to_send(const KafkaPublication *publication, int from, int to, KafkaProducer **producer)
+try_to_send(const KafkaPublication *publication, int from, int to, const bool *left_out, KafkaProducer **producer)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ErrorData  *volatile refusal = NULL;
@@ -167,7 +173,7 @@ try_to_send(const KafkaPublication *publication, int from, int to, KafkaProducer
 	kfdw_transaction_prepare(kfdw_producer_get(publication->producer));
 	PG_TRY();
 	{
-		*producer = begin_and_send(publication, from, to);
+		*producer = begin_and_send(publication, from, to, left_out);
 	}
 	PG_CATCH();
 	{
@@ -187,7 +193,7 @@ kfdw_publication_send(const KafkaPublication *publication)
 {
 	KafkaProducer *producer;
 
-	if (try_to_send(publication, 0, publication->nrecords, &producer) != NULL)
+	if (try_to_send(publication, 0, publication->nrecords, NULL, &producer) != NULL)
 		return false;
 	kfdw_transaction_move_position(producer, publication->position);
 	kfdw_transaction_commit(producer);
@@ -229,8 +235,6 @@ compare_records(const void *left, const void *right)
 	const SortedRecord *other = right;
 	int			result = strcmp(one->record->topic, other->record->topic);
 
-	if (result == 0 && one->record->partition != other->record->partition)
-		result = one->record->partition > other->record->partition ? -1 : 1;
 	if (result == 0 && one->size != other->size)
 		result = one->size > other->size ? -1 : 1;
 	return result != 0 ? result : one->index - other->index;
@@ -250,6 +254,7 @@ begin_search(const KafkaPublication *publication)
 	RefusalSearch search = {.trial = *publication,.by_size = !kfdw_config_compresses(publication->producer)};
 	KafkaRecord *records = MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(KafkaRecord));
 
+	search.refused = palloc0(count * sizeof(bool));
 	search.sorted = MemoryContextAllocHuge(CurrentMemoryContext, (Size) count * sizeof(SortedRecord));
 	for (int i = 0; i < count; i++)
 		search.sorted[i] = (SortedRecord)
@@ -270,85 +275,110 @@ share_topic(const RefusalSearch *search, int one, int other)
 	return strcmp(search->trial.records[one].topic, search->trial.records[other].topic) == 0;
 }
 
-/* Adds refusals for one reason. */
-static void
-add_refusals(RefusalSearch *search, int from, int to, ErrorData *error)
+/* In milliseconds since 1970, as records have it. */
+static int64
+now_ms(void)
 {
-	for (int i = from; i < to; i++)
-	{
-		KafkaRefusal *refusal = palloc(sizeof(KafkaRefusal));
-
-		refusal->index = search->sorted[i].index;
-		refusal->error = error;
-		search->refusals = lappend(search->refusals, refusal);
-	}
-}
-
-/* True when the error of one record of the order tells that one before it is refused, too. */
-static bool
-tells_of(const RefusalSearch *search, int one, const ErrorData *error, int before)
-{
-	const KafkaRecord *records = search->trial.records;
-
-	if (!share_topic(search, one, before))
-		return false;
-	if (strcmp(error->domain, domain_no_partition) == 0)
-		return true;
-	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && search->by_size &&
-		records[one].partition == records[before].partition;
+	return (GetCurrentTimestamp() - SetEpochTimestamp()) / 1000;
 }
 
 /*
- * Where the record with that number was refused, refuses those before it, from a number on, of
- * which that tells.  The number up to which nothing is known.
+ * True when a record is refused because one of its topic was: one for a partition that is as
+ * high, a larger one, one whose time is further away, one that has no key either.
  */
-static int
-refuse_alike(RefusalSearch *search, int from, int number)
+static bool
+is_refused_with(const RefusalSearch *search, int number, int other, const ErrorData *error, bool needs_key)
 {
-	const KafkaRefusal *last = search->refusals == NIL ? NULL : llast(search->refusals);
-	int			first = number;
+	const KafkaRecord *refused = &search->trial.records[number];
+	const KafkaRecord *record = &search->trial.records[other];
 
-	if (last == NULL || last->index != search->sorted[number].index)
-		return number;
-	while (first > from && tells_of(search, number, last->error, first - 1))
-		first--;
-	for (int i = number; i > first; i--)
-		add_refusals(search, i - 1, i, last->error);
-	return first;
+	if (other == number)
+		return true;
+	if (strcmp(error->domain, domain_no_partition) == 0)
+		return record->partition >= refused->partition;
+	if (error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		return search->by_size && search->sorted[other].size >= search->sorted[number].size;
+	if (error->sqlerrcode == ERRCODE_DATETIME_VALUE_OUT_OF_RANGE)
+		return refused->timestamp > now_ms() ? record->timestamp >= refused->timestamp :
+			record->timestamp <= refused->timestamp;
+	return needs_key && record->key == NULL;
 }
 
-/* Adds the refusals of some of the records, the last ones first. */
+static void
+refuse(RefusalSearch *search, int number, ErrorData *error)
+{
+	KafkaRefusal *refusal;
+
+	if (search->refused[number])
+		return;
+	refusal = palloc(sizeof(KafkaRefusal));
+	refusal->index = search->sorted[number].index;
+	refusal->error = error;
+	search->refusals = lappend(search->refusals, refusal);
+	search->refused[number] = true;
+}
+
+/* Of one record it is known that it is refused, and why. */
+static void
+refuse_alike(RefusalSearch *search, int number, ErrorData *error)
+{
+	const KafkaRecord *record = &search->trial.records[number];
+	bool		needs_key = record->key == NULL && kfdw_limit_needs_key(search->asker, record->topic);
+	int			first = number;
+
+	while (first > 0 && share_topic(search, first - 1, number))
+		first--;
+	for (int i = first; i < search->trial.nrecords && share_topic(search, i, number); i++)
+		if (is_refused_with(search, number, i, error, needs_key))
+			refuse(search, i, error);
+}
+
+/* Nothing of a topic is taken. */
+static void
+refuse_topic(RefusalSearch *search, int from, int to, ErrorData *error)
+{
+	for (int i = from; i < to; i++)
+		refuse(search, i, error);
+	if (!search->trial.patient)
+		give_up(search->trial.records[from].topic);
+}
+
+/* Finds the refusals of some of the records, the last ones, which are the smallest of their topic, first. */
 static void
 find_refused(RefusalSearch *search, int from, int to)
 {
 	KafkaProducer *producer;
 	ErrorData  *error;
-	int			middle = from + (to - from) / 2;
+	int			middle;
 
 	check_stack_depth();
+	while (from < to && search->refused[from])
+		from++;
+	while (from < to && search->refused[to - 1])
+		to--;
 	if (from == to)
 		return;
-	error = try_to_send(&search->trial, from, to, &producer);
+	error = try_to_send(&search->trial, from, to, search->refused, &producer);
+	middle = from + (to - from) / 2;
 	if (error == NULL)
 		kfdw_transaction_abort(producer);
-	else if (to - from == 1 || (is_of_topic(error) && share_topic(search, from, to - 1)))
-	{
-		add_refusals(search, from, to, error);
-		if (is_of_topic(error) && !search->trial.patient)
-			give_up(search->trial.records[from].topic);
-	}
+	else if (is_of_topic(error) && share_topic(search, from, to - 1))
+		refuse_topic(search, from, to, error);
+	else if (to - from == 1)
+		refuse_alike(search, from, error);
 	else
 	{
 		find_refused(search, middle, to);
-		find_refused(search, from, refuse_alike(search, from, middle));
+		find_refused(search, from, middle);
 	}
 }
 
 List *
-kfdw_publication_find_refused(const KafkaPublication *publication)
+kfdw_publication_find_refused(const KafkaPublication *publication, const KafkaConfig *asker)
 {
 	RefusalSearch search = begin_search(publication);
 
+	search.asker = asker;
 	find_refused(&search, 0, publication->nrecords);
 	list_sort(search.refusals, compare_refusals);
 	return search.refusals;

@@ -33,7 +33,10 @@ typedef struct KafkaPublication
  */
 extern bool kfdw_publication_send(const KafkaPublication *publication);
 
-/* The refusals of single records, none of which is published by that; in the order of the records. */
-extern List *kfdw_publication_find_refused(const KafkaPublication *publication);
+/*
+ * The refusals of single records, none of which is published by that; in the order of the
+ * records.  Brokers are asked about topics with the configuration of the asker.
+ */
+extern List *kfdw_publication_find_refused(const KafkaPublication *publication, const KafkaConfig *asker);
 
 #endif							/* KFDW_PUBLICATION_H */

@@ -442,7 +442,7 @@ overcome_refusal(RelayWork *work, const KafkaTickRecords *records, const KafkaPu
 	List	   *refused;
 
 	search.producer = &searcher;
-	refused = kfdw_publication_find_refused(&search);
+	refused = kfdw_publication_find_refused(&search, producer);
 	if (refused != NIL)
 		set_aside(work, records, refused);
 	else

@@ -1,8 +1,8 @@
 /*
  * limit.c
- *	  How large a batch the brokers take for a topic.
+ *	  What the brokers take for a topic: how large a batch, and whether records without a key.
  *
- * That is a setting of the topic, which clients may not be allowed to see: then batches are
+ * These are settings of the topic, which clients may not be allowed to see: then batches are
  * as large as they were to be.
  */
 #include "postgres.h"
@@ -12,8 +12,9 @@
 #include "kafka/admin.h"
 #include "kafka/limit.h"
 
-/* The property of topics. */
+/* Properties of topics. */
 #define LIMIT_NAME "max.message.bytes"
+#define CLEANUP_NAME "cleanup.policy"
 
 /* The library's, where none is set. */
 #define DEFAULT_BATCH_SIZE 1000000
@@ -23,46 +24,53 @@ typedef struct KnownLimit
 {
 	char	   *client;			/* its configuration's key */
 	char	   *topic;
-	int			bytes;
+	int			bytes;			/* PG_INT32_MAX where it is not told */
+	bool		compacted;		/* as far as it is told */
 	struct KnownLimit *next;
 } KnownLimit;
 
 static KnownLimit *known = NULL;
 static bool forgotten = false;
 
-/* The setting in an answer; PG_INT32_MAX where it is not told. */
-static int
-read_answer(rd_kafka_event_t *answer)
+/* Takes the settings out of an answer. */
+static void
+read_answer(KnownLimit *limit, rd_kafka_event_t *answer)
 {
 	const rd_kafka_ConfigResource_t **resources;
 	const rd_kafka_ConfigEntry_t **entries;
 	size_t		count;
 
 	if (rd_kafka_event_error(answer))
-		return PG_INT32_MAX;
+		return;
 	resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer), &count);
 	if (count != 1 || rd_kafka_ConfigResource_error(resources[0]))
-		return PG_INT32_MAX;
+		return;
 	entries = rd_kafka_ConfigResource_configs(resources[0], &count);
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), LIMIT_NAME) == 0 && rd_kafka_ConfigEntry_value(entries[i]) != NULL)
-			return Max(atoi(rd_kafka_ConfigEntry_value(entries[i])), 1);
-	return PG_INT32_MAX;
+	{
+		const char *name = rd_kafka_ConfigEntry_name(entries[i]);
+		const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+
+		if (value != NULL && strcmp(name, LIMIT_NAME) == 0)
+			limit->bytes = Max(atoi(value), 1);
+		else if (value != NULL && strcmp(name, CLEANUP_NAME) == 0)
+			limit->compacted = strstr(value, "compact") != NULL;
+	}
 }
 
 /* Asks the brokers; the client that does is left in the pool, for whoever sends next. */
-static int
+static KnownLimit
 ask(const KafkaConfig *config, const char *topic)
 {
+	KnownLimit	limit = {.bytes = PG_INT32_MAX};
 	KafkaAdmin *admin = kfdw_admin_begin(config, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
 	rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-	int			bytes;
 
 	rd_kafka_DescribeConfigs(admin->client->rk, &resource, 1, admin->options, admin->queue);
 	rd_kafka_ConfigResource_destroy(resource);
-	bytes = read_answer(kfdw_admin_await(admin, topic));
+	read_answer(&limit, kfdw_admin_await(admin, topic));
 	kfdw_admin_end(admin);
-	return bytes;
+	return limit;
 }
 
 /* Nothing that was said counts any more. */
@@ -82,26 +90,26 @@ clear_known(void)
 }
 
 /* What the brokers say, or have said. */
-static int
+static const KnownLimit *
 get_limit(const KafkaConfig *config, const char *topic)
 {
 	char	   *client = kfdw_config_key(config);
+	KnownLimit	answer;
 	KnownLimit *limit;
-	int			bytes;
 
 	if (forgotten)
 		clear_known();
 	for (limit = known; limit != NULL; limit = limit->next)
 		if (strcmp(limit->topic, topic) == 0 && strcmp(limit->client, client) == 0)
-			return limit->bytes;
-	bytes = ask(config, topic);
+			return limit;
+	answer = ask(config, topic);
 	limit = MemoryContextAlloc(TopMemoryContext, sizeof(KnownLimit));
-	limit->bytes = bytes;
+	*limit = answer;
 	limit->client = MemoryContextStrdup(TopMemoryContext, client);
 	limit->topic = MemoryContextStrdup(TopMemoryContext, topic);
 	limit->next = known;
 	known = limit;
-	return limit->bytes;
+	return limit;
 }
 
 /* The size of batches that a configuration has set. */
@@ -126,7 +134,7 @@ with_batch_size(const KafkaConfig *config, int bytes)
 KafkaConfig
 kfdw_limit_batches(const KafkaConfig *config, const char *topic)
 {
-	int			bytes = get_limit(config, topic);
+	int			bytes = get_limit(config, topic)->bytes;
 
 	return bytes < batch_size(config) ? with_batch_size(config, bytes) : *config;
 }
@@ -135,6 +143,12 @@ KafkaConfig
 kfdw_limit_more(const KafkaConfig *config)
 {
 	return with_batch_size(config, Max(batch_size(config) / 8, 1));
+}
+
+bool
+kfdw_limit_needs_key(const KafkaConfig *config, const char *topic)
+{
+	return get_limit(config, topic)->compacted;
 }
 
 void

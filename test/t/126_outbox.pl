@@ -200,6 +200,21 @@ is(kafka_tool('consume', $markers, '-c') . '|' . $node->safe_psql('postgres', 'S
 	$node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE NOT refused) || '|' || count(*) FILTER (WHERE refused)
 	  FROM (SELECT i > 600 OR length(i || repeat('z', i * 5 % 2000)) + 70 > 1000 AS refused FROM generate_series(1, 900) i) x}), 'and no others');
 cmp_ok((split /\t/, kafka_tool('watermark', $markers))[2] - kafka_tool('consume', $markers, '-u', '-c'), '<', 100, 'after few trials');
+my ($compacted, $late) = (new_topic(1, 'cleanup.policy=compact'), new_topic(1, 'message.timestamp.after.max.ms=3600000'));
+$node->safe_psql('postgres', <<~"EOF");
+	CREATE FOREIGN TABLE compacted (v text, k text OPTIONS (metadata 'key')) SERVER k OPTIONS (topic '$compacted', format 'text', delivery 'outbox');
+	CREATE FOREIGN TABLE late (v text, t timestamptz OPTIONS (metadata 'timestamp'), p int OPTIONS (metadata 'partition'))
+	  SERVER k OPTIONS (topic '$late', format 'text', delivery 'outbox');
+	BEGIN;
+	INSERT INTO compacted SELECT i, CASE i % 3 WHEN 0 THEN 'k' END FROM generate_series(1, 300) i;
+	INSERT INTO late SELECT i, now() + i % 3 * interval '1 day', CASE WHEN i % 5 = 0 THEN 1 END FROM generate_series(1, 300) i;
+	COMMIT;
+	EOF
+ok(poll_until(sub { kafka_tool('consume', $late, '-c') > 0 && kafka_tool('consume', $compacted, '-c') > 0 }, 60), 'nor those of other kinds');
+is(join('|', map { kafka_tool('consume', $_, '-c') } $compacted, $late), '100|80', 'each that is taken is published');
+is($node->safe_psql('postgres', "SELECT string_agg(n || ' ' || sqlstates, ', ' ORDER BY n) FROM (SELECT count(*) AS n, string_agg(DISTINCT sqlstate, ' ') AS sqlstates
+	FROM kafka.dead_letters WHERE _topic IN ('$compacted', '$late') GROUP BY _topic) s"), '200 22023, 220 22008 22023', 'the others are set aside');
+cmp_ok((split /\t/, kafka_tool('watermark', $_))[2] - kafka_tool('consume', $_, '-u', '-c'), '<', 60, 'after few trials') foreach $compacted, $late;
 is($node->safe_psql('postgres', 'SELECT count(*) - count(DISTINCT failed_at) FROM kafka.dead_letters'), '0', 'each has a time of its own, by which it is published again');
 like($node->safe_psql('postgres', 'SET enable_seqscan = off; EXPLAIN DELETE FROM kafka.dead_letters'), qr/Cond:.*failed_at/, 'and is deleted by it');
 
