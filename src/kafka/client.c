@@ -32,70 +32,13 @@
 /* Files that PostgreSQL's own waits need beside. */
 #define SPARE_FILES 8
 
-/*
- * Records that a scan's client fetches ahead, in kilobytes: the more scans are open at a
- * time, the less each gets, so that all of them have about four times the first one's.
- * The library needs some 300 bytes for each record beside, so their number is bounded,
- * too.  Either may be exceeded by an answer of each broker.
- */
-#define FETCH_AHEAD_KB 32768
-#define LEAST_FETCH_AHEAD_KB 2048
-#define AHEAD_RECORDS_PER_KB 3
-
-/* Of an answer of a broker, in bytes; those that the library asks for. */
-#define LEAST_ANSWER 1000
-#define ANSWER_FRAME 512
-#define LEAST_ANSWER_TAKEN 100000000
-
-#define SCANS		(1 << KAFKA_CLIENT_SCAN)
-#define STREAMS		(1 << KAFKA_CLIENT_STREAM)
-#define PROMPT		(1 << KAFKA_CLIENT_PROMPT_STREAM)
-#define WAITERS		(1 << KAFKA_CLIENT_WAITER)
-#define PRODUCERS	(1 << KAFKA_CLIENT_PRODUCER)
-#define CONSUMERS	(SCANS | STREAMS | PROMPT | WAITERS)
-
-/* A property that no option changes, for clients of these kinds, ored together. */
-typedef struct KafkaFixedProperty
-{
-	int			kinds;
-	const char *name;
-	const char *value;
-} KafkaFixedProperty;
-
-/*
- * message.max.bytes is for producers, but the library refuses a consumer whose
- * fetch.max.bytes is below it.  auto.offset.reset is an error, as every position
- * is ours.  An idle fetch of a scan is short, as it delays what comes next; a
- * stream only waits: a record ends its fetch at once, and each fetch costs the broker
- * more than it costs us.
- * No consumer joins its group: session.timeout.ms is how long a handle that is destroyed
- * waits for a coordinator that does not answer, and its main thread is busy meanwhile.
- */
-static const KafkaFixedProperty fixed_properties[] = {
-	{CONSUMERS | PRODUCERS, "allow.auto.create.topics", "false"},
-	{CONSUMERS | PRODUCERS, "log.connection.close", "false"},
-	{CONSUMERS | PRODUCERS, "log.queue", "true"},
-	{CONSUMERS, "auto.offset.reset", "error"},
-	{CONSUMERS, "check.crcs", "true"},
-	{CONSUMERS, "enable.auto.commit", "false"},
-	{CONSUMERS, "enable.auto.offset.store", "false"},
-	{CONSUMERS, "enable.partition.eof", "true"},
-	{CONSUMERS, "message.max.bytes", CppAsString2(LEAST_ANSWER)},
-	{CONSUMERS, "session.timeout.ms", "1000"},
-	{CONSUMERS, "topic.metadata.propagation.max.ms", "5000"},	/* from 2.8 on for topics that were there, too */
-	{SCANS, "fetch.wait.max.ms", "10"},
-	{STREAMS | WAITERS, "fetch.wait.max.ms", CppAsString2(KFDW_STREAM_FETCH_WAIT_MS)},
-	{PROMPT, "fetch.wait.max.ms", "50"},
-	{PRODUCERS, "queue.buffering.max.messages", "1000000"},
-	{PRODUCERS, "retry.backoff.ms", "10"},
-};
-
 static KafkaClient *idle_clients = NULL;
 static int	scans_open = 0;		/* clients of scans, the idle ones included */
 static bool exit_callback_registered = false;
 
 /* Clients that threads are destroying, or will when a call returns. */
 static int	clients_going = 0;
+static int	transactional_going = 0;
 
 /*
  * An open transaction would keep readers waiting until it times out.  Whoever comes next
@@ -118,6 +61,8 @@ destroy_client(KafkaClient *client)
 		abort_transaction(client);
 	rd_kafka_queue_destroy(client->log_queue);
 	rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	if (client->transaction_timeout_ms > 0)
+		__atomic_sub_fetch(&transactional_going, 1, __ATOMIC_SEQ_CST);
 	close(client->wake_fd);
 	free(client->key);
 	free(client->servers);
@@ -161,8 +106,16 @@ kfdw_client_discard(KafkaClient *client)
 	kfdw_watch_end(&client->watch);
 	scans_open -= client->kind == KAFKA_CLIENT_SCAN;
 	client->discarded = 1;
+	if (client->transaction_timeout_ms > 0)
+		__atomic_add_fetch(&transactional_going, 1, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&clients_going, 1, __ATOMIC_SEQ_CST);
 	kfdw_client_let_go_soon(client);
+}
+
+bool
+kfdw_client_is_transactional_going(void)
+{
+	return __atomic_load_n(&transactional_going, __ATOMIC_SEQ_CST) > 0;
 }
 
 /*
@@ -216,116 +169,24 @@ pass_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 		client->report(client->owner, message);
 }
 
-/* Sets one property; the library's own words about a secret are not repeated. */
-static void
-set_property(rd_kafka_conf_t *conf, const char *name, const char *value, bool secret)
-{
-	char		reason[256];
-
-	if (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason)) != RD_KAFKA_CONF_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the Kafka client refuses the property \"%s\"", name),
-				 secret ? 0 : errdetail_internal("%s", reason)));
-}
-
-/* What a client may fetch ahead. */
+/* The scans' clients that are not idle. */
 static int
-choose_fetch_ahead(KafkaClientKind kind)
+count_busy_scans(void)
 {
 	int			busy = scans_open;
 
-	if (kind != KAFKA_CLIENT_SCAN)
-		return FETCH_AHEAD_KB;
 	for (const KafkaClient *idle = idle_clients; idle != NULL; idle = idle->next)
 		busy -= idle->kind == KAFKA_CLIENT_SCAN;
-	return Max(FETCH_AHEAD_KB / (busy + 1), LEAST_FETCH_AHEAD_KB);
+	return busy;
 }
 
-/* Sets the properties that are the same for all clients of a kind. */
-static void
-set_fixed_properties(rd_kafka_conf_t *conf, KafkaClient *client)
-{
-	for (int i = 0; i < lengthof(fixed_properties); i++)
-	{
-		const KafkaFixedProperty *fixed = &fixed_properties[i];
-
-		if ((fixed->kinds & (1 << client->kind)) != 0)
-			set_property(conf, fixed->name, fixed->value, false);
-	}
-	if (kfdw_library_is_told_metrics())
-		set_property(conf, "enable.metrics.push", "false", false);
-	client->needs_kick = !kfdw_library_has_fetch_backoff();
-	if (client->kind == KAFKA_CLIENT_PRODUCER)
-		return;
-	if (!client->needs_kick)
-		set_property(conf, "fetch.queue.backoff.ms", "10", false);
-}
-
-/* Sets the properties that options chose. */
-static void
-set_chosen_properties(rd_kafka_conf_t *conf, const KafkaConfig *config)
-{
-	for (int i = 0; i < config->nproperties; i++)
-	{
-		const KafkaProperty *property = &config->properties[i];
-
-		set_property(conf, kfdw_property_name(property->id), property->value, property->secret);
-	}
-	if (kfdw_library_keeps_dead_topics())
-		set_property(conf, kfdw_property_name(KAFKA_PROPERTY_METADATA_MAX_AGE_MS), KFDW_METADATA_MAX_AGE_MS, false);
-}
-
-/* Sets one property that is a number. */
-static void
-set_number(rd_kafka_conf_t *conf, const char *name, int number)
-{
-	char		value[16];
-
-	snprintf(value, sizeof(value), "%d", number);
-	set_property(conf, name, value, false);
-}
-
-/*
- * Bounds what a client fetches ahead, and its answers in proportion.  What an answer is
- * decompressed to may be as large as the option allows.
- */
-static void
-bound_fetch_ahead(rd_kafka_conf_t *conf, KafkaClient *client)
-{
-	char		value[16] = "";
-	size_t		size = sizeof(value);
-	int			answer;
-
-	client->ahead_kb = choose_fetch_ahead(client->kind);
-	client->ahead_records = client->ahead_kb * AHEAD_RECORDS_PER_KB;
-	set_number(conf, "queued.max.messages.kbytes", client->ahead_kb);
-	set_number(conf, "queued.min.messages", client->ahead_records);
-	(void) rd_kafka_conf_get(conf, "fetch.max.bytes", value, &size);
-	answer = atoi(value);
-	set_number(conf, "receive.message.max.bytes", Max(answer + ANSWER_FRAME, LEAST_ANSWER_TAKEN));
-	set_number(conf, "fetch.max.bytes", Max((int64) answer * client->ahead_kb / FETCH_AHEAD_KB, LEAST_ANSWER));
-}
-
-/* Makes the library's configuration; freed when setting a property fails. */
+/* Makes the library's configuration. */
 static rd_kafka_conf_t *
 make_conf(KafkaClient *client, const KafkaConfig *config)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_conf_t *conf = kfdw_client_conf_make(client->kind, config, count_busy_scans(), &client->ahead);
 
-	PG_TRY();
-	{
-		set_fixed_properties(conf, client);
-		set_chosen_properties(conf, config);
-		if (client->kind != KAFKA_CLIENT_PRODUCER)
-			bound_fetch_ahead(conf, client);
-	}
-	PG_CATCH();
-	{
-		rd_kafka_conf_destroy(conf);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	client->needs_kick = !kfdw_library_has_fetch_backoff();
 	rd_kafka_conf_set_opaque(conf, client);
 	rd_kafka_conf_set_error_cb(conf, remember_error);
 	rd_kafka_conf_set_log_cb(conf, drop_log);
@@ -497,7 +358,7 @@ take_idle(const char *key)
 	KafkaClient *client;
 
 	for (KafkaClient **link = &idle_clients; *link != NULL; link = &(*link)->next)
-		if (strcmp((*link)->key, key) == 0 && (best == NULL || (*link)->ahead_kb > (*best)->ahead_kb))
+		if (strcmp((*link)->key, key) == 0 && (best == NULL || (*link)->ahead.kb > (*best)->ahead.kb))
 			best = link;
 	if (best == NULL)
 		return NULL;
@@ -550,7 +411,8 @@ void
 kfdw_client_release(KafkaClient *client)
 {
 	/* that of a stream may be in the middle of a fetch, which the next one would wait for */
-	if (kfdw_client_is_stale(client) || client->error != 0 || ((STREAMS | PROMPT) & (1 << client->kind)) != 0)
+	if (kfdw_client_is_stale(client) || client->error != 0 || client->kind == KAFKA_CLIENT_STREAM ||
+		client->kind == KAFKA_CLIENT_PROMPT_STREAM)
 	{
 		kfdw_client_discard(client);
 		return;

@@ -9,15 +9,7 @@
 #ifndef KFDW_CLIENT_H
 #define KFDW_CLIENT_H
 
-#include "kafka/config.h"
-#include "kafka/handle.h"
-#include "kafka/librdkafka.h"
-
-/*
- * How long the fetch of a stream waits for records; behind it the broker answers nothing that the client asks, and a
- * partition that is started waits for its end.
- */
-#define KFDW_STREAM_FETCH_WAIT_MS 500
+#include "kafka/client_conf.h"
 
 typedef struct KafkaClient
 {
@@ -29,8 +21,7 @@ typedef struct KafkaClient
 	char	   *servers;		/* bootstrap_servers, for messages */
 	int			request_timeout_ms;
 	KafkaWatch	watch;			/* of the server and the user that it was made for */
-	int			ahead_kb;		/* what it fetches ahead at most */
-	int			ahead_records;	/* and how many */
+	KafkaFetchAhead ahead;		/* of a consumer */
 	bool		needs_kick;		/* the library lacks fetch.queue.backoff.ms */
 
 	rd_kafka_queue_t *log_queue;
@@ -64,6 +55,9 @@ extern void kfdw_client_release(KafkaClient *client);
  * and messages are gone already.  Calls that use it keep it until they return.
  */
 extern void kfdw_client_discard(KafkaClient *client);
+
+/* True while a producer with a transactional id is being destroyed: it may use that yet. */
+extern bool kfdw_client_is_transactional_going(void);
 
 /* The same, and the idle ones with the same properties: they may know no better. */
 extern void kfdw_client_discard_like(KafkaClient *client);

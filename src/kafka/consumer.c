@@ -457,8 +457,8 @@ fetch(KafkaConsumer *consumer)
 	stop_done(consumer);
 	if (consumer->readers.active == 0 || consumer->queue == NULL)
 		return false;
-	if (consumer->since_kick >= consumer->client->ahead_records / KICK_PART ||
-		consumer->bytes_since_kick >= consumer->client->ahead_kb * INT64CONST(1024) / KICK_PART)
+	if (consumer->since_kick >= consumer->client->ahead.records / KICK_PART ||
+		consumer->bytes_since_kick >= consumer->client->ahead.kb * INT64CONST(1024) / KICK_PART)
 		kick(consumer);
 	count = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->fetched, FETCH_BATCH);
 	if (count <= 0)

@@ -60,7 +60,7 @@ report_refusal(KafkaClient *client, const char *topic)
 					errmsg("Kafka at \"%s\" refused the connection", client->servers) :
 					errmsg("Kafka at \"%s\" refused the connection for topic \"%s\"", client->servers, topic),
 					errdetail_internal("%s", client->reason),
-					errhint("Check \"security_protocol\" and the other security options of the server, and the credentials in the user mapping.")));
+					errhint("%s", KFDW_CHECK_SECURITY)));
 }
 
 void

@@ -8,6 +8,10 @@
 #include "compat.h"
 #include "kafka/client.h"
 
+/* The hint where brokers do not take the client for one of theirs. */
+#define KFDW_CHECK_SECURITY \
+	"Check \"security_protocol\" and the other security options of the server, and the credentials in the user mapping."
+
 /*
  * The server did not answer in time, or never will: names it, with the last reason known.
  * Without a topic (NULL) the question was about none.

@@ -26,6 +26,9 @@
 /* The library may wait in a step for a coordinator and never look at the clock: it is not waited for longer. */
 #define GRACE_MS 5000
 
+/* How long the end of a producer may take that this one takes the place of. */
+#define PREDECESSOR_WAIT_MS 5000
+
 /* After a commit that took longer the producer is not used again: an answer may be late. */
 #define SLOW_COMMIT_MS 2000
 
@@ -158,6 +161,25 @@ release_call(KafkaCall *argument)
 
 /* In the process ----------------------------------------------------------- */
 
+/* What helps where the brokers refuse the client, or a right. */
+static int
+hint_at_refusal(const TransactionCall *call, rd_kafka_resp_err_t error)
+{
+	switch (kfdw_fault_sqlstate(error))
+	{
+		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+		case ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION:
+			return errhint("%s", KFDW_CHECK_SECURITY);
+		case ERRCODE_INSUFFICIENT_PRIVILEGE:
+			return call->group_id != NULL ?
+				errhint("The client's user needs the right to Read the group \"%s\" and the topic \"%s\".", call->group_id, call->topic) :
+				errhint("The client's user needs the rights to Write and to Describe its transactional id, which begins with \"transactional_id_prefix\", and to Write the topics.");
+		default:
+			return error != RD_KAFKA_RESP_ERR__FENCED && error != RD_KAFKA_RESP_ERR_PRODUCER_FENCED ? 0 :
+				errhint("Another process uses the same transactional id: of a copy of this server, which needs a \"transactional_id_prefix\" of its own?");
+	}
+}
+
 /* Raises the error of a step. */
 pg_noreturn static void
 report(const TransactionCall *call)
@@ -174,9 +196,7 @@ report(const TransactionCall *call)
 	ereport_domain(ERROR, kfdw_fault_domain(error),
 				   (errcode(kfdw_fault_sqlstate(error)),
 					errmsg("could not %s at \"%s\"", call->what, client->servers),
-					errdetail_internal("%s", reason),
-					error == RD_KAFKA_RESP_ERR__FENCED || error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ?
-					errhint("Another process uses the same transactional id: of a copy of this server, which needs a \"transactional_id_prefix\" of its own?") : 0));
+					errdetail_internal("%s", reason), hint_at_refusal(call, error)));
 }
 
 /* Waiting is of no use where the brokers refuse the client, nor where the library has forgotten the time. */
@@ -259,6 +279,22 @@ run_step(KafkaProducer *producer, rd_kafka_error_t *(*step) (TransactionCall *, 
 	PG_END_TRY();
 }
 
+/*
+ * One that is being destroyed, by the same id, may have a request under way, or end its
+ * transaction yet: that would fence this one.
+ */
+static void
+wait_for_predecessor(void)
+{
+	int64		deadline = kfdw_call_now_ms() + PREDECESSOR_WAIT_MS;
+
+	while (kfdw_client_is_transactional_going() && kfdw_call_now_ms() < deadline)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000);
+	}
+}
+
 void
 kfdw_transaction_prepare(KafkaProducer *producer)
 {
@@ -266,6 +302,7 @@ kfdw_transaction_prepare(KafkaProducer *producer)
 
 	if (client->transactional)
 		return;
+	wait_for_predecessor();
 	run_step(producer, init_step, NULL, "prepare Kafka transactions");
 	client->transactional = true;
 }
