@@ -221,6 +221,11 @@ check_relay_options(const KafkaOptionSetting *settings)
 		KAFKA_OPT_TRANSACTIONAL_ID_PREFIX
 	};
 
+	if (settings[KAFKA_OPT_PARTITIONER].number != KAFKA_PARTITIONER_CLIENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("delivery \"outbox\" conflicts with partitioner \"%s\"", settings[KAFKA_OPT_PARTITIONER].value),
+				 errhint("A relay has the client's own partitioners only. A column with metadata \"partition\" chooses, too.")));
 	for (int i = 0; i < lengthof(of_relay); i++)
 		if (settings[of_relay[i]].given == KAFKA_ON_TABLE)
 			ereport(ERROR,
@@ -228,11 +233,6 @@ check_relay_options(const KafkaOptionSetting *settings)
 					 errmsg("option \"%s\" of a table has no effect with delivery \"outbox\"",
 							kfdw_option_table[of_relay[i]].name),
 					 errhint("Set it on the server.")));
-	if (settings[KAFKA_OPT_PARTITIONER].number != KAFKA_PARTITIONER_CLIENT)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("delivery \"outbox\" conflicts with partitioner \"%s\"", settings[KAFKA_OPT_PARTITIONER].value),
-				 errhint("A relay has the client's own partitioners only. A column with metadata \"partition\" chooses, too.")));
 }
 
 /* Kafka has no transactions without idempotence, which takes all acknowledgements. */
