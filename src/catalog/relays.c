@@ -8,10 +8,13 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "catalog/instance.h"
 #include "catalog/relays.h"
 #include "catalog/roles.h"
 #include "catalog/spi.h"
+
+/* In the name of a relay's group, behind the id of its instance: a UUID, or a system identifier. */
+#define RELAY_INFIX "-relay-"
+#define LEAST_ID_LEN 18
 
 #define RELAY_COLUMNS "r.id, r.server, r.owner::pg_catalog.oid, r.resolution, r.created_at, r.xmin"
 
@@ -148,17 +151,29 @@ kfdw_relays_delete(int id)
 	(void) kfdw_catalog_change(&delete_statement, values);
 }
 
+/* True for the groups of relays, of whatever database: "...-<id of the instance>-relay-<number>". */
+static bool
+is_of_relay(const char *group_id)
+{
+	const char *relay = strstr(group_id, RELAY_INFIX);
+	int			id_len = 0;
+
+	if (relay == NULL || strspn(relay + strlen(RELAY_INFIX), "0123456789") != strlen(relay + strlen(RELAY_INFIX)))
+		return false;
+	while (relay - id_len > group_id && strchr("0123456789abcdef-", relay[-1 - id_len]) != NULL)
+		id_len++;
+	return id_len >= LEAST_ID_LEN;
+}
+
 void
 kfdw_relays_check_group(const char *group_id)
 {
-	if (strstr(group_id, "-relay-") == NULL ||
-		strstr(group_id, psprintf("-%s-relay-", kfdw_instance_name())) == NULL)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for consumer group \"%s\"", group_id),
-			 errdetail("By it Kafka knows what was published of an outbox."),
-			 errhint("Use another name.")));
+	if (is_of_relay(group_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for consumer group \"%s\"", group_id),
+				 errdetail("By it Kafka knows what was published of an outbox."),
+				 errhint("Use another name.")));
 }
 
 void
