@@ -52,6 +52,20 @@ becomes($node, 'postgres', "SELECT string_agg(convert_from(value, 'UTF8') || ' '
 	'2 22023, 3 22023', 'outbox: of a batch only what is refused is set aside');
 becomes($node, 'postgres', "SELECT string_agg(v, ', ' ORDER BY o) FROM keyed", '1, 4', 'and the others are published');
 
+# The producer of a transaction that was refused is gone, with its requests, before the next one has its transactional id
+$session->run("CREATE FOREIGN TABLE whole $columns (topic 'compacted', format 'text', delivery 'transactional', batch_size '500')");
+my (@refused, @failed);
+foreach (1 .. 20)
+{
+	$session->run("INSERT INTO whole SELECT i, CASE WHEN i <> 7 THEN 'key' END FROM generate_series(1, 20) i", 40);
+	push @refused, $session->error if $session->error =~ /ERROR:  could not deliver/;
+	$session->run("INSERT INTO whole VALUES ('good', 'key')", 40);
+	push @failed, $session->error if $session->error;
+}
+is(@refused, 20, 'transactional: what is refused fails');
+is("@failed", '', 'and the next transaction does not');
+is($session->run("SELECT count(*) FROM whole WHERE v = 'good'", 40), 20, 'each is there');
+
 $session->close;
 $node->stop;
 ok(!crashed($node), 'no process crashed');
