@@ -24,6 +24,7 @@
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
 #define ABORT_WAIT_MS 3000
+#define LATE_ANSWER_US 500000
 
 /* Files of a client: its event file and the library's own, and those for each broker. */
 #define CLIENT_FILES 4
@@ -42,15 +43,19 @@ static int	transactional_going = 0;
 
 /*
  * An open transaction would keep readers waiting until it times out.  Whoever comes next
- * by its transactional id ends it as well.
+ * by its transactional id ends it as well.  Where that fails the producer may be fenced, and
+ * a late answer that says so would have the library free its reason twice while the handle is
+ * destroyed (up to 2.14 at least): it gets the time to come before.
  */
 static void
 abort_transaction(KafkaClient *client)
 {
 	rd_kafka_error_t *error = rd_kafka_abort_transaction(client->rk, ABORT_WAIT_MS);
 
-	if (error != NULL)
-		rd_kafka_error_destroy(error);
+	if (error == NULL)
+		return;
+	rd_kafka_error_destroy(error);
+	usleep(LATE_ANSWER_US);
 }
 
 /* Frees a client that nobody holds; may take as long as a name server is silent. */
