@@ -155,9 +155,12 @@ kfdw_relays_delete(int id)
 static bool
 is_of_relay(const char *group_id)
 {
-	const char *relay = strstr(group_id, RELAY_INFIX);
+	const char *relay = NULL;
 	int			id_len = 0;
 
+	/* the last one: what is before the id may be anything */
+	for (const char *next = group_id; (next = strstr(next, RELAY_INFIX)) != NULL; next++)
+		relay = next;
 	if (relay == NULL || strspn(relay + strlen(RELAY_INFIX), "0123456789") != strlen(relay + strlen(RELAY_INFIX)))
 		return false;
 	while (relay - id_len > group_id && strchr("0123456789abcdef-", relay[-1 - id_len]) != NULL)
