@@ -56,11 +56,11 @@ extern void kfdw_client_release(KafkaClient *client);
  */
 extern void kfdw_client_discard(KafkaClient *client);
 
-/* True while a producer with a transactional id is being destroyed: it may use that yet. */
-extern bool kfdw_client_is_transactional_going(void);
-
 /* The same, and the idle ones with the same properties: they may know no better. */
 extern void kfdw_client_discard_like(KafkaClient *client);
+
+/* True while a producer with a transactional id is being destroyed: it may use that yet. */
+extern bool kfdw_client_is_transactional_going(void);
 
 /* The client is about to use so many brokers, those that it starts from included. */
 extern void kfdw_client_account(KafkaClient *client, int nbrokers);
