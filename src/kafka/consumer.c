@@ -35,6 +35,13 @@
 #define NOT_WAITING_MS	1000
 
 /*
+ * A leader that was cut off from the others and is back says for a moment that it does not
+ * have what they have: it is asked so many times, three seconds in all, before it is believed.
+ */
+#define CONFIRM_TRIES 30
+#define CONFIRM_PAUSE_MS 100
+
+/*
  * How long nothing may come where the library reads from a replica that is near: it stays with
  * that one for minutes, also when it is down.  Another client begins with the leader.
  */
@@ -336,7 +343,7 @@ report_lost(const KafkaSliceReader *reader, int64 low)
 			 errhint("Run the statement again, or set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
 }
 
-/* The broker has no record at a reader's position: an error, or the reader goes on elsewhere. */
+/* The broker has no record at a reader's position: an error, or the reader goes on there or elsewhere. */
 static void
 meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 {
@@ -347,14 +354,17 @@ meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 	if (now == NULL)
 		report_recreated(reader, 0, 0);
 	kfdw_consumer_require(consumer, outlook, &filter);
-	if (reader->position >= now->low)
+	if (reader->position >= now->low && reader->doubts++ == CONFIRM_TRIES)
 		report_recreated(reader, now->low, now->end);
-	if (consumer->config->lost_records == KAFKA_LOST_ERROR)
+	if (reader->position < now->low && consumer->config->lost_records == KAFKA_LOST_ERROR)
 		report_lost(reader, now->low);
 
 	kfdw_readers_stop(&consumer->readers, reader);
-	kfdw_readers_advance(&consumer->readers, reader,
-						 consumer->config->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
+	if (reader->position >= now->low)
+		kfdw_client_wait(consumer->client, CONFIRM_PAUSE_MS);
+	else
+		kfdw_readers_advance(&consumer->readers, reader,
+							 consumer->config->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
 	if (!reader->done)
 		start_reader(consumer, reader);
 }
@@ -377,7 +387,10 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 	if (error == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 	{
 		if (reader != NULL)
+		{
+			reader->doubts = 0;
 			kfdw_readers_advance(&consumer->readers, reader, offset);
+		}
 		return;
 	}
 	if (reader != NULL && reader->done)

@@ -124,7 +124,10 @@ void
 kfdw_readers_advance(KafkaReaders *readers, KafkaSliceReader *reader, int64 position)
 {
 	if (position > reader->position)
+	{
 		reader->position = Min(position, reader->end);
+		reader->doubts = 0;
+	}
 	if (!reader->done && reader->position >= reader->end)
 	{
 		reader->done = true;

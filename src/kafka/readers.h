@@ -18,6 +18,7 @@ typedef struct KafkaSliceReader
 	int64		end;
 	int64		position;		/* everything below was fetched */
 	int64		event;			/* the offset of the last one in place of a record; -1: there was none */
+	int			doubts;			/* how often a broker said that it does not have the position, since it had */
 	bool		done;			/* position reached end */
 	bool		started;		/* the library is fetching it */
 } KafkaSliceReader;

@@ -5,8 +5,9 @@
  *
  * While the file named by BROKER_SAYS exists, the next call that it is about takes it
  * away and gives the answer that it holds:  "offsets CODE": the error of each partition
- * that rd_kafka_offsets_for_times() is asked for;  "position SECONDS": no answer for so
- * long to rd_kafka_send_offsets_to_transaction(), whatever its timeout.
+ * that rd_kafka_offsets_for_times() is asked for;  "records CODE": the error in place of
+ * the next records of a partition;  "position SECONDS": no answer for so long to
+ * rd_kafka_send_offsets_to_transaction(), whatever its timeout.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +32,24 @@ take_answer(const char *question, int *code)
 	mine = fscanf(file, "%31s %d", about, code) == 2 && strcmp(about, question) == 0;
 	fclose(file);
 	return mine && unlink(path) == 0;
+}
+
+ssize_t
+rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms, rd_kafka_message_t **messages, size_t size)
+{
+	ssize_t		(*real) (rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t) =
+		dlsym(RTLD_NEXT, "rd_kafka_consume_batch_queue");
+	ssize_t		count = real(queue, timeout_ms, messages, size);
+	int			code;
+
+	if (count <= 0 || messages[0]->err || !take_answer("records", &code))
+		return count;
+	for (ssize_t i = 1; i < count; i++)
+		rd_kafka_message_destroy(messages[i]);
+	messages[0]->err = code;
+	messages[0]->payload = NULL;
+	messages[0]->len = 0;
+	return 1;
 }
 
 rd_kafka_resp_err_t

@@ -45,6 +45,12 @@ foreach my $name (sort keys %codes)
 	ok(!-e $answer, "$name: which was the answer at first");
 }
 
+# A leader that was cut off from the others does not have what they have
+append_to_file($answer, "records 1\n");
+is($session->run('SELECT count(*) FROM t'), 10, 'an offset that seems to be out of range is asked for again');
+is($session->error, '', 'without an error');
+ok(!-e $answer, 'after that answer');
+
 append_to_file($answer, "offsets -190\n");
 $session->run("SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM t')");
 becomes($node, 'postgres', 'SELECT count(*) FROM copied', 10, 'a stream goes on, too');
