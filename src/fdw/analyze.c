@@ -71,8 +71,6 @@ acquire_rows(Relation relation, int elevel, HeapTuple *rows, int wanted, double 
 	KafkaColumns *columns = kfdw_columns_create(RelationGetRelid(relation), sample.tupdesc, true, NULL);
 	int			taken;
 
-	/* a sample does without what retention removes meanwhile */
-	options->consumer.lost_records = KAFKA_LOST_TO_FIRST;
 	sample.codec = kfdw_codec_create(columns, &options->format);
 	sample.context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw sample", ALLOCSET_DEFAULT_SIZES);
 	sample.records = kfdw_sample_begin(options, wanted);

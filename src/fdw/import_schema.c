@@ -150,16 +150,15 @@ static List *
 infer_fields(const KafkaConfig *config, const char *topic, int records, int *objects)
 {
 	KafkaInference *inference = kfdw_infer_begin();
-	KafkaConfig tolerant = *config;
 	KafkaConsumer *consumer;
 	KafkaSelection selection = {0};
 	KafkaOutlook *outlook;
 	KafkaSlice *slices;
 	int			share;
 
-	tolerant.lost_records = KAFKA_LOST_TO_FIRST;
 	(void) kfdw_selection_set_topics(&selection, topic);
-	consumer = kfdw_consumer_open(&tolerant, &selection);
+	consumer = kfdw_consumer_open(config, &selection);
+	kfdw_consumer_skip_lost(consumer);
 	outlook = kfdw_consumer_outlook(consumer);
 	kfdw_consumer_require(consumer, outlook, NULL);
 	slices = palloc((outlook->npartitions + 1) * sizeof(KafkaSlice));

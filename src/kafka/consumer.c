@@ -50,6 +50,7 @@
 struct KafkaConsumer
 {
 	const KafkaConfig *config;
+	KafkaLostRecords lost_records;
 	KafkaClient *client;		/* NULL while nothing is to be fetched */
 	rd_kafka_queue_t *queue;
 	KafkaSelection selection;
@@ -138,12 +139,19 @@ kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection)
 	KafkaConsumer *consumer = palloc0(sizeof(KafkaConsumer));
 
 	consumer->config = config;
+	consumer->lost_records = config->lost_records;
 	consumer->selection = kfdw_selection_copy(selection);
 	kfdw_readers_init(&consumer->readers, &consumer->selection);
 	consumer->callback.func = abandon_consumer;
 	consumer->callback.arg = consumer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
 	return consumer;
+}
+
+void
+kfdw_consumer_skip_lost(KafkaConsumer *consumer)
+{
+	consumer->lost_records = KAFKA_LOST_TO_FIRST;
 }
 
 KafkaClient *
@@ -356,7 +364,7 @@ meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 	kfdw_consumer_require(consumer, outlook, &filter);
 	if (reader->position >= now->low && reader->doubts++ == CONFIRM_TRIES)
 		report_recreated(reader, now->low, now->end);
-	if (reader->position < now->low && consumer->config->lost_records == KAFKA_LOST_ERROR)
+	if (reader->position < now->low && consumer->lost_records == KAFKA_LOST_ERROR)
 		report_lost(reader, now->low);
 
 	kfdw_readers_stop(&consumer->readers, reader);
@@ -364,7 +372,7 @@ meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 		kfdw_client_wait(consumer->client, CONFIRM_PAUSE_MS);
 	else
 		kfdw_readers_advance(&consumer->readers, reader,
-							 consumer->config->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
+							 consumer->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
 	if (!reader->done)
 		start_reader(consumer, reader);
 }

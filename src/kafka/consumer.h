@@ -19,6 +19,12 @@ typedef struct KafkaConsumer KafkaConsumer;
  */
 extern KafkaConsumer *kfdw_consumer_open(const KafkaConfig *config, const KafkaSelection *selection);
 
+/*
+ * From now on it goes on with the first record that is still there where others were removed
+ * before they were read, whatever the configuration says.
+ */
+extern void kfdw_consumer_skip_lost(KafkaConsumer *consumer);
+
 /* For this folder only: its client; it gets one where it has none. */
 extern struct KafkaClient *kfdw_consumer_client(KafkaConsumer *consumer);
 

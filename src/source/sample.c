@@ -5,7 +5,7 @@
  * The offsets of all partitions, one behind the other, are cut into stretches of the
  * same length, and the first records of each are taken.  How many offsets they stand for
  * tells how many records there are: compaction, transaction markers and aborted records
- * leave gaps.
+ * leave gaps.  What retention removes meanwhile is done without.
  */
 #include "postgres.h"
 
@@ -49,6 +49,7 @@ kfdw_sample_begin(const KafkaTableOptions *options, int wanted)
 
 	sample->began = kfdw_wait_now();
 	kfdw_fetch_open(&sample->fetch, options, kfdw_activity_create(KAFKA_ACTIVITY_SCAN, options->relid));
+	kfdw_consumer_skip_lost(sample->fetch.consumer);
 	sample->outlook = kfdw_consumer_outlook(sample->fetch.consumer);
 	kfdw_consumer_require(sample->fetch.consumer, sample->outlook, NULL);
 	for (int p = 0; p < sample->outlook->npartitions; p++)

@@ -152,13 +152,11 @@ find_waiting(KafkaConsumer *consumer, const KafkaOutlook *outlook, KafkaStanding
 KafkaStanding *
 kfdw_standing_take(const KafkaTableOptions *options, int *count)
 {
-	KafkaConfig config = options->consumer;
-	KafkaConsumer *consumer;
+	KafkaConsumer *consumer = kfdw_consumer_open(&options->consumer, &options->selection);
 	KafkaPositions *positions;
 	KafkaStanding *standings;
 
-	config.lost_records = KAFKA_LOST_TO_FIRST;
-	consumer = kfdw_consumer_open(&config, &options->selection);
+	kfdw_consumer_skip_lost(consumer);
 	positions = kfdw_positions_create(options, kfdw_consumer_outlook(consumer));
 	standings = describe_positions(positions);
 	*count = positions->outlook->npartitions;
