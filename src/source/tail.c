@@ -3,7 +3,8 @@
  *	  The newest records of each partition.
  *
  * How far back they reach is found out first, by windows that grow, as nobody knows how
- * many records stand between two offsets.  Then all of them are read.
+ * many records stand between two offsets.  Then all of them are read.  What retention
+ * removes meanwhile is done without.
  */
 #include "postgres.h"
 
@@ -15,12 +16,20 @@
 #define FIRST_SURPLUS 16
 #define WINDOW_GROWTH 4
 
+/* Offsets that there is room for at first. */
+#define FIRST_ROOM 64
+
 typedef struct KafkaPartitionTail
 {
 	int64		from;			/* everything behind was counted */
 	int64		window;			/* offsets to look at next */
-	int64		found;
-	int64		surplus;		/* records behind "from" that are too many: the first ones */
+	int64		found;			/* records there */
+
+	/* of the window that is looked at */
+	int64		wanted;			/* records */
+	int64		seen;
+	int64	   *newest;			/* the offsets of so many of them as are wanted, in a ring */
+	int64		room;			/* in it, so far */
 } KafkaPartitionTail;
 
 struct KafkaTail
@@ -48,8 +57,23 @@ choose_windows(KafkaTail *tail, int count)
 		tail->slices[nslices++] = (KafkaSlice) {partition, from, state->from};
 		state->from = from;
 		state->window *= WINDOW_GROWTH;
+		state->wanted = count - state->found;
+		state->seen = 0;
 	}
 	return nslices;
+}
+
+/* Counts a record of a window. */
+static void
+count_record(KafkaPartitionTail *state, int64 offset)
+{
+	if (state->seen == state->room && state->room < state->wanted)
+	{
+		state->room = Min(state->wanted, 2 * state->room);
+		state->newest = repalloc_huge(state->newest, state->room * sizeof(int64));
+	}
+	state->newest[state->seen++ % state->wanted] = offset;
+	state->found++;
 }
 
 /* Finds where the newest records begin. */
@@ -65,7 +89,7 @@ find_begins(KafkaTail *tail, int count)
 		while ((record = kfdw_fetch_next(&tail->fetch)) != NULL)
 		{
 			CHECK_FOR_INTERRUPTS();
-			tail->partitions[record->index].found++;
+			count_record(&tail->partitions[record->index], record->offset);
 		}
 	}
 }
@@ -81,7 +105,9 @@ start(KafkaTail *tail, int count)
 		const KafkaPartition *partition = &tail->outlook->partitions[p];
 		KafkaPartitionTail *state = &tail->partitions[p];
 
-		state->surplus = Max(state->found - count, 0);
+		/* the oldest one in the ring is the first of those that are wanted */
+		if (state->found > count)
+			state->from = state->newest[state->seen % state->wanted];
 		if (state->found > 0)
 			tail->slices[nslices++] = (KafkaSlice) {partition, state->from, partition->end};
 	}
@@ -95,6 +121,7 @@ kfdw_tail_open(const KafkaTableOptions *options, int count, KafkaActivity *activ
 	int			npartitions;
 
 	kfdw_fetch_open(&tail->fetch, options, activity);
+	kfdw_consumer_skip_lost(tail->fetch.consumer);
 	tail->outlook = kfdw_consumer_outlook(tail->fetch.consumer);
 	kfdw_consumer_require(tail->fetch.consumer, tail->outlook, NULL);
 	npartitions = Max(tail->outlook->npartitions, 1);
@@ -104,6 +131,8 @@ kfdw_tail_open(const KafkaTableOptions *options, int count, KafkaActivity *activ
 	{
 		tail->partitions[p].from = tail->outlook->partitions[p].end;
 		tail->partitions[p].window = (int64) count + FIRST_SURPLUS;
+		tail->partitions[p].newest = palloc(FIRST_ROOM * sizeof(int64));
+		tail->partitions[p].room = FIRST_ROOM;
 	}
 	find_begins(tail, count);
 	start(tail, count);
@@ -113,15 +142,8 @@ kfdw_tail_open(const KafkaTableOptions *options, int count, KafkaActivity *activ
 KafkaRecord *
 kfdw_tail_next(KafkaTail *tail)
 {
-	for (;;)
-	{
-		KafkaRecord *record = kfdw_fetch_next(&tail->fetch);
-
-		CHECK_FOR_INTERRUPTS();
-		if (record == NULL || tail->partitions[record->index].surplus == 0)
-			return record;
-		tail->partitions[record->index].surplus--;
-	}
+	CHECK_FOR_INTERRUPTS();
+	return kfdw_fetch_next(&tail->fetch);
 }
 
 void

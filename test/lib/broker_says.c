@@ -6,8 +6,9 @@
  * While the file named by BROKER_SAYS exists, the next call that it is about takes it
  * away and gives the answer that it holds:  "offsets CODE": the error of each partition
  * that rd_kafka_offsets_for_times() is asked for;  "records CODE": the error in place of
- * the next records of a partition;  "position SECONDS": no answer for so long to
- * rd_kafka_send_offsets_to_transaction(), whatever its timeout.
+ * the next records of a partition;  "start NUMBER": reading begins so many times, and the
+ * next time not before there is a file again;  "position SECONDS": no answer for so long
+ * to rd_kafka_send_offsets_to_transaction(), whatever its timeout.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,9 +19,9 @@
 
 #include <librdkafka/rdkafka.h>
 
-/* True when the file had an answer to this, which was not given before. */
+/* True when the file has an answer to this. */
 static int
-take_answer(const char *question, int *code)
+has_answer(const char *question, int *code)
 {
 	const char *path = getenv("BROKER_SAYS");
 	FILE	   *file = path ? fopen(path, "r") : NULL;
@@ -31,7 +32,14 @@ take_answer(const char *question, int *code)
 		return 0;
 	mine = fscanf(file, "%31s %d", about, code) == 2 && strcmp(about, question) == 0;
 	fclose(file);
-	return mine && unlink(path) == 0;
+	return mine;
+}
+
+/* True when the file had an answer to this, which was not given before. */
+static int
+take_answer(const char *question, int *code)
+{
+	return has_answer(question, code) && unlink(getenv("BROKER_SAYS")) == 0;
 }
 
 ssize_t
@@ -50,6 +58,23 @@ rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms, rd_kafka_m
 	messages[0]->payload = NULL;
 	messages[0]->len = 0;
 	return 1;
+}
+
+int
+rd_kafka_consume_start_queue(rd_kafka_topic_t *topic, int32_t partition, int64_t offset, rd_kafka_queue_t *queue)
+{
+	static int	started = 0;
+	int			(*real) (rd_kafka_topic_t *, int32_t, int64_t, rd_kafka_queue_t *) =
+		dlsym(RTLD_NEXT, "rd_kafka_consume_start_queue");
+	int			number;
+
+	if (has_answer("start", &number) && started++ == number && take_answer("start", &number))
+	{
+		started = 0;
+		while (access(getenv("BROKER_SAYS"), F_OK) != 0)
+			usleep(10000);
+	}
+	return real(topic, partition, offset, queue);
 }
 
 rd_kafka_resp_err_t

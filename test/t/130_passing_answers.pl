@@ -51,6 +51,30 @@ is($session->run('SELECT count(*) FROM t'), 10, 'an offset that seems to be out 
 is($session->error, '', 'without an error');
 ok(!-e $answer, 'after that answer');
 
+# Records that go away between the look at offsets and reading, and between counting and returning them
+my $removed = new_topic(1);
+$session->run(<<~"EOF");
+	CREATE FOREIGN TABLE last (id int) SERVER k OPTIONS (topic '$removed');
+	INSERT INTO last SELECT generate_series(1, 100);
+	EOF
+sub tail_while_removed
+{
+	my ($starts, $kept) = @_;
+	append_to_file($answer, "start $starts\n");
+	$session->start("SELECT string_agg(id::text, ' ') FROM kafka.tail(NULL::last, 4)");
+	ok(poll_until(sub { !-e $answer }), 'kafka.tail() is about to read');
+	kafka_tool('delete-records', $removed, 0, $kept);
+	append_to_file($answer, "go on\n");
+	my $rows = $session->finish;
+	is($session->error, '', 'records that go away are no error of kafka.tail()');
+	unlink $answer;
+	return $rows;
+}
+is(tail_while_removed(0, 97), '98 99 100', 'it goes on with those that are there');
+$session->run('INSERT INTO last SELECT generate_series(101, 120)');
+is(tail_while_removed(1, 101), '117 118 119 120', 'and returns as many as are wanted');
+is(tail_while_removed(1, 118), '119 120', 'or as are left');
+
 append_to_file($answer, "offsets -190\n");
 $session->run("SELECT kafka.create_stream('copy', 'INSERT INTO copied SELECT id FROM t')");
 becomes($node, 'postgres', 'SELECT count(*) FROM copied', 10, 'a stream goes on, too');
