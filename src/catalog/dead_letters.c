@@ -37,25 +37,28 @@ static KafkaStatement insert_statement = {
 	6, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID, OIDOID}
 };
 
-/* So many at a time, by number and by bytes. */
-#define TAKE(condition) \
+/* So many at a time, by number and by bytes; those that are alike in the order all at once. */
+#define TAKE(columns, condition) \
 	"WITH l AS (DELETE FROM kafka.stored_dead_letters l WHERE l.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(" \
-	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.row_number() OVER w AS number, " \
+	"SELECT o.ctid FROM (SELECT l.ctid, pg_catalog.rank() OVER w AS number, " \
 	"pg_catalog.sum(" KAFKA_STORED_BYTES("l") ") OVER w AS bytes FROM kafka.stored_dead_letters l " \
-	"WHERE l.failed_at OPERATOR(pg_catalog.<) $1 AND " condition " " \
-	"WINDOW w AS (ORDER BY l._topic, l._partition, l._offset, l.failed_at) " \
-	"ORDER BY l._topic, l._partition, l._offset, l.failed_at LIMIT 10000) o " \
+	"WHERE " condition " WINDOW w AS (ORDER BY " columns ") " \
+	"ORDER BY " columns " FETCH FIRST 10000 ROWS WITH TIES) o " \
 	"WHERE o.number OPERATOR(pg_catalog.=) 1 OR o.bytes OPERATOR(pg_catalog.<=) 33554432)) RETURNING l.*) " \
-	"SELECT l.* FROM l ORDER BY l._topic, l._partition, l._offset, l.failed_at"
+	"SELECT l.* FROM l ORDER BY " columns
 
+/* What fails again is written where it stood, so it is not behind. */
 static KafkaStatement take_statement = {
-	TAKE("l.group_id OPERATOR(pg_catalog.=) $2 AND l.stream OPERATOR(pg_catalog.=) $2"),
-	2, {TIMESTAMPTZOID, TEXTOID}
+	TAKE("l._topic, l._partition, l._offset",
+		 "l.group_id OPERATOR(pg_catalog.=) $1 AND l.stream OPERATOR(pg_catalog.=) $1 "
+		 "AND ROW(l._topic, l._partition, l._offset) OPERATOR(pg_catalog.>) ROW($2, $3, $4)"),
+	4, {TEXTOID, TEXTOID, INT4OID, INT8OID}
 };
 
 static KafkaStatement take_unpublished_statement = {
-	TAKE("l.server OPERATOR(pg_catalog.=) $2 AND l.inserted_by::pg_catalog.oid OPERATOR(pg_catalog.=) $3"),
-	3, {TIMESTAMPTZOID, TEXTOID, OIDOID}
+	TAKE("l._topic, l._partition, l._offset, l.failed_at",
+		 "l.server OPERATOR(pg_catalog.=) $1 AND l.inserted_by::pg_catalog.oid OPERATOR(pg_catalog.=) $2"),
+	2, {TEXTOID, OIDOID}
 };
 
 static KafkaStatement has_unpublished_statement = {
@@ -93,6 +96,16 @@ kfdw_dead_letters_begin(void)
 	return kfdw_stored_records_begin("stored_dead_letters", LETTER_RECORD, LETTER_COLUMNS);
 }
 
+/* Each has a time of its own, by which those of this process keep their order. */
+static TimestampTz
+take_moment(void)
+{
+	static TimestampTz last = 0;
+
+	last = Max(GetCurrentTimestamp(), last + 1);
+	return last;
+}
+
 void
 kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, const char *stage,
 					  const ErrorData *error)
@@ -106,8 +119,7 @@ kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, co
 	values[LETTER_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[LETTER_ERROR] = CStringGetTextDatum(kfdw_guard_describe(error));
 
-	/* each has a time of its own, by which they keep their order */
-	values[LETTER_FAILED_AT] = TimestampTzGetDatum(GetCurrentTimestamp() + tuplestore_tuple_count(letters->store));
+	values[LETTER_FAILED_AT] = TimestampTzGetDatum(take_moment());
 	MemoryContextSwitchTo(old);
 	kfdw_stored_records_add(letters, record, values, nulls);
 }
@@ -170,17 +182,20 @@ take(KafkaStatement *statement, Datum *values)
 }
 
 List *
-kfdw_dead_letters_take(const char *stream, TimestampTz before)
+kfdw_dead_letters_take(const char *stream, const KafkaRecord *behind)
 {
-	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(stream)};
+	Datum		values[] = {
+		CStringGetTextDatum(stream), CStringGetTextDatum(behind->topic),
+		Int32GetDatum(behind->partition), Int64GetDatum(behind->offset)
+	};
 
 	return take(&take_statement, values);
 }
 
 List *
-kfdw_dead_letters_take_unpublished(const char *server, Oid role, TimestampTz before)
+kfdw_dead_letters_take_unpublished(const char *server, Oid role)
 {
-	Datum		values[] = {TimestampTzGetDatum(before), CStringGetTextDatum(server), ObjectIdGetDatum(role)};
+	Datum		values[] = {CStringGetTextDatum(server), ObjectIdGetDatum(role)};
 
 	return take(&take_unpublished_statement, values);
 }

@@ -8,7 +8,6 @@
 #define KFDW_DEAD_LETTERS_H
 
 #include "catalog/stored_records.h"
-#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/elog.h"
 
@@ -42,13 +41,13 @@ extern void kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaRead
 									const int64 *below, int npartitions);
 
 /*
- * Deletes some of a stream's letters that were written before a moment, in the order of
- * the topic, and returns them as records in the current memory context; NIL: no more.
+ * Deletes some of a stream's letters, the first ones behind a record in the order of the
+ * topics, and returns them as records in the current memory context; NIL: no more.
  */
-extern List *kfdw_dead_letters_take(const char *stream, TimestampTz before);
+extern List *kfdw_dead_letters_take(const char *stream, const KafkaRecord *behind);
 
 /* The same with letters of a role's outbox, in the order in which they were to be published. */
-extern List *kfdw_dead_letters_take_unpublished(const char *server, Oid role, TimestampTz before);
+extern List *kfdw_dead_letters_take_unpublished(const char *server, Oid role);
 
 /* True when there are such letters. */
 extern bool kfdw_dead_letters_has_unpublished(const char *server, Oid role);

@@ -130,7 +130,6 @@ int64
 kfdw_delivery_retry(const KafkaRelay *relay)
 {
 	Oid			serverid = GetForeignServerByName(relay->server, false)->serverid;
-	TimestampTz before = GetCurrentTimestamp();
 	MemoryContext some = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw retry", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(some);
 	int64		count = 0;
@@ -138,7 +137,7 @@ kfdw_delivery_retry(const KafkaRelay *relay)
 	ListCell   *lc;
 
 	begin_server(serverid, relay->owner);
-	while ((records = kfdw_dead_letters_take_unpublished(relay->server, relay->owner, before)) != NIL)
+	while ((records = kfdw_dead_letters_take_unpublished(relay->server, relay->owner)) != NIL)
 	{
 		foreach(lc, records)
 		{

@@ -10,7 +10,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "catalog/dead_letters.h"
 #include "function/stream_owner.h"
@@ -79,18 +78,14 @@ check_no_batch(void)
 				 errmsg("cannot run dead letters again in the statement of a stream")));
 }
 
-/* Runs some of the letters again; returns how many are none any more, -1 when there are no more. */
+/* Runs letters again; returns how many are none any more. */
 static int64
-retry_some(const KafkaStream *stream, KafkaTrial *trial, TimestampTz before)
+retry(KafkaTrial *trial, List *records)
 {
-	List	   *records = kfdw_dead_letters_take(stream->name, before);
-	KafkaBuffer *buffer;
+	KafkaBuffer *buffer = kfdw_buffer_create(list_length(records), PG_INT64_MAX);
 	KafkaTrialResult result;
 	ListCell   *lc;
 
-	if (records == NIL)
-		return -1;
-	buffer = kfdw_buffer_create(list_length(records), PG_INT64_MAX);
 	foreach(lc, records)
 		kfdw_buffer_add(buffer, lfirst(lc));
 	result = kfdw_trial_run(trial, buffer, false);
@@ -101,16 +96,18 @@ retry_some(const KafkaStream *stream, KafkaTrial *trial, TimestampTz before)
 static int64
 retry_all(const KafkaStream *stream, const char *server)
 {
-	TimestampTz before = GetCurrentTimestamp();
 	KafkaTrial *trial = kfdw_trial_create(stream, server, KAFKA_TRIAL_USER);
 	MemoryContext some = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw retry", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(some);
+	KafkaRecord last = {.topic = ""};
 	int64		total = 0;
-	int64		done;
+	List	   *records;
 
-	while ((done = retry_some(stream, trial, before)) >= 0)
+	while ((records = kfdw_dead_letters_take(stream->name, &last)) != NIL)
 	{
-		total += done;
+		total += retry(trial, records);
+		last = *(KafkaRecord *) llast(records);
+		last.topic = MemoryContextStrdup(old, last.topic);
 		MemoryContextReset(some);
 	}
 	MemoryContextSwitchTo(old);
