@@ -132,3 +132,35 @@ kfdw_plan_tables_written(const PlannedStmt *plan, KafkaPlanTables *tables)
 			kfdw_plan_tables_check_target(lfirst_oid(target), tables);
 	}
 }
+
+/* Of a partitioned table; the partitions that are tables are not locked: rows may come to none of them. */
+static void
+check_topics_below(Oid relid, KafkaPlanTables *tables)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Oid			partition = lfirst_oid(lc);
+
+		if (get_rel_relkind(partition) != RELKIND_FOREIGN_TABLE)
+			continue;
+		LockRelationOid(partition, AccessShareLock);
+		if (get_rel_relkind(partition) == RELKIND_FOREIGN_TABLE)
+			kfdw_plan_tables_check_target(partition, tables);
+	}
+}
+
+void
+kfdw_plan_tables_check_topics(const PlannedStmt *plan, KafkaPlanTables *tables)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
+
+		if (rte->relkind == RELKIND_PARTITIONED_TABLE)
+			check_topics_below(rte->relid, tables);
+	}
+}

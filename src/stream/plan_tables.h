@@ -22,6 +22,9 @@ extern void kfdw_plan_tables_check_source(const KafkaPlanTables *tables, Oid giv
 /* Notes what a plan may write, the source being known; refuses what loses results or feeds the source. */
 extern void kfdw_plan_tables_written(const PlannedStmt *plan, KafkaPlanTables *tables);
 
+/* The same for topic tables among the partitions of what a plan may write. */
+extern void kfdw_plan_tables_check_topics(const PlannedStmt *plan, KafkaPlanTables *tables);
+
 /* The same for a table that was written. */
 extern void kfdw_plan_tables_check_target(Oid relid, KafkaPlanTables *tables);
 

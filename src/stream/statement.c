@@ -276,7 +276,7 @@ check_written(List *relations, PlannedStatement *statement)
 
 /*
  * Runs a query; returns the number of rows that it wrote.  What it writes is checked before it
- * could send anything; the partitions that rows go to are known afterwards only.
+ * could send anything; which partitions rows go to is known afterwards only.
  */
 static uint64
 run_query(PlannedStmt *plan, PlannedStatement *statement)
@@ -289,6 +289,7 @@ run_query(PlannedStmt *plan, PlannedStatement *statement)
 	ExecutorStart(query, 0);
 	check_use(query, statement);
 	check_written(query->estate->es_opened_result_relations, statement);
+	kfdw_plan_tables_check_topics(plan, &statement->tables);
 	kfdw_update_guard(query);
 	kfdw_run_to_end(query);
 	rows = plan->canSetTag ? query->estate->es_processed : 0;

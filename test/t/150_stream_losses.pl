@@ -41,12 +41,17 @@ $node->safe_psql('postgres', <<~'EOF');
 	CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (1000);
 	SELECT kafka.create_stream('chosen', 'INSERT INTO copied SELECT id, n FROM chosen()');
 	SELECT kafka.create_stream('parts', 'INSERT INTO parts SELECT id, n FROM src');
+	CREATE TABLE sent_parts (id int, n int) PARTITION BY RANGE (n);
+	CREATE TABLE sent_part PARTITION OF sent_parts FOR VALUES FROM (0) TO (101);
+	SELECT kafka.create_stream('sends_parts', 'INSERT INTO sent_parts SELECT id, n FROM src');
 	EOF
-my $sent = new_topic(1);
+my ($sent, $sent_part) = (new_topic(1), new_topic(1));
 $node->safe_psql('postgres', qq(CREATE FOREIGN TABLE sent (id int) SERVER k OPTIONS (topic '$sent', delivery 'outbox');
 	SELECT kafka.create_stream('sends', 'INSERT INTO sent SELECT id FROM src')));
-becomes($node, 'postgres', "SELECT count(*) FROM kafka.offsets WHERE next_offset = 100 AND group_id IN ('chosen', 'parts', 'sends')", 3, 'three streams have read all');
+becomes($node, 'postgres', "SELECT count(*) FROM kafka.offsets WHERE next_offset = 100 AND group_id IN ('chosen', 'parts', 'sends', 'sends_parts')", 4, 'four streams have read all');
 becomes($node, 'postgres', 'SELECT count(*) FROM sent', 100, 'and one has sent it');
+$node->safe_psql('postgres', qq(CREATE TABLE sent_others PARTITION OF sent_parts FOR VALUES FROM (101) TO (2000) PARTITION BY RANGE (n);
+	CREATE FOREIGN TABLE sent_other PARTITION OF sent_others FOR VALUES FROM (101) TO (2000) SERVER k OPTIONS (topic '$sent_part', delivery 'async')));
 $node->safe_psql('postgres', q(CREATE OR REPLACE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src LIMIT 1';
 	ALTER TABLE part SET UNLOGGED; ALTER FOREIGN TABLE sent OPTIONS (SET delivery 'async')));
 produce($topic, "{\"id\":1,\"n\":101}\n{\"id\":2,\"n\":102}\n");
@@ -54,7 +59,10 @@ becomes($node, 'postgres', "SELECT last_error ~ 'under a LIMIT or OFFSET' FROM k
 becomes($node, 'postgres', "SELECT last_error ~ 'cannot write unlogged table \"part\"' FROM kafka.stat_streams WHERE stream = 'parts'", 't', 'a partition that is unlogged later');
 becomes($node, 'postgres', "SELECT last_error ~ 'cannot write table \"sent\" with delivery \"async\"' FROM kafka.stat_streams WHERE stream = 'sends'", 't',
 	'a topic that is sent to at once later');
+becomes($node, 'postgres', "SELECT last_error ~ 'cannot write table \"sent_other\" with delivery \"async\"' FROM kafka.stat_streams WHERE stream = 'sends_parts'", 't',
+	'a partition that is such a topic');
 is($node->safe_psql('postgres', 'SELECT count(*), (SELECT count(*) FROM sent) FROM copied'), '0|100', 'nothing is taken, and nothing was sent');
+is(kafka_tool('consume', $sent_part, '-c'), 0, 'to the partition neither');
 $node->safe_psql('postgres', q(CREATE OR REPLACE FUNCTION chosen() RETURNS SETOF src LANGUAGE sql STABLE AS 'SELECT * FROM src';
 	ALTER TABLE part SET LOGGED; ALTER FOREIGN TABLE sent OPTIONS (SET delivery 'outbox'); SELECT kafka.resume_stream(s) FROM unnest(ARRAY['chosen', 'parts', 'sends']) s));
 becomes($node, 'postgres', 'SELECT count(*), (SELECT count(*) FROM parts), (SELECT count(*) FROM sent) FROM copied', '2|102|102', 'and nothing is lost when they are as before');
