@@ -12,7 +12,6 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "catalog/dead_letters.h"
 #include "catalog/instance.h"
@@ -22,10 +21,8 @@
 #include "delivery/record_bytes.h"
 #include "delivery/record_log.h"
 #include "delivery/relay.h"
+#include "format/metadata.h"
 #include "worker/slots.h"
-
-/* Between the beginning of Unix' time and PostgreSQL's. */
-#define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Records in one row of the table, in bytes. */
 #define CHUNK_BYTES 65536
@@ -122,7 +119,7 @@ hold_record(KafkaDestination *destination, const KafkaRecord *record)
 	KafkaRecord stamped = *record;
 
 	if (record->timestamp == KAFKA_NO_TIMESTAMP)
-		stamped.timestamp = (GetCurrentTimestamp() + UNIX_EPOCH_US) / 1000;
+		stamped.timestamp = kfdw_metadata_now();
 	kfdw_log_append(&held, destination, &stamped);
 }
 

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "delivery/publication.h"
+#include "format/metadata.h"
 #include "kafka/fault.h"
 #include "kafka/limit.h"
 #include "stat/wait.h"
@@ -275,13 +276,6 @@ share_topic(const RefusalSearch *search, int one, int other)
 	return strcmp(search->trial.records[one].topic, search->trial.records[other].topic) == 0;
 }
 
-/* In milliseconds since 1970, as records have it. */
-static int64
-now_ms(void)
-{
-	return (GetCurrentTimestamp() - SetEpochTimestamp()) / 1000;
-}
-
 /*
  * True when a record is refused because one of its topic was: one for a partition that is as
  * high, a larger one, one whose time is further away, one that has no key either.
@@ -299,7 +293,7 @@ is_refused_with(const RefusalSearch *search, int number, int other, const ErrorD
 	if (error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 		return search->by_size && search->sorted[other].size >= search->sorted[number].size;
 	if (error->sqlerrcode == ERRCODE_DATETIME_VALUE_OUT_OF_RANGE)
-		return refused->timestamp > now_ms() ? record->timestamp >= refused->timestamp :
+		return refused->timestamp > kfdw_metadata_now() ? record->timestamp >= refused->timestamp :
 			record->timestamp <= refused->timestamp;
 	return needs_key && record->key == NULL;
 }

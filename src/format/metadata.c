@@ -53,6 +53,12 @@ kfdw_metadata_milliseconds(TimestampTz timestamp)
 	return timestamp / 1000 - epoch / 1000 - (timestamp % 1000 < 0);
 }
 
+int64
+kfdw_metadata_now(void)
+{
+	return kfdw_metadata_milliseconds(GetCurrentTimestamp());
+}
+
 /* The timestamp column: NULL for a record without one. */
 static bool
 decode_timestamp(const KafkaColumn *column, const KafkaRecord *record, Datum *value)

@@ -18,6 +18,9 @@ extern bool kfdw_metadata_timestamp(const KafkaRecord *record, TimestampTz *time
 /* A timestamp as milliseconds since 1970, rounded down; negative where it has none. */
 extern int64 kfdw_metadata_milliseconds(TimestampTz timestamp);
 
+/* Now, in milliseconds since 1970. */
+extern int64 kfdw_metadata_now(void);
+
 /* What Kafka calls the kind of a record's timestamp, NULL where it has none; and back. */
 extern const char *kfdw_metadata_timestamp_type(KafkaTimestampType type);
 extern KafkaTimestampType kfdw_metadata_find_timestamp_type(const char *name);

@@ -16,6 +16,7 @@
 
 #include "catalog/streams.h"
 #include "compat.h"
+#include "format/metadata.h"
 #include "function/column.h"
 #include "function/rights.h"
 #include "source/standing.h"
@@ -124,11 +125,9 @@ find_worker(const KafkaStream *stream, const KafkaStanding *standing)
 static double
 lag_seconds(const KafkaStanding *standing)
 {
-	int64		now_ms = (GetCurrentTimestamp() - SetEpochTimestamp()) / 1000;
-
 	if (standing->lag == KAFKA_UNKNOWN || (standing->waits && standing->waiting_since < 0))
 		return -1;
-	return standing->waits ? Max(now_ms - standing->waiting_since, 0) / 1000.0 : 0;
+	return standing->waits ? Max(kfdw_metadata_now() - standing->waiting_since, 0) / 1000.0 : 0;
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"
+#include "format/metadata.h"
 #include "function/absence.h"
 #include "function/column.h"
 #include "function/rights.h"
@@ -89,14 +90,11 @@ find_slot(const KafkaStream *stream, int worker, const KafkaAbsence *absence, Ka
 static double
 lag_seconds(const KafkaWorkerStats *stats)
 {
-	int64		now_ms = (GetCurrentTimestamp() +
-						  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
-
 	if (stats->lag == 0)
 		return 0;
 	if (stats->lag < 0 || stats->newest_record < 0)
 		return -1;
-	return Max(now_ms - stats->newest_record, 0) / 1000.0;
+	return Max(kfdw_metadata_now() - stats->newest_record, 0) / 1000.0;
 }
 
 /* What a batch waits for: what its process does, or streams. */
