@@ -87,8 +87,14 @@ find_dropped_extension(const DropStmt *drop)
 		if (strcmp(strVal(lfirst(lc)), name) != 0)
 			continue;
 		extension = get_extension_oid("kafka_fdw", true);
-		if (OidIsValid(extension) && kfdw_extension_ownercheck(extension, GetUserId()))
-			return MyDatabaseId;
+		if (!OidIsValid(extension) || !kfdw_extension_ownercheck(extension, GetUserId()))
+			continue;
+		if (kfdw_own_slot_exists())
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot drop extension \"kafka_fdw\" in the statement of a stream"),
+					 errdetail("The worker that runs it would have to end first.")));
+		return MyDatabaseId;
 	}
 	return InvalidOid;
 }
@@ -161,11 +167,9 @@ empty_database(Oid database)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(kfdw_wait_now(), MAX_WAIT_MS);
 
+	/* a worker that does this to its own database fails by itself */
 	if (database == MyDatabaseId && kfdw_own_slot_exists())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot drop extension \"kafka_fdw\" in the statement of a stream"),
-				 errdetail("The worker that runs it would have to end first.")));
+		return;
 	kfdw_shared_hold(database);
 	ConditionVariablePrepareToSleep(&kfdw_shared->ended);
 	while (kfdw_slot_end_database(database) && kfdw_wait_now() < end)
