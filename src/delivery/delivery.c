@@ -8,6 +8,7 @@
 
 #include "delivery/delivery.h"
 #include "delivery/partitioner.h"
+#include "kafka/fault.h"
 
 /*
  * What a record takes beside its key, value and headers: a batch of its own and all
@@ -88,10 +89,7 @@ check_partition(KafkaDestination *destination, const KafkaRecord *record)
 		destination->npartitions = destination->delivery->count_partitions(destination);
 
 	if (record->partition >= destination->npartitions && destination->npartitions > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic \"%s\" has no partition %d", destination->topic, record->partition),
-				 errdetail("It has partitions 0 to %d.", destination->npartitions - 1)));
+		kfdw_fault_no_partition(NULL, destination->topic, record->partition, destination->npartitions, NULL);
 }
 
 /* Checks what can be checked of a record before it is sent, and gives it a partition. */

@@ -63,10 +63,7 @@ check_partition(KafkaProducerTopic *topic, const KafkaRecord *record)
 		return;
 	count = kfdw_producer_partition_count(topic);
 	if (record->partition >= count)
-		ereport_domain(ERROR, domain_no_partition,
-					   (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("topic \"%s\" has no partition %d", record->topic, record->partition),
-						errdetail("It has partitions 0 to %d.", count - 1)));
+		kfdw_fault_no_partition(domain_no_partition, record->topic, record->partition, count, NULL);
 }
 
 /* Begins a transaction and sends some of the records in it, but for those that are left out. */

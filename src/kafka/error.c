@@ -39,17 +39,6 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 					errhint("The batch may be larger than the client takes when it is decompressed: a \"fetch_max_bytes\" of three times its size is enough.") : 0));
 }
 
-/* It may come: partitions are added. */
-void
-kfdw_error_no_partition(const char *topic, int32 partition, int npartitions)
-{
-	ereport_domain(ERROR, kfdw_fault_domain(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART),
-				   (errcode(ERRCODE_UNDEFINED_OBJECT),
-					errmsg("topic \"%s\" has no partition %d", topic, partition),
-					errdetail("It has %d partitions; the option \"partitions\" asks for this one.", npartitions),
-					errhint("A range without an end, as \"%d-\", reads what is there and what comes later.", npartitions)));
-}
-
 /* The brokers answer, but do not take the client for one of theirs. */
 pg_noreturn static void
 report_refusal(KafkaClient *client, const char *topic)

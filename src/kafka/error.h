@@ -22,7 +22,4 @@ pg_noreturn extern void kfdw_error_unreachable(KafkaClient *client, const char *
 pg_noreturn extern void kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 										 rd_kafka_resp_err_t error, const char *reason);
 
-/* A topic of so many partitions lacks one that the option "partitions" asks for. */
-pg_noreturn extern void kfdw_error_no_partition(const char *topic, int32 partition, int npartitions);
-
 #endif							/* KFDW_ERROR_H */

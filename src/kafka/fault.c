@@ -192,3 +192,13 @@ kfdw_fault_judge(const ErrorData *error)
 		return KAFKA_TRY_AGAIN;
 	return strcmp(error->domain, domain_lasting) == 0 ? KAFKA_GIVE_UP : KAFKA_NOT_CONCERNED;
 }
+
+void
+kfdw_fault_no_partition(const char *domain, const char *topic, int partition, int npartitions, const char *hint)
+{
+	ereport_domain(ERROR, domain,
+				   (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("topic \"%s\" has no partition %d", topic, partition),
+					errdetail("It has partitions 0 to %d.", npartitions - 1),
+					hint != NULL ? errhint("%s", hint) : 0));
+}

@@ -7,6 +7,8 @@
 #ifndef KFDW_FAULT_H
 #define KFDW_FAULT_H
 
+#include "compat.h"
+
 /* What becomes of an error, when nobody does anything about it. */
 typedef enum KafkaCourse
 {
@@ -33,5 +35,12 @@ typedef enum KafkaVerdict
 } KafkaVerdict;
 
 extern KafkaVerdict kfdw_fault_judge(const ErrorData *error);
+
+/*
+ * A topic of so many partitions does not have one.  The domain marks the error (NULL: with
+ * nothing), and there may be a hint.
+ */
+pg_noreturn extern void kfdw_fault_no_partition(const char *domain, const char *topic, int partition,
+												int npartitions, const char *hint);
 
 #endif							/* KFDW_FAULT_H */

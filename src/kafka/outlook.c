@@ -28,8 +28,12 @@ check_selected(const KafkaSelection *selection, const KafkaTopic *topic)
 	{
 		const KafkaPartitionRange *range = &selection->ranges[i];
 
+		/* it may come: partitions are added */
 		if (range->last != KAFKA_ALL_LATER && range->last >= topic->npartitions)
-			kfdw_error_no_partition(topic->name, Max(range->first, topic->npartitions), topic->npartitions);
+			kfdw_fault_no_partition(kfdw_fault_domain(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), topic->name,
+									Max(range->first, topic->npartitions), topic->npartitions,
+									psprintf("The option \"partitions\" asks for it. A range without an end, as \"%d-\", reads what is there and what comes later.",
+											 topic->npartitions));
 	}
 }
 
