@@ -19,6 +19,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -45,6 +46,14 @@ typedef struct ImportOptions
 	bool		infer;			/* columns, from a sample */
 	int			sample_records;
 } ImportOptions;
+
+/* A name that a column of a table has, or that is asked for. */
+typedef struct ColumnName
+{
+	char		name[NAMEDATALEN];	/* the key */
+	bool		taken;
+	int			number;			/* all names that begin so and end in a number up to this one are taken */
+} ColumnName;
 
 /* What is to be said of a column of a table that the command makes. */
 typedef struct PendingComment
@@ -189,22 +198,29 @@ cut_name(const char *name, int reserve)
 	return pnstrdup(name, pg_mbcliplen(name, (int) strlen(name), NAMEDATALEN - 1 - reserve));
 }
 
-/* True when a column of the table has a name, or one of those that PostgreSQL itself adds. */
+/* True for the names of columns that every table has: ours, and those that PostgreSQL adds. */
 static bool
-is_taken(List *names, const char *name)
+is_everywhere(const char *name)
 {
-	ListCell   *lc;
-
-	CHECK_FOR_INTERRUPTS();
-	if (SystemAttributeByName(name) != NULL)
-		return true;
 	for (size_t i = 0; i < lengthof(metadata_columns); i++)
 		if (strcmp(metadata_columns[i].name, name) == 0)
 			return true;
-	foreach(lc, names)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
+	return SystemAttributeByName(name) != NULL;
+}
+
+/* The entry of a name. */
+static ColumnName *
+find_name(HTAB *names, const char *name)
+{
+	bool		found;
+	ColumnName *entry = hash_search(names, name, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		entry->taken = is_everywhere(name);
+		entry->number = 1;
+	}
+	return entry;
 }
 
 /*
@@ -212,10 +228,10 @@ is_taken(List *names, const char *name)
  * underscore for what is no letter or digit, and a number where another one has it already.
  */
 static char *
-column_name(const char *field, List *names)
+column_name(const char *field, HTAB *names)
 {
 	char	   *name = cut_name(field, 0);
-	const char *base;
+	ColumnName *base;
 
 	for (char *c = name; *c != '\0'; c++)
 	{
@@ -226,9 +242,10 @@ column_name(const char *field, List *names)
 	}
 	if (name[0] == '\0')
 		name = pstrdup("_");
-	base = cut_name(name, 8);
-	for (int number = 2; is_taken(names, name); number++)
-		name = psprintf("%s_%d", base, number);
+	base = find_name(names, cut_name(name, 8));
+	while (find_name(names, name)->taken)
+		name = psprintf("%s_%d", base->name, ++base->number);
+	find_name(names, name)->taken = true;
 	return name;
 }
 
@@ -274,7 +291,9 @@ say_later(const ImportForeignSchemaStmt *statement, const char *table, const cha
 static void
 append_fields(StringInfo command, const ImportForeignSchemaStmt *statement, const char *table, List *fields, int objects)
 {
-	List	   *names = NIL;
+	HASHCTL		control = {.keysize = NAMEDATALEN,.entrysize = sizeof(ColumnName),.hcxt = CurrentMemoryContext};
+	HTAB	   *names = hash_create("kafka_fdw column names", list_length(fields), &control,
+									HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	ListCell   *lc;
 
 	foreach(lc, fields)
@@ -282,7 +301,6 @@ append_fields(StringInfo command, const ImportForeignSchemaStmt *statement, cons
 		const KafkaInferredField *field = lfirst(lc);
 		char	   *name = column_name(field->name, names);
 
-		names = lappend(names, name);
 		appendStringInfo(command, "%s %s", quote_identifier(name), field->type);
 		if (strcmp(name, field->name) != 0)
 		{
