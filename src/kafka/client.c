@@ -24,7 +24,6 @@
 #define MAX_IDLE_CLIENTS 4
 #define EXIT_WAIT_MS 1000
 #define ABORT_WAIT_MS 3000
-#define LATE_ANSWER_US 500000
 
 /* Files of a client: its event file and the library's own, and those for each broker. */
 #define CLIENT_FILES 4
@@ -43,19 +42,26 @@ static int	transactional_going = 0;
 
 /*
  * An open transaction would keep readers waiting until it times out.  Whoever comes next
- * by its transactional id ends it as well.  Where that fails the producer may be fenced, and
- * a late answer that says so would have the library free its reason twice while the handle is
- * destroyed (up to 2.14 at least): it gets the time to come before.
+ * by its transactional id ends it as well.
  */
 static void
 abort_transaction(KafkaClient *client)
 {
 	rd_kafka_error_t *error = rd_kafka_abort_transaction(client->rk, ABORT_WAIT_MS);
 
-	if (error == NULL)
-		return;
-	rd_kafka_error_destroy(error);
-	usleep(LATE_ANSWER_US);
+	if (error != NULL)
+		rd_kafka_error_destroy(error);
+}
+
+/*
+ * Waits until no thread of the library has a request with records: an answer that fails the
+ * transaction, as the producer is fenced, would have the library free its reason twice while
+ * the handle is destroyed (up to 2.14 at least).
+ */
+static void
+end_requests(KafkaClient *client)
+{
+	(void) rd_kafka_purge(client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
 
 /* Frees a client that nobody holds; may take as long as a name server is silent. */
@@ -64,6 +70,8 @@ destroy_client(KafkaClient *client)
 {
 	if (client->in_transaction)
 		abort_transaction(client);
+	if (client->transaction_timeout_ms > 0)
+		end_requests(client);
 	rd_kafka_queue_destroy(client->log_queue);
 	rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	if (client->transaction_timeout_ms > 0)
