@@ -7,6 +7,13 @@
 #include "kafka/error.h"
 #include "kafka/fault.h"
 
+bool
+kfdw_error_is_fence(rd_kafka_resp_err_t error)
+{
+	return error == RD_KAFKA_RESP_ERR__FENCED || error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+		error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
 void
 kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 				 rd_kafka_resp_err_t error, const char *reason)
@@ -14,6 +21,12 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 	const char *domain = kfdw_fault_domain(error);
 	int			sqlstate = kfdw_fault_sqlstate(error);
 
+	if (kfdw_error_is_fence(error))
+		ereport_domain(ERROR, domain,
+					   (errcode(sqlstate),
+						errmsg("could not deliver a record to topic \"%s\"", topic),
+						errdetail_internal("%s", reason),
+						errhint("%s", KFDW_CHECK_FENCE)));
 	if (partition >= 0 && kfdw_fault_course(error) == KAFKA_PASSES)
 		ereport_domain(ERROR, domain,
 					   (errcode(sqlstate),

@@ -12,6 +12,13 @@
 #define KFDW_CHECK_SECURITY \
 	"Check \"security_protocol\" and the other security options of the server, and the credentials in the user mapping."
 
+/* The hint where they take it for one whose place another has. */
+#define KFDW_CHECK_FENCE \
+	"Another process uses the same transactional id, as one of a copy of this server, which needs a \"transactional_id_prefix\" of its own; or the transaction took longer than \"transaction_timeout_ms\"."
+
+/* Is it an error of that? */
+extern bool kfdw_error_is_fence(rd_kafka_resp_err_t error);
+
 /*
  * The server did not answer in time, or never will: names it, with the last reason known.
  * Without a topic (NULL) the question was about none.

@@ -71,10 +71,12 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 	strlcpy(producer->error_reason, rd_kafka_err2str(producer->error), sizeof(producer->error_reason));
 }
 
-/* Brokers refuse a batch as a whole. */
+/* What helps; brokers refuse a batch as a whole. */
 static const char *
 describe_way_out(const ReportingSender *producer)
 {
+	if (kfdw_error_is_fence(producer->error) && producer->sender.client->transaction_timeout_ms > 0)
+		return " " KFDW_CHECK_FENCE;
 	if (producer->sent_now != NULL || producer->error != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
 		return "";
 	return " Where no record is larger than the topic's \"max.message.bytes\", a batch of them is: set \"batch_size\" to no more than that.";
