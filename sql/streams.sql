@@ -154,6 +154,19 @@ SELECT kafka.create_stream('app', 'INSERT INTO target SELECT id FROM orders');
 ROLLBACK;
 DELETE FROM kafka.offsets WHERE group_id = 'app';
 
+-- One whose source was dropped says so.
+CREATE FOREIGN TABLE orders_gone (id int) SERVER streams_test OPTIONS (topic 'streams');
+BEGIN;
+SELECT kafka.create_stream('sourceless', 'INSERT INTO target SELECT id FROM orders_gone');
+SELECT kafka.pause_stream('sourceless');
+COMMIT;
+DROP FOREIGN TABLE orders_gone;
+SELECT * FROM kafka.lag(stream => 'sourceless');
+SELECT kafka.reset_stream('sourceless', 'latest');
+SELECT kafka.retry_dead_letters('sourceless');
+SELECT kafka.explain_stream('sourceless');
+SELECT kafka.drop_stream('sourceless');
+
 -- No name is too long to be asked for.
 DO $$
 BEGIN

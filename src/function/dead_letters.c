@@ -15,6 +15,7 @@
 #include "function/stream_owner.h"
 #include "option/options.h"
 #include "source/batch.h"
+#include "stream/assignment.h"
 #include "stream/trial.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -127,7 +128,7 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	kfdw_streams_lock_to_consume(name);
 	stream = kfdw_stream_get_own(name);
 	check_is_owner(stream);
-	kfdw_options_require_topic_table(stream->source);
+	kfdw_assignment_require_source(stream);
 	LockRelationOid(stream->source, AccessShareLock);
 
 	/* also a savepoint that is rolled back must not leave the batch bound */

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "function/stream_owner.h"
+#include "stream/assignment.h"
 #include "stream/owner.h"
 #include "stream/statement.h"
 #include "worker/shared.h"
@@ -65,6 +66,7 @@ show_expected_plan(StringInfo text, const KafkaStream *stream)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the owner of stream \"%s\" does not exist", stream->name),
 				 errhint("See kafka.alter_stream_owner().")));
+	kfdw_assignment_require_source(stream);
 	kfdw_owner_begin(&scope, stream);
 	kfdw_statement_explain(stream->statement, stream->source, text);
 	kfdw_owner_end(&scope);

@@ -20,6 +20,7 @@
 #include "function/column.h"
 #include "function/rights.h"
 #include "source/standing.h"
+#include "stream/assignment.h"
 #include "worker/slots.h"
 
 PG_FUNCTION_INFO_V1(kfdw_lag);
@@ -70,8 +71,10 @@ get_table_options(Oid relid)
 static KafkaTableOptions *
 get_stream_options(const KafkaStream *stream)
 {
-	KafkaTableOptions *options = get_options(stream->source);
+	KafkaTableOptions *options;
 
+	kfdw_assignment_require_source(stream);
+	options = get_options(stream->source);
 	kfdw_options_set_group(options, stream->name);
 	return options;
 }

@@ -20,6 +20,7 @@
 #include "catalog/streams.h"
 #include "function/stream_owner.h"
 #include "source/seek.h"
+#include "stream/assignment.h"
 #include "worker/shared.h"
 
 PG_FUNCTION_INFO_V1(kfdw_seek);
@@ -216,7 +217,7 @@ reset_stream(const char *name, const KafkaSeek *seek)
 
 	PreventCommandIfReadOnly("kafka.reset_stream()");
 	kfdw_stream_check_own_statement(name, "reset");
-	kfdw_options_require_topic_table(stream->source);
+	kfdw_assignment_require_source(stream);
 	options = kfdw_options_table(stream->source, stream->owner);
 	kfdw_options_set_group(options, stream->name);
 	seeker = kfdw_seek_ask(options, seek);

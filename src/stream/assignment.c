@@ -26,6 +26,16 @@
 /* A message names the offsets of this many partitions. */
 #define MAX_DESCRIBED 4
 
+void
+kfdw_assignment_require_source(const KafkaStream *stream)
+{
+	if (!kfdw_options_is_topic_table(stream->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the source of stream \"%s\" does not exist", stream->name),
+				 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(stream->name))));
+}
+
 /* Reads the stream and the options of its source. */
 static bool
 read_definition(KafkaAssignment *assignment, const char *name)
@@ -35,11 +45,7 @@ read_definition(KafkaAssignment *assignment, const char *name)
 	assignment->stream = kfdw_streams_get(name);
 	if (assignment->stream != NULL && assignment->stream->enabled)
 	{
-		if (!kfdw_options_is_topic_table(assignment->stream->source))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("the source of stream \"%s\" does not exist", name),
-					 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(name))));
+		kfdw_assignment_require_source(assignment->stream);
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
 		assignment->is_watchable = kfdw_config_equal(&assignment->options->consumer,
 													 &kfdw_options_server(assignment->options->serverid, GetUserId())->consumer);
