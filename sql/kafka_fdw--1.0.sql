@@ -188,7 +188,7 @@ $$;
 COMMENT ON FUNCTION publishing_triggers IS 'the triggers that publish a table, to one target; NULL: to all';
 
 CREATE FUNCTION publish_table(source regclass, target regclass, key_columns text[] DEFAULT '{}',
-  for_each text DEFAULT 'row') RETURNS void LANGUAGE plpgsql STRICT
+  for_each text DEFAULT 'row') RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   place text;
@@ -199,6 +199,9 @@ DECLARE
   arguments text;
   event text;
 BEGIN
+  IF source IS NULL OR target IS NULL OR key_columns IS NULL OR for_each IS NULL THEN
+    RAISE 'no argument of kafka.publish_table() can be null' USING ERRCODE = 'null_value_not_allowed';
+  END IF;
   IF for_each NOT IN ('row', 'statement') THEN
     RAISE 'triggers are for each "row" or "statement", not "%"', for_each USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -241,6 +244,9 @@ DECLARE
   name text;
   dropped bool := false;
 BEGIN
+  IF source IS NULL THEN
+    RAISE 'argument "source" of kafka.unpublish_table() cannot be null' USING ERRCODE = 'null_value_not_allowed';
+  END IF;
   FOR name IN
     SELECT t.tgname FROM kafka.publishing_triggers(source, target) t WHERE t.tgparentid = 0
   LOOP

@@ -151,6 +151,8 @@ SELECT kafka.publish_table('customers', 'wrong_type');
 SELECT kafka.publish_table('no_key', 'item_rows', '{id}');
 INSERT INTO no_key VALUES (NULL, 'x');
 SELECT kafka.unpublish_table('no_key');
+SELECT kafka.publish_table('no_key', NULL);
+SELECT kafka.unpublish_table(NULL);
 CREATE TRIGGER t AFTER INSERT ON no_key FOR EACH ROW EXECUTE FUNCTION kafka.publish();
 INSERT INTO no_key VALUES (1);
 DROP TRIGGER t ON no_key;
