@@ -16,6 +16,7 @@
 #include "catalog/parked.h"
 #include "catalog/relays.h"
 #include "option/options.h"
+#include "source/batch.h"
 #include "source/consumption.h"
 
 PG_FUNCTION_INFO_V1(kfdw_server_renamed);
@@ -23,6 +24,11 @@ PG_FUNCTION_INFO_V1(kfdw_server_renamed);
 static void
 rename_positions(const char *old_name, const char *new_name)
 {
+	if (kfdw_batch_is_bound())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot rename server \"%s\" in the statement of a stream", old_name),
+				 errdetail("A batch ends by writing the position, which is kept by the name of its server.")));
 	kfdw_consumption_release_name(old_name);
 	kfdw_offsets_rename_server(old_name, new_name);
 	kfdw_groups_rename_server(old_name, new_name);

@@ -49,6 +49,23 @@ foreach my $reset ('earliest', 'latest')
 	query_becomes("SELECT state FROM kafka.stat_streams WHERE stream = '$reset'", 'idle', "$reset: the stream is well");
 }
 
+# A batch whose own statement renames the server could not write its position
+my $topic = new_topic(1);
+produce($topic, "{\"id\":1}\n");
+$node->safe_psql('postgres', <<~"EOF2");
+	CREATE SERVER own FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers');
+	CREATE FOREIGN TABLE own_topic (id int) SERVER own OPTIONS (topic '$topic');
+	CREATE TABLE own_target (id int);
+	CREATE PROCEDURE rename_own() LANGUAGE plpgsql AS \$\$
+	BEGIN
+		INSERT INTO own_target SELECT id FROM own_topic;
+		ALTER SERVER own RENAME TO own_renamed;
+	END \$\$;
+	SELECT kafka.create_stream('own', 'CALL rename_own()', source => 'own_topic');
+	EOF2
+query_becomes("SELECT state, last_error ~ 'cannot rename server \"own\" in the statement of a stream' FROM kafka.stat_streams WHERE stream = 'own'", 'failed|t',
+	'a stream cannot rename the server of its own source');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 
