@@ -153,7 +153,7 @@ GRANT INSERT ON enriched TO regress_join_owner;
 SET ROLE regress_join_owner;
 SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
 RESET ROLE;
-GRANT SELECT ON orders TO regress_join_owner;
+GRANT SELECT (ctid) ON orders TO regress_join_owner;
 SET ROLE regress_join_owner;
 BEGIN;
 SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
