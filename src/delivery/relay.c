@@ -42,13 +42,18 @@
 /* So often in a row a topic that is not there, or not allowed, keeps everything waiting: for 20 seconds. */
 #define PATIENCE		7
 
+/* Batches are smaller than the server's options say for so long, as the topic that needs it may get no records any more. */
+#define LIMITED_MS		(10 * 60 * 1000)
+
 typedef struct RelayWork
 {
 	KafkaRelay *relay;
 	KafkaServerOptions *options;
 	KafkaWatch	watch;			/* of what they were read from */
 	MemoryContextCallback callback;
-	KafkaConfig producer;		/* transactional */
+	KafkaConfig sender;			/* the server's producer, maybe with smaller batches */
+	TimestampTz sender_at;		/* since when it is */
+	KafkaConfig producer;		/* the same, transactional */
 	char	   *group_id;		/* of the relay's position */
 	char	   *kafka_id;		/* its name in Kafka, which is also the relay's transactional id */
 	char	   *instance;		/* whose ticks they name */
@@ -190,12 +195,13 @@ make_producer(const RelayWork *work, const KafkaConfig *producer)
 
 /* From now on records are sent with these properties. */
 static void
-set_producer(RelayWork *work, KafkaConfig producer)
+set_sender(RelayWork *work, KafkaConfig sender)
 {
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(work));
 
-	work->options->producer = kfdw_config_copy(&producer);
-	work->producer = make_producer(work, &producer);
+	work->sender = kfdw_config_copy(&sender);
+	work->producer = make_producer(work, &sender);
+	work->sender_at = kfdw_wait_now();
 	MemoryContextSwitchTo(old);
 }
 
@@ -219,7 +225,7 @@ read_options(RelayWork *work)
 	name = psprintf("%s-%s-relay-%d", work->options->transactional_id_prefix, work->instance, work->relay->id);
 	work->group_id = name;
 	work->kafka_id = kfdw_config_utf8(name);
-	work->producer = make_producer(work, &work->options->producer);
+	set_sender(work, work->options->producer);
 	commit_transaction(context);
 }
 
@@ -265,10 +271,7 @@ write_tick(const RelayWork *work, const KafkaTick *tick)
 static KafkaGroupPosition
 make_position(const RelayWork *work)
 {
-	return (KafkaGroupPosition)
-	{
-		work->kafka_id, work->tick->topic, work->tick->number
-	};
+	return (KafkaGroupPosition) {work->kafka_id, work->tick->topic, work->tick->number};
 }
 
 /* Stores the position alone. */
@@ -435,18 +438,17 @@ set_aside(RelayWork *work, const KafkaTickRecords *records, List *refused)
 static void
 overcome_refusal(RelayWork *work, const KafkaTickRecords *records, const KafkaPublication *publication)
 {
-	KafkaConfig *producer = &work->options->producer;
-	KafkaConfig limited = kfdw_tick_limit_batches(records, producer);
+	KafkaConfig limited = kfdw_tick_limit_batches(records, &work->sender);
 	KafkaConfig searcher = make_producer(work, &limited);
 	KafkaPublication search = *publication;
 	List	   *refused;
 
 	search.producer = &searcher;
-	refused = kfdw_publication_find_refused(&search, producer);
+	refused = kfdw_publication_find_refused(&search, &work->sender);
 	if (refused != NIL)
 		set_aside(work, records, refused);
 	else
-		set_producer(work, kfdw_config_equal(&limited, producer) ? kfdw_limit_more(producer) : limited);
+		set_sender(work, kfdw_config_equal(&limited, &work->sender) ? kfdw_limit_more(&work->sender) : limited);
 }
 
 /* Publishes the rows of the newest tick. */
@@ -470,6 +472,9 @@ publish(RelayWork *work, List *rows)
 	work->noted = false;
 	refusals = 0;
 	work->stored_at = kfdw_wait_now();
+	if (TimestampDifferenceExceeds(work->sender_at, work->stored_at, LIMITED_MS) &&
+		!kfdw_config_equal(&work->sender, &work->options->producer))
+		set_sender(work, work->options->producer);
 	done.last_commit_at = GetCurrentTimestamp();
 	done.last_batch_ms = (work->stored_at - began) / 1000.0;
 	kfdw_frame_record(&done, false);
