@@ -1,21 +1,12 @@
 /*
  * publication.h
- *	  Publishing a set of records in one Kafka transaction, and finding those that Kafka
- *	  refuses.
+ *	  Publishing a set of records in one Kafka transaction.
  */
 #ifndef KFDW_PUBLICATION_H
 #define KFDW_PUBLICATION_H
 
 #include "kafka/transaction.h"
-#include "nodes/pg_list.h"
 #include "utils/elog.h"
-
-/* A record that fails also when it is sent alone, and why. */
-typedef struct KafkaRefusal
-{
-	int			index;
-	ErrorData  *error;
-} KafkaRefusal;
 
 /* What a set of records is published with. */
 typedef struct KafkaPublication
@@ -34,9 +25,17 @@ typedef struct KafkaPublication
 extern bool kfdw_publication_send(const KafkaPublication *publication);
 
 /*
- * The refusals of single records, none of which is published by that; in the order of the
- * records.  Brokers are asked about topics with the configuration of the asker.
+ * Sends some of the records, but for those that are left out, in a transaction that is left
+ * open; NULL when all of them were taken, else the refusal.  Other errors go on.
  */
-extern List *kfdw_publication_find_refused(const KafkaPublication *publication, const KafkaConfig *asker);
+extern ErrorData *kfdw_publication_try(const KafkaPublication *publication, int from, int to, const bool *left_out,
+									   KafkaProducer **producer);
+
+/* True when a refusal says of a topic that it cannot be written to, or lacks the partition of the record. */
+extern bool kfdw_publication_is_of_topic(const ErrorData *error);
+extern bool kfdw_publication_lacks_partition(const ErrorData *error);
+
+/* A topic was waited for in vain. */
+extern void kfdw_publication_give_up(const char *topic);
 
 #endif							/* KFDW_PUBLICATION_H */

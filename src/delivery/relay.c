@@ -24,6 +24,7 @@
 #include "catalog/relays.h"
 #include "compat.h"
 #include "delivery/publication.h"
+#include "delivery/refusals.h"
 #include "delivery/relay.h"
 #include "delivery/tick.h"
 #include "kafka/limit.h"
@@ -444,7 +445,7 @@ overcome_refusal(RelayWork *work, const KafkaTickRecords *records, const KafkaPu
 	List	   *refused;
 
 	search.producer = &searcher;
-	refused = kfdw_publication_find_refused(&search, &work->sender);
+	refused = kfdw_refusals_find(&search, &work->sender);
 	if (refused != NIL)
 		set_aside(work, records, refused);
 	else

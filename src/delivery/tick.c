@@ -6,8 +6,8 @@
 
 #include "utils/memutils.h"
 
-#include "delivery/publication.h"
 #include "delivery/record_bytes.h"
+#include "delivery/refusals.h"
 #include "delivery/tick.h"
 #include "kafka/limit.h"
 
