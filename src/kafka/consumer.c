@@ -236,7 +236,7 @@ kfdw_consumer_observe(KafkaConsumer *consumer, const KafkaOutlook *outlook, cons
 	};
 
 	for (int t = 0; t < outlook->ntopics; t++)
-		rd_kafka_topic_partition_list_add(observed.topics, outlook->topics[t].name, outlook->topics[t].npartitions);
+		kfdw_observed_add_topic(&observed, outlook->topics[t].name, outlook->topics[t].npartitions, outlook->topics[t].topic_id);
 	for (int p = 0; p < outlook->npartitions; p++)
 		if (awaited->admits(awaited->argument, &outlook->partitions[p]))
 			rd_kafka_topic_partition_list_add(observed.awaited, outlook->partitions[p].topic, outlook->partitions[p].number);

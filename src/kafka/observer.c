@@ -49,6 +49,30 @@ struct KafkaObserver
 #define set(field, value) __atomic_store_n(field, value, __ATOMIC_SEQ_CST)
 #define exchange(field, value) __atomic_exchange_n(field, value, __ATOMIC_SEQ_CST)
 
+/* True when two ids are the same, or neither is known. */
+static bool
+is_same_id(const char *id, const char *other)
+{
+	return id == NULL || other == NULL ? id == other : strcmp(id, other) == 0;
+}
+
+/* A topic's list entry has the number of its partitions as partition, and its id as metadata. */
+void
+kfdw_observed_add_topic(KafkaObserved *observed, const char *topic, int npartitions, const char *topic_id)
+{
+	rd_kafka_topic_partition_t *entry;
+
+	for (int t = 0; t < observed->topics->cnt; t++)
+	{
+		entry = &observed->topics->elems[t];
+		if (entry->partition == npartitions && strcmp(entry->topic, topic) == 0 && is_same_id(entry->metadata, topic_id))
+			return;
+	}
+	entry = rd_kafka_topic_partition_list_add(observed->topics, topic, npartitions);
+	if (topic_id != NULL && (entry->metadata = strdup(topic_id)) != NULL)
+		entry->metadata_size = strlen(topic_id) + 1;
+}
+
 /* Frees what is observed. */
 static void
 free_observed(const KafkaObserved *observed)
@@ -126,11 +150,23 @@ answers(const KafkaObserver *observer, const char *topic, const struct rd_kafka_
 	return result;
 }
 
+/* True when a topic was deleted and created again, as far as it can be told. */
+static bool
+is_another(const KafkaObserver *observer, const rd_kafka_topic_partition_t *known)
+{
+	char	   *topic_id = known->metadata == NULL ? NULL : kfdw_library_topic_id(observer->client->rk, known->topic, ANSWER_MS);
+	bool		result = topic_id != NULL && strcmp(topic_id, known->metadata) != 0;
+
+	free(topic_id);
+	return result;
+}
+
 /* True when a topic is as it was. */
 static bool
-is_same(const KafkaObserver *observer, const struct rd_kafka_metadata_topic *topic, int npartitions)
+is_same(const KafkaObserver *observer, const struct rd_kafka_metadata_topic *topic,
+		const rd_kafka_topic_partition_t *known)
 {
-	if (topic->err || topic->partition_cnt != npartitions)
+	if (topic->err || topic->partition_cnt != known->partition || is_another(observer, known))
 		return false;
 	for (int p = 0; p < topic->partition_cnt && !get(&observer->stopped); p++)
 		if (answers(observer, topic->topic, &topic->partitions[p]))
@@ -140,9 +176,9 @@ is_same(const KafkaObserver *observer, const struct rd_kafka_metadata_topic *top
 
 /* Asks for a topic; true when it is as it was. */
 static bool
-look_at_topic(const KafkaObserver *observer, const char *name, int npartitions)
+look_at_topic(const KafkaObserver *observer, const rd_kafka_topic_partition_t *known)
 {
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(observer->client->rk, name, NULL);
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(observer->client->rk, known->topic, NULL);
 	const struct rd_kafka_metadata *metadata;
 	bool		same = false;
 
@@ -150,7 +186,7 @@ look_at_topic(const KafkaObserver *observer, const char *name, int npartitions)
 		return false;
 	if (rd_kafka_metadata(observer->client->rk, 0, topic, &metadata, ANSWER_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		same = metadata->topic_cnt == 1 && is_same(observer, &metadata->topics[0], npartitions);
+		same = metadata->topic_cnt == 1 && is_same(observer, &metadata->topics[0], known);
 		rd_kafka_metadata_destroy(metadata);
 	}
 	rd_kafka_topic_destroy(topic);
@@ -164,7 +200,7 @@ look(const KafkaObserver *observer)
 	const rd_kafka_topic_partition_list_t *topics = observer->observed.topics;
 
 	for (int t = 0; t < topics->cnt && !get(&observer->stopped); t++)
-		if (!look_at_topic(observer, topics->elems[t].topic, topics->elems[t].partition))
+		if (!look_at_topic(observer, &topics->elems[t]))
 			return KAFKA_SIGHT_OTHER;
 	return KAFKA_SIGHT_SAME;
 }

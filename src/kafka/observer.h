@@ -16,11 +16,14 @@ typedef struct KafkaObserver KafkaObserver;
 /* What is observed. */
 typedef struct KafkaObserved
 {
-	rd_kafka_topic_partition_list_t *topics;	/* with the number of their partitions as partition */
+	rd_kafka_topic_partition_list_t *topics;	/* by kfdw_observed_add_topic() */
 	rd_kafka_topic_partition_list_t *awaited;	/* partitions whose leader did not answer: one that does is another sight */
 	rd_kafka_topic_partition_list_t *read;		/* partitions whose lag is shown */
 	volatile int64 *lag;						/* where; it stays valid as long as the observer */
 } KafkaObserved;
+
+/* Adds a topic, once; its id is NULL where it is not known. */
+extern void kfdw_observed_add_topic(KafkaObserved *observed, const char *topic, int npartitions, const char *topic_id);
 
 /* Takes the lists.  NULL where there can be no thread: that always sees KAFKA_SIGHT_OTHER. */
 extern KafkaObserver *kfdw_observer_start(KafkaClient *client, const KafkaObserved *observed);

@@ -4,7 +4,7 @@
  *
  * A record breaks the calm of its partition, and so does any event that is not the end of
  * the partition.  Now and then the topics are looked at: one that has other partitions by
- * now breaks the calm of all.
+ * now, or was created again, breaks the calm of all.
  */
 #include "postgres.h"
 
@@ -24,6 +24,7 @@ typedef struct KafkaWatched
 {
 	rd_kafka_topic_t *topic;
 	int			topic_partitions;
+	char	   *topic_id;		/* NULL: not known */
 	int32		partition;
 	int64		from;
 	int64		end;			/* -1: not known */
@@ -52,6 +53,8 @@ stop(KafkaWatched *watched)
 {
 	rd_kafka_consume_stop(watched->topic, watched->partition);
 	rd_kafka_topic_destroy(watched->topic);
+	if (watched->topic_id != NULL)
+		pfree(watched->topic_id);
 }
 
 /* Gives the client up, and what there is of it. */
@@ -124,9 +127,16 @@ find(const KafkaVigil *vigil, const char *topic, int32 partition)
 	return NULL;
 }
 
+/* True when two topics of one name are the same, as far as it can be told. */
+static bool
+is_same_id(const char *id, const char *other)
+{
+	return id == NULL || other == NULL || strcmp(id, other) == 0;
+}
+
 /* Begins to watch a partition; NULL when that cannot be. */
 static KafkaWatched *
-add(KafkaVigil *vigil, const char *topic, int topic_partitions, int32 partition, int64 offset)
+add(KafkaVigil *vigil, const char *topic, int topic_partitions, const char *topic_id, int32 partition, int64 offset)
 {
 	KafkaWatched *watched;
 
@@ -142,6 +152,7 @@ add(KafkaVigil *vigil, const char *topic, int topic_partitions, int32 partition,
 		return NULL;
 	if (rd_kafka_consume_start_queue(watched->topic, partition, offset, vigil->queue) == 0)
 	{
+		watched->topic_id = topic_id == NULL ? NULL : MemoryContextStrdup(vigil->context, topic_id);
 		vigil->count++;
 		return watched;
 	}
@@ -150,16 +161,18 @@ add(KafkaVigil *vigil, const char *topic, int topic_partitions, int32 partition,
 }
 
 KafkaCalm
-kfdw_vigil_watch(KafkaVigil *vigil, const char *topic, int topic_partitions, int32 partition, int64 offset)
+kfdw_vigil_watch(KafkaVigil *vigil, const char *topic, int topic_partitions, const char *topic_id,
+				 int32 partition, int64 offset)
 {
 	KafkaWatched *watched = find(vigil, topic, partition);
 
 	if (watched == NULL)
-		watched = add(vigil, topic, topic_partitions, partition, offset);
+		watched = add(vigil, topic, topic_partitions, topic_id, partition, offset);
 	if (watched == NULL)
 		return KAFKA_CALM_BROKEN;
 	watched->wanted = true;
-	if (watched->broken || vigil->in_doubt || watched->topic_partitions != topic_partitions || watched->end > offset)
+	if (watched->broken || vigil->in_doubt || watched->topic_partitions != topic_partitions ||
+		!is_same_id(watched->topic_id, topic_id) || watched->end > offset)
 		return KAFKA_CALM_BROKEN;
 	return watched->end < 0 ? KAFKA_CALM_UNKNOWN : KAFKA_CALM;
 }
@@ -236,10 +249,8 @@ look_at_topics(KafkaVigil *vigil)
 		for (int i = 0; i < vigil->count; i++)
 		{
 			const KafkaWatched *watched = &vigil->watched[i];
-			const char *topic = rd_kafka_topic_name(watched->topic);
 
-			if (rd_kafka_topic_partition_list_find(observed.topics, topic, watched->topic_partitions) == NULL)
-				rd_kafka_topic_partition_list_add(observed.topics, topic, watched->topic_partitions);
+			kfdw_observed_add_topic(&observed, rd_kafka_topic_name(watched->topic), watched->topic_partitions, watched->topic_id);
 		}
 		vigil->observer = kfdw_observer_start(vigil->client, &observed);
 		kfdw_observer_look(vigil->observer);

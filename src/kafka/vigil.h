@@ -19,9 +19,13 @@ typedef enum KafkaCalm
 /* A vigil belongs to the current memory context, and the configuration stays as long. */
 extern KafkaVigil *kfdw_vigil_open(const KafkaConfig *config);
 
-/* Between these two is said, each time, what is to be watched from an offset on; a topic has so many partitions. */
+/*
+ * Between these two is said, each time, what is to be watched from an offset on; a topic has so many partitions,
+ * and an id, NULL where it is not known.
+ */
 extern void kfdw_vigil_begin(KafkaVigil *vigil);
-extern KafkaCalm kfdw_vigil_watch(KafkaVigil *vigil, const char *topic, int topic_partitions, int32 partition, int64 offset);
+extern KafkaCalm kfdw_vigil_watch(KafkaVigil *vigil, const char *topic, int topic_partitions, const char *topic_id,
+								  int32 partition, int64 offset);
 extern bool kfdw_vigil_end(KafkaVigil *vigil);	/* false: nothing is watched */
 
 /* Why nothing is heard of the brokers; NULL while there is no trouble. */

@@ -375,6 +375,7 @@ kfdw_assignment_describe_sleep(const KafkaAssignment *assignment, KafkaSleep *sl
 		return false;
 	sleep->server = assignment->options->serverid;
 	strlcpy(sleep->topic, outlook->topics[0].name, sizeof(sleep->topic));
+	strlcpy(sleep->topic_id, outlook->topics[0].topic_id ? outlook->topics[0].topic_id : "", sizeof(sleep->topic_id));
 	sleep->topic_partitions = outlook->topics[0].npartitions;
 	sleep->count = 0;
 	for (int p = 0; p < outlook->npartitions; p++)

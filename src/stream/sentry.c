@@ -181,11 +181,12 @@ static void
 watch_for(KafkaVigil *vigil, const KafkaSleeper *sleeper)
 {
 	const KafkaSleep *sleep = &sleeper->sleep;
+	const char *topic_id = sleep->topic_id[0] ? sleep->topic_id : NULL;
 	KafkaCalm	worst = KAFKA_CALM;
 
 	for (int i = 0; i < sleep->count; i++)
 	{
-		KafkaCalm	calm = kfdw_vigil_watch(vigil, sleep->topic, sleep->topic_partitions,
+		KafkaCalm	calm = kfdw_vigil_watch(vigil, sleep->topic, sleep->topic_partitions, topic_id,
 											sleep->partitions[i], sleep->next_offsets[i]);
 
 		if (calm != KAFKA_CALM && worst != KAFKA_CALM_BROKEN)

@@ -55,8 +55,9 @@ typedef struct KafkaWorkerStats
 	TimestampTz last_error_at;	/* 0: none */
 } KafkaWorkerStats;
 
-/* The longest name of a topic. */
+/* The longest name of a topic, and the length of its id in Base64. */
 #define KAFKA_TOPIC_LEN 249
+#define KAFKA_TOPIC_ID_LEN 22
 
 /* The record at which a worker failed. */
 typedef struct KafkaBlame
@@ -99,6 +100,7 @@ typedef struct KafkaSleep
 {
 	Oid			server;
 	char		topic[KAFKA_TOPIC_LEN + 1];
+	char		topic_id[KAFKA_TOPIC_ID_LEN + 1];	/* empty: not known */
 	int			topic_partitions;	/* that the topic has */
 	int			count;			/* that the worker reads, and from where */
 	int32		partitions[KAFKA_SLEEP_PARTITIONS];
