@@ -358,6 +358,7 @@ meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 	KafkaOutlook *outlook = kfdw_consumer_outlook(consumer);
 	const KafkaPartition *now = kfdw_outlook_find(outlook, reader->topic, reader->partition);
 	KafkaPartitionFilter filter = {is_of_reader, reader};
+	TimestampTz began = kfdw_wait_now();
 
 	if (now == NULL)
 		report_recreated(reader, 0, 0);
@@ -368,9 +369,9 @@ meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 		report_lost(reader, now->low);
 
 	kfdw_readers_stop(&consumer->readers, reader);
-	if (reader->position >= now->low)
+	while (reader->position >= now->low && !TimestampDifferenceExceeds(began, kfdw_wait_now(), CONFIRM_PAUSE_MS))
 		kfdw_client_wait(consumer->client, CONFIRM_PAUSE_MS);
-	else
+	if (reader->position < now->low)
 		kfdw_readers_advance(&consumer->readers, reader,
 							 consumer->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
 	if (!reader->done)
