@@ -161,7 +161,7 @@ await_reports(KafkaSender *sender, const int64 *outstanding)
 		CHECK_FOR_INTERRUPTS();
 		kfdw_sender_wait(sender, ((KafkaBackground *) sender)->last_sent);
 	}
-	if (sender->outstanding == 0)
+	if (sender->outstanding == 0 && !kfdw_fault_is_refusal(sender->client->error))
 		sender->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -212,13 +212,16 @@ kfdw_background_await(const KafkaConfig *config, const char *topic)
 	await_others(NULL, config, topic);
 }
 
-/* The producer for these settings; one that the library has closed makes way for a new one. */
+/*
+ * The producer for these settings.  One that the library has closed makes way for a new one, and so does one that
+ * was refused and has nothing left: the new one reads the files of certificates again.
+ */
 static KafkaSender *
 get_producer(const KafkaConfig *config)
 {
 	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
 
-	if (!kfdw_sender_is_dead(sender))
+	if (!kfdw_sender_is_dead(sender) && (sender->outstanding > 0 || !kfdw_fault_is_refusal(sender->client->error)))
 		return sender;
 	sender->retired = true;
 	kfdw_sender_give_up(sender);

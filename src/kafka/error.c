@@ -74,8 +74,7 @@ kfdw_error_unreachable(KafkaClient *client, const char *topic)
 	if (topic != NULL &&
 		(sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE))
 		kfdw_error_topic(client, topic, -1, error, client->reason);
-	if (sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
-		sqlstate == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION)
+	if (kfdw_fault_is_refusal(error))
 		report_refusal(client, topic);
 
 	ereport_domain(ERROR, kfdw_fault_domain(error),

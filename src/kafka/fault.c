@@ -178,6 +178,15 @@ kfdw_fault_course(int error)
 	return find_fault(error)->course;
 }
 
+bool
+kfdw_fault_is_refusal(int error)
+{
+	int			sqlstate = kfdw_fault_sqlstate(error);
+
+	return sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		sqlstate == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+}
+
 const char *
 kfdw_fault_domain(int error)
 {

@@ -20,6 +20,9 @@ typedef enum KafkaCourse
 extern int	kfdw_fault_sqlstate(int error);
 extern KafkaCourse kfdw_fault_course(int error);
 
+/* Do the brokers not take the client for one of theirs, or does it not take them? */
+extern bool kfdw_fault_is_refusal(int error);
+
 /* For ereport_domain(): marks an error as Kafka's, so that kfdw_fault_judge() knows it again. */
 extern const char *kfdw_fault_domain(int error);
 

@@ -1,10 +1,11 @@
-# A broker that lets nobody write to a topic: what each delivery says of it.
+# A broker that lets nobody write to a topic: what each delivery says of it; and one that a session does not trust any more.
 use strict;
 use warnings;
 
 use File::Basename;
 use KafkaFdw;
 use KafkaSession;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $broker = KafkaFdw::Broker->new('authorizer.class.name' => 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
@@ -65,6 +66,38 @@ foreach (1 .. 20)
 is(@refused, 20, 'transactional: what is refused fails');
 is("@failed", '', 'and the next transaction does not');
 is($session->run("SELECT count(*) FROM whole WHERE v = 'good'", 40), 20, 'each is there');
+
+# Brokers whose certificates are replaced, with the file of those that the session trusts
+my $certificates = PostgreSQL::Test::Utils::tempdir('certificates');
+chmod 0755, $certificates;
+
+sub certify
+{
+	run_command([ qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1),
+			'-keyout', "$certificates/key", '-out', "$certificates/trusted" ]);
+	my $pem = "$certificates/broker.pem";
+	unlink $pem;
+	append_to_file($pem, slurp_file("$certificates/key") . slurp_file("$certificates/trusted"));
+	chmod 0644, $pem, "$certificates/trusted";
+	$broker->restart;
+	return;
+}
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+$broker->configure(1, (map { $_ => $broker->property(1, $_) . ",TLS://127.0.0.1:$port" } qw(listeners advertised.listeners)),
+	'listener.security.protocol.map' => $broker->property(1, 'listener.security.protocol.map') . ',TLS:SSL',
+	'ssl.keystore.type' => 'PEM', 'ssl.keystore.location' => "$certificates/broker.pem");
+certify();
+$session->run(<<~"EOSQL");
+	CREATE SERVER tls FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:$port', security_protocol 'ssl', ssl_ca_location '$certificates/trusted');
+	CREATE FOREIGN TABLE secret (v text) SERVER tls OPTIONS (topic 'allowed', format 'text', delivery 'async', delivery_timeout_ms '2000');
+	SELECT kafka.flush();
+	INSERT INTO secret VALUES ('with the first certificate');
+	EOSQL
+is($session->run('SELECT error FROM kafka.flush()', 40), '', 'async: what is encrypted arrives');
+certify();
+poll_until(sub { $session->run("INSERT INTO secret VALUES ('with another one'); SELECT error FROM kafka.flush()", 40) eq '' && $session->error eq '' }, 60);
+is($session->run("SELECT DISTINCT v FROM secret WHERE v LIKE 'with%' ORDER BY v DESC", 40), "with the first certificate\nwith another one",
+	'after the certificates were replaced, too');
 
 $session->close;
 $node->stop;
