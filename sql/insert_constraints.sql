@@ -1,4 +1,4 @@
--- NOT NULL, CHECK and partition bounds hold for what is inserted: nobody behind the table checks them.
+-- NOT NULL, CHECK, partition bounds, policies and check options hold for what is inserted: nobody behind the table checks them.
 \getenv servers KAFKA_BOOTSTRAP_SERVERS
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS kafka_fdw;
@@ -66,6 +66,33 @@ INSERT INTO insert_parent VALUES (5, 'moved out');
 \! kafka_tool consume insert_constraints -f ov
 DROP TABLE insert_parent;
 DROP FUNCTION insert_moves;
+
+-- Policies of the table that a row is routed from.
+\! kafka_tool create-topic --replace insert_constraints 1
+CREATE TABLE insert_parent (id int, v text) PARTITION BY LIST (v);
+CREATE FOREIGN TABLE insert_a PARTITION OF insert_parent FOR VALUES IN ('a')
+  SERVER insert_constraints_test OPTIONS (topic 'insert_constraints');
+CREATE TABLE insert_b PARTITION OF insert_parent FOR VALUES IN ('b');
+CREATE ROLE insert_guest;
+GRANT SELECT, INSERT ON insert_parent TO insert_guest;
+ALTER TABLE insert_parent ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reads ON insert_parent FOR SELECT USING (true);
+CREATE POLICY writes ON insert_parent FOR INSERT WITH CHECK (id < 10);
+SET ROLE insert_guest;
+INSERT INTO insert_parent VALUES (1, 'a'), (2, 'b'), (7, 'a');
+INSERT INTO insert_parent VALUES (8, 'a'), (10, 'a');
+RESET ROLE;
+\! kafka_tool consume insert_constraints -f ov
+DROP TABLE insert_parent;
+DROP ROLE insert_guest;
+
+-- The check option of a view, before the record leaves.
+\! kafka_tool create-topic --replace insert_constraints 1
+CREATE FOREIGN TABLE insert_sent (id int, _offset bigint OPTIONS (metadata 'offset')) SERVER insert_constraints_test OPTIONS (topic 'insert_constraints');
+CREATE VIEW insert_small AS SELECT * FROM insert_sent WHERE id < 10 WITH CHECK OPTION;
+INSERT INTO insert_small (id) VALUES (1) RETURNING _offset;
+INSERT INTO insert_small (id) VALUES (10) RETURNING _offset;
+\! kafka_tool consume insert_constraints -f ov
 
 SET client_min_messages = warning;
 DROP SERVER insert_constraints_test CASCADE;

@@ -128,17 +128,21 @@ kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *relinfo)
 }
 
 /*
- * Constraints and partition bounds hold for what is inserted.  The executor leaves
- * them to the remote side, and a topic has none.  A row that was routed here fits,
- * unless a trigger has changed it since.
+ * Policies, views, constraints and partition bounds hold for what is inserted.  The executor
+ * leaves them to the remote side, and a topic has none.  A row that was routed here
+ * fits, unless a trigger has changed it since.
  */
 static void
-check_constraints(EState *estate, ResultRelInfo *relinfo, TupleTableSlot *slot)
+check_row(EState *estate, ResultRelInfo *relinfo, TupleTableSlot *slot)
 {
 	Relation	relation = relinfo->ri_RelationDesc;
 	bool		routed = relinfo->ri_RootResultRelInfo != NULL &&
 		(relinfo->ri_TrigDesc == NULL || !relinfo->ri_TrigDesc->trig_insert_before_row);
 
+	/* those of the table that it was routed from */
+	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, relinfo, slot, estate);
+	/* the executor looks when the record may have left */
+	ExecWithCheckOptions(WCO_VIEW_CHECK, relinfo, slot, estate);
 	if (RelationGetDescr(relation)->constr != NULL)
 		ExecConstraints(relinfo, slot, estate);
 	if (relation->rd_rel->relispartition && !routed)
@@ -166,7 +170,7 @@ kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 	KafkaRecord record = {0};
 	MemoryContext old;
 
-	check_constraints(estate, relinfo, slot);
+	check_row(estate, relinfo, slot);
 	old = MemoryContextSwitchTo(state->row_context);
 	slot_getallattrs(slot);
 	kfdw_codec_encode(state->codec, slot->tts_values, slot->tts_isnull, &record);
