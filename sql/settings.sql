@@ -49,6 +49,15 @@ SELECT timestamptz '2024-07-01 00:00+00', date '2024-07-01';
 
 RESET timezone;
 RESET datestyle;
+
+-- NULL is one in arrays of any format
+SET array_nulls = off;
+CREATE FOREIGN TABLE settings_arrays (a int[], t text[]) SERVER settings_test OPTIONS (topic 'settings_arrays', format 'csv');
+\! kafka_tool create-topic --replace settings_arrays 1
+INSERT INTO settings_arrays VALUES (ARRAY[1, NULL], ARRAY['a', NULL, 'NULL']);
+SELECT a, t[2] IS NULL AS is_null, t[3] = 'NULL' AS is_text FROM settings_arrays;
+SHOW array_nulls;
+RESET array_nulls;
 SET client_min_messages = warning;
 DROP SERVER settings_test CASCADE;
 DROP TYPE settings_pair;

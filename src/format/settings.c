@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "optimizer/optimizer.h"
+#include "utils/array.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
@@ -34,6 +35,7 @@ typedef struct KafkaSettings
 	int			float_digits;
 	int			bytea_format;
 	int			xml_option;
+	bool		array_nulls;
 	pg_tz	   *timezone;
 } KafkaSettings;
 
@@ -49,6 +51,7 @@ static const struct
 	{"extra_float_digits", "1", KAFKA_SETTINGS_NAMES},
 	{"bytea_output", "hex", KAFKA_SETTINGS_NAMES},
 	{"xmloption", "content", KAFKA_SETTINGS_NAMES},
+	{"array_nulls", "on", KAFKA_SETTINGS_NAMES},
 	{"timezone", "GMT", KAFKA_SETTINGS_NAMES},
 	{"lc_monetary", "C", KAFKA_SETTINGS_LOCALE},
 };
@@ -111,7 +114,8 @@ derived_use(Oid type, KafkaDirection direction)
 
 	check_stack_depth();
 	if (OidIsValid(element))
-		return kfdw_settings_use(element, direction);
+		return Max(kfdw_settings_use(element, direction),
+				   direction == KAFKA_FROM_TEXT ? KAFKA_SETTINGS_VARIABLES : KAFKA_SETTINGS_NONE);
 	switch (get_typtype(type))
 	{
 		case TYPTYPE_DOMAIN:
@@ -172,6 +176,7 @@ swap_variables(KafkaSettings *settings)
 		.float_digits = extra_float_digits,
 		.bytea_format = bytea_output,
 		.xml_option = xmloption,
+		.array_nulls = Array_nulls,
 		.timezone = session_timezone,
 	};
 
@@ -181,6 +186,7 @@ swap_variables(KafkaSettings *settings)
 	extra_float_digits = settings->float_digits;
 	bytea_output = settings->bytea_format;
 	xmloption = settings->xml_option;
+	Array_nulls = settings->array_nulls;
 	session_timezone = settings->timezone;
 	*settings = session;
 }
@@ -197,6 +203,7 @@ call_with_variables(void (*function) (void *argument), void *argument)
 		.float_digits = 1,
 		.bytea_format = BYTEA_OUTPUT_HEX,
 		.xml_option = XMLOPTION_CONTENT,
+		.array_nulls = true,
 	};
 
 	if (utc == NULL)
