@@ -10,7 +10,6 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -200,9 +199,7 @@ kfdw_check_publish(PG_FUNCTION_ARGS)
 	int			count;
 	List	   *keys = NIL;
 
-	LockRelationOid(relid, AccessShareLock);
-	kfdw_options_require_relation(relid);
-	source = relation_open(relid, NoLock);
+	source = kfdw_options_open_relation(relid, AccessShareLock);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
 	for (int i = 0; i < count; i++)
 		keys = lappend(keys, makeString(TextDatumGetCString(names[i])));

@@ -140,7 +140,8 @@ extern void kfdw_options_require_relation(Oid relid);
 /* Any other relation is an error. */
 extern void kfdw_options_require_topic_table(Oid relid);
 
-/* Locks a topic table until the end of the transaction, and opens it. */
+/* Locks a relation, or topic table, until the end of the transaction, and opens it. */
+extern Relation kfdw_options_open_relation(Oid relid, LOCKMODE mode);
 extern Relation kfdw_options_open_topic_table(Oid relid, LOCKMODE mode);
 
 #endif							/* KFDW_OPTIONS_H */

@@ -5,7 +5,7 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
-#include "access/table.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
@@ -570,9 +570,18 @@ kfdw_options_require_topic_table(Oid relid)
 
 /* It may have been dropped while its lock was waited for. */
 Relation
-kfdw_options_open_topic_table(Oid relid, LOCKMODE mode)
+kfdw_options_open_relation(Oid relid, LOCKMODE mode)
 {
 	LockRelationOid(relid, mode);
+	kfdw_options_require_relation(relid);
+	return relation_open(relid, NoLock);
+}
+
+Relation
+kfdw_options_open_topic_table(Oid relid, LOCKMODE mode)
+{
+	Relation	relation = kfdw_options_open_relation(relid, mode);
+
 	kfdw_options_require_topic_table(relid);
-	return table_open(relid, NoLock);
+	return relation;
 }

@@ -300,7 +300,7 @@ check_given_names(const KafkaJoin *join)
 static void
 write_columns(JoinWriter *writer)
 {
-	Relation	target = table_open(writer->join->target, AccessShareLock);
+	Relation	target = kfdw_options_open_relation(writer->join->target, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(target);
 	KafkaColumns *columns = kfdw_options_is_topic_table(writer->join->target) ?
 		kfdw_columns_create(writer->join->target, desc, true, NULL) : NULL;

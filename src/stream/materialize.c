@@ -129,9 +129,8 @@ look_at_source(Materialization *work, Oid relid)
 	const char *partition;
 	bool		has_topics;
 
-	kfdw_options_require_topic_table(relid);
+	work->source = kfdw_options_open_topic_table(relid, AccessShareLock);
 	has_topics = kfdw_options_table(relid, GetUserId())->selection.ntopics > 1;
-	work->source = table_open(relid, AccessShareLock);
 	work->columns = kfdw_columns_create(relid, RelationGetDescr(work->source), true, NULL);
 	work->offset = find_metadata(work, KAFKA_COLUMN_OFFSET);
 	work->tombstone = find_metadata(work, KAFKA_COLUMN_TOMBSTONE);
@@ -333,7 +332,7 @@ look_at_column(Materialization *work, Relation table, Form_pg_attribute attribut
 static void
 look_at_target(Materialization *work)
 {
-	Relation	table = table_open(work->target, AccessShareLock);
+	Relation	table = kfdw_options_open_relation(work->target, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(table);
 	ListCell   *lc;
 
