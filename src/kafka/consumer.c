@@ -306,6 +306,7 @@ kfdw_consumer_position(KafkaConsumer *consumer, const KafkaPartition *partition)
 int64
 kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartition *partition)
 {
+	const KafkaSliceReader *reader = kfdw_readers_get(&consumer->readers, partition);
 	int64_t		low,
 				high;
 
@@ -313,7 +314,8 @@ kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartition *partitio
 		rd_kafka_get_watermark_offsets(consumer->client->rk, partition->topic, partition->number,
 									   &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0)
 		return -1;
-	return high;
+	/* behind the end that the client met there are records of open transactions only */
+	return reader != NULL && reader->event == reader->position ? reader->position : high;
 }
 
 /* For filters: the one partition of a reader. */

@@ -39,6 +39,17 @@ $node->safe_psql('postgres', "SELECT kafka.pause_stream('copy')");
 becomes($node, 'postgres', 'SELECT state, lag, lag_seconds FROM kafka.stat_streams', 'paused||', 'a paused stream does not know how far behind it is');
 is($node->safe_psql('postgres', 'SELECT state, problem, to_do FROM kafka.status'), "paused|it was paused|SELECT kafka.resume_stream('copy');", 'but how it goes on');
 
+# Records of an open transaction cannot be read yet: nobody is behind by them.
+produce($topic, "{\"id\":512}\n");
+produce($topic, "{\"id\":513}\n", '-x', 'open', '-i', "$topic-open", '-t', 600000);
+$node->safe_psql('postgres', "SELECT kafka.resume_stream('copy')");
+becomes($node, 'postgres', 'SELECT state, lag, lag_seconds, max(id) FROM kafka.stat_streams, copied GROUP BY 1, 2, 3', 'idle|0|0|512',
+	'before an open transaction a stream is not behind');
+produce($topic, '', '-x', 'abort', '-i', "$topic-open");
+produce($topic, "{\"id\":514}\n");
+becomes($node, 'postgres', 'SELECT state, lag, lag_seconds, max(id), count(*) FROM kafka.stat_streams, copied GROUP BY 1, 2, 3', 'idle|0|0|514|513',
+	'when it ends the stream goes on');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 
