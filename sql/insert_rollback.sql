@@ -95,6 +95,7 @@ SELECT bool_and(filler = repeat('x', length(filler))) AS intact FROM insert_roll
 -- What the temporary file had no room for is gone with its savepoint.
 \! kafka_tool create-topic --replace insert_rollback 1
 SET temp_file_limit = '100kB';
+\set VERBOSITY sqlstate
 BEGIN;
 SELECT insert_rows(1, 1, 0);
 SAVEPOINT a;
@@ -106,6 +107,7 @@ SELECT insert_rows(1000, 1200, 1000);
 ROLLBACK TO b;
 SELECT insert_rows(61, 70, 1000);
 COMMIT;
+\set VERBOSITY default
 RESET temp_file_limit;
 SELECT count(*), min(id), max(id) FROM insert_rollback;
 
