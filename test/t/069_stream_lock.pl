@@ -1,4 +1,4 @@
-# A lock on the table of streams in one database holds up nothing in another.
+# A lock on the table of streams in one database holds up nothing in another, and ends no stream.
 use strict;
 use warnings;
 
@@ -41,6 +41,16 @@ create_stream('other');
 $session->run('COMMIT');
 ok($node->poll_query_until('locked', 'SELECT state FROM kafka.stat_streams', 'idle'), 'the stream of the first database goes on, too');
 like(slurp_file($node->logfile), qr/canceling statement due to lock timeout/, 'the scout has given up');
+
+# A table that was rewritten is not empty for the scout that waited for its lock.
+my $scouts = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw scout'";
+$session->run('BEGIN; ALTER TABLE kafka.streams SET UNLOGGED');
+$node->psql('postgres', 'ALTER DATABASE locked RENAME TO other');
+becomes($node, 'postgres', "$scouts AND wait_event_type = 'Lock'", '1', 'a scout waits for a table that is rewritten');
+$session->run('COMMIT; ALTER TABLE kafka.streams SET LOGGED');
+becomes($node, 'postgres', $scouts, '0', 'it has looked');
+produce($topic, "{\"id\":1}\n");
+becomes($node, 'locked', 'SELECT count(*) FROM copied', '1', 'and the stream goes on');
 
 $node->stop;
 ok(!crashed($node), 'no process crashed');
