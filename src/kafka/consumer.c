@@ -327,32 +327,6 @@ is_of_reader(const void *argument, const KafkaPartition *partition)
 	return partition->topic_index == reader->topic_index && partition->number == reader->partition;
 }
 
-/* What a reader was to read is not what the topic has: it is another topic of that name. */
-static void
-report_recreated(const KafkaSliceReader *reader, int64 low, int64 end)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("topic \"%s\", partition %d was recreated, or cut off, while it was read",
-					reader->topic, reader->partition),
-			 errdetail("Offset " INT64_FORMAT " was to be read; the topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".",
-					   reader->position, low, end),
-			 errhint("Run the statement again.")));
-}
-
-/* Records were removed before they were read. */
-static void
-report_lost(const KafkaSliceReader *reader, int64 low)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("records of topic \"%s\", partition %d were removed before they were read",
-					reader->topic, reader->partition),
-			 errdetail("Offset " INT64_FORMAT " is the first one missing, " INT64_FORMAT " the first one still there.",
-					   reader->position, low),
-			 errhint("Run the statement again, or set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
-}
-
 /* The broker has no record at a reader's position: an error, or the reader goes on there or elsewhere. */
 static void
 meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
@@ -363,12 +337,12 @@ meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
 	TimestampTz began = kfdw_wait_now();
 
 	if (now == NULL)
-		report_recreated(reader, 0, 0);
+		kfdw_readers_report_recreated(reader, 0, 0);
 	kfdw_consumer_require(consumer, outlook, &filter);
 	if (reader->position >= now->low && reader->doubts++ == CONFIRM_TRIES)
-		report_recreated(reader, now->low, now->end);
+		kfdw_readers_report_recreated(reader, now->low, now->end);
 	if (reader->position < now->low && consumer->lost_records == KAFKA_LOST_ERROR)
-		report_lost(reader, now->low);
+		kfdw_readers_report_lost(reader, now->low);
 
 	kfdw_readers_stop(&consumer->readers, reader);
 	while (reader->position >= now->low && !TimestampDifferenceExceeds(began, kfdw_wait_now(), CONFIRM_PAUSE_MS))
@@ -596,5 +570,11 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 const char *
 kfdw_consumer_trouble(KafkaConsumer *consumer)
 {
-	return consumer->client && consumer->client->error ? consumer->client->reason : NULL;
+	const rd_kafka_topic_partition_t *leaderless = kfdw_observer_leaderless(consumer->observer);
+
+	if (consumer->client != NULL && consumer->client->error)
+		return consumer->client->reason;
+	return leaderless == NULL ? NULL :
+		psprintf("could not reach the leader of topic \"%s\", partition %d: %s", leaderless->topic, leaderless->partition,
+				 rd_kafka_err2str(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE));
 }

@@ -36,6 +36,7 @@ struct KafkaObserver
 	int			wake_fd;		/* an eventfd: written to, the thread wakes up */
 	KafkaClient *client;
 	KafkaObserved observed;
+	const rd_kafka_topic_partition_t *seen_leaderless;	/* the thread's: by the look under way; NULL: none yet */
 
 	/* these are atomic */
 	int			stopped;
@@ -43,6 +44,7 @@ struct KafkaObserver
 	int64		done;			/* or RESTING */
 	int			look_wanted;
 	int			sight;			/* a KafkaSight */
+	const rd_kafka_topic_partition_t *leaderless;	/* by the last look */
 };
 
 #define get(field) __atomic_load_n(field, __ATOMIC_SEQ_CST)
@@ -161,22 +163,36 @@ is_another(const KafkaObserver *observer, const rd_kafka_topic_partition_t *know
 	return result;
 }
 
+/* Notes that a partition has no leader, if it is one that is read. */
+static void
+note_leaderless(KafkaObserver *observer, const char *topic, int32 partition)
+{
+	const rd_kafka_topic_partition_t *read = rd_kafka_topic_partition_list_find(observer->observed.read, topic, partition);
+
+	if (read != NULL)
+		observer->seen_leaderless = read;
+}
+
 /* True when a topic is as it was. */
 static bool
-is_same(const KafkaObserver *observer, const struct rd_kafka_metadata_topic *topic,
+is_same(KafkaObserver *observer, const struct rd_kafka_metadata_topic *topic,
 		const rd_kafka_topic_partition_t *known)
 {
 	if (topic->err || topic->partition_cnt != known->partition || is_another(observer, known))
 		return false;
 	for (int p = 0; p < topic->partition_cnt && !get(&observer->stopped); p++)
+	{
+		if (topic->partitions[p].leader < 0 && observer->seen_leaderless == NULL)
+			note_leaderless(observer, topic->topic, topic->partitions[p].id);
 		if (answers(observer, topic->topic, &topic->partitions[p]))
 			return false;
+	}
 	return true;
 }
 
 /* Asks for a topic; true when it is as it was. */
 static bool
-look_at_topic(const KafkaObserver *observer, const rd_kafka_topic_partition_t *known)
+look_at_topic(KafkaObserver *observer, const rd_kafka_topic_partition_t *known)
 {
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(observer->client->rk, known->topic, NULL);
 	const struct rd_kafka_metadata *metadata;
@@ -195,14 +211,16 @@ look_at_topic(const KafkaObserver *observer, const rd_kafka_topic_partition_t *k
 
 /* What is seen of all topics. */
 static KafkaSight
-look(const KafkaObserver *observer)
+look(KafkaObserver *observer)
 {
 	const rd_kafka_topic_partition_list_t *topics = observer->observed.topics;
+	bool		same = true;
 
-	for (int t = 0; t < topics->cnt && !get(&observer->stopped); t++)
-		if (!look_at_topic(observer, &topics->elems[t]))
-			return KAFKA_SIGHT_OTHER;
-	return KAFKA_SIGHT_SAME;
+	observer->seen_leaderless = NULL;
+	for (int t = 0; t < topics->cnt && same && !get(&observer->stopped); t++)
+		same = look_at_topic(observer, &topics->elems[t]);
+	set(&observer->leaderless, observer->seen_leaderless);
+	return same ? KAFKA_SIGHT_SAME : KAFKA_SIGHT_OTHER;
 }
 
 /* True when nobody relies on the thread, which will be woken up. */
@@ -300,6 +318,12 @@ KafkaSight
 kfdw_observer_sight(const KafkaObserver *observer)
 {
 	return observer == NULL ? KAFKA_SIGHT_OTHER : get(&observer->sight);
+}
+
+const rd_kafka_topic_partition_t *
+kfdw_observer_leaderless(const KafkaObserver *observer)
+{
+	return observer == NULL ? NULL : get(&observer->leaderless);
 }
 
 void

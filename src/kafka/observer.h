@@ -18,7 +18,7 @@ typedef struct KafkaObserved
 {
 	rd_kafka_topic_partition_list_t *topics;	/* by kfdw_observed_add_topic() */
 	rd_kafka_topic_partition_list_t *awaited;	/* partitions whose leader did not answer: one that does is another sight */
-	rd_kafka_topic_partition_list_t *read;		/* partitions whose lag is shown */
+	rd_kafka_topic_partition_list_t *read;		/* partitions whose lag and leaders are shown */
 	volatile int64 *lag;						/* where; it stays valid as long as the observer */
 } KafkaObserved;
 
@@ -37,6 +37,9 @@ extern void kfdw_observer_rest(KafkaObserver *observer);
 /* Has the topics looked at, and tells what was seen since then. */
 extern void kfdw_observer_look(KafkaObserver *observer);
 extern KafkaSight kfdw_observer_sight(const KafkaObserver *observer);
+
+/* A partition that is read and had no leader at the last look; NULL: none. */
+extern const rd_kafka_topic_partition_t *kfdw_observer_leaderless(const KafkaObserver *observer);
 
 /* Never waits: the thread ends by itself. */
 extern void kfdw_observer_stop(KafkaObserver *observer);

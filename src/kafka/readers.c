@@ -210,3 +210,27 @@ kfdw_readers_blamed_topic(const KafkaReaders *readers, const char *reason)
 	}
 	return kfdw_readers_awaited_topic(readers);
 }
+
+void
+kfdw_readers_report_recreated(const KafkaSliceReader *reader, int64 low, int64 end)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("topic \"%s\", partition %d was recreated, or cut off, while it was read",
+					reader->topic, reader->partition),
+			 errdetail("Offset " INT64_FORMAT " was to be read; the topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".",
+					   reader->position, low, end),
+			 errhint("Run the statement again.")));
+}
+
+void
+kfdw_readers_report_lost(const KafkaSliceReader *reader, int64 low)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("records of topic \"%s\", partition %d were removed before they were read",
+					reader->topic, reader->partition),
+			 errdetail("Offset " INT64_FORMAT " is the first one missing, " INT64_FORMAT " the first one still there.",
+					   reader->position, low),
+			 errhint("Run the statement again, or set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
+}

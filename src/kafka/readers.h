@@ -5,6 +5,7 @@
 #ifndef KFDW_READERS_H
 #define KFDW_READERS_H
 
+#include "compat.h"
 #include "kafka/client.h"
 #include "kafka/outlook.h"
 
@@ -73,5 +74,12 @@ extern const char *kfdw_readers_awaited_topic(const KafkaReaders *readers);
 
 /* The topic that the reason of a client's error is about; one that is awaited where it does not say. */
 extern const char *kfdw_readers_blamed_topic(const KafkaReaders *readers, const char *reason);
+
+/*
+ * Errors: what a reader was to read is not what the topic has, so it is another topic of that
+ * name; and records were removed before they were read.
+ */
+pg_noreturn extern void kfdw_readers_report_recreated(const KafkaSliceReader *reader, int64 low, int64 end);
+pg_noreturn extern void kfdw_readers_report_lost(const KafkaSliceReader *reader, int64 low);
 
 #endif							/* KFDW_READERS_H */
