@@ -140,6 +140,12 @@ ROLLBACK;
 BEGIN READ ONLY;
 SELECT kafka.skip_record('s');
 ROLLBACK;
+BEGIN READ ONLY;
+SELECT kafka.adopt_instance('new');
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT kafka.alter_group_owner('streams_test', 'app', current_user::regrole);
+ROLLBACK;
 
 -- The group of other consumers is not taken over.
 INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset) VALUES ('streams_test', 'app', 'streams', 0, 7);

@@ -23,6 +23,7 @@ kfdw_alter_group_owner(PG_FUNCTION_ARGS)
 	Oid			role = PG_GETARG_OID(2);
 	KafkaGroup	group = kfdw_groups_get(server, group_id);
 
+	PreventCommandIfReadOnly("kafka.alter_group_owner()");
 	if (!group.exists)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -137,6 +137,7 @@ kfdw_adopt_instance(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown mode \"%s\"", mode),
 				 errhint("Valid modes are \"keep\", in place of the other database, and \"new\", beside it.")));
+	PreventCommandIfReadOnly("kafka.adopt_instance()");
 	if (strcmp(mode, "new") == 0)
 		kfdw_outbox_forget();
 	kfdw_instance_adopt(strcmp(mode, "new") == 0);
