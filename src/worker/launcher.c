@@ -34,6 +34,10 @@
 #define SCOUT_RETRY_MAX_MS 60000
 #define NO_PROCESS_RETRY_MS 5000
 
+/* A process that a worker leaves to a scout is looked for so often, and kept free so long. */
+#define ROOM_RETRY_MS 100
+#define ROOM_MS 2000
+
 /* A process that an earlier launcher asked for has this long to attach. */
 #define ATTACH_TIMEOUT_MS 10000
 
@@ -56,6 +60,7 @@ static List *errands = NIL;
 static ScoutErrand *scout_errand = NULL;	/* of the scout that is under way */
 static BackgroundWorkerHandle *scout = NULL;
 static WorkerHandle *workers;
+static TimestampTz room_until = 0;	/* no worker is started before, as a scout lacks a process */
 static TimestampTz next_wakeup;
 
 static KafkaWaitEvent main_wait = {"KafkaLauncherMain"};
@@ -244,6 +249,34 @@ find_due_errand(void)
 	return found;
 }
 
+/*
+ * Without scouts no worker would ever end, and so give its process back: where there is none
+ * for a scout a worker ends, if possible one that does nothing, and is started again after it.
+ * False when there is none of ours.
+ */
+static bool
+make_room(void)
+{
+	const KafkaSlot *chosen = NULL;
+
+	if (room_until > kfdw_wait_now())
+		return true;			/* one is about to end */
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		const KafkaSlot *slot = &kfdw_shared->slots[i];
+
+		if (slot->pid != 0 && (chosen == NULL || chosen->state == KAFKA_STATE_RUNNING))
+			chosen = slot;
+	}
+	if (chosen != NULL)
+		kill(chosen->pid, SIGTERM);
+	LWLockRelease(kfdw_shared->lock);
+	if (chosen != NULL)
+		room_until = in_ms(ROOM_MS);
+	return chosen != NULL;
+}
+
 /* Sends a scout into the next database. */
 static void
 send_scout(ScoutErrand *errand)
@@ -267,10 +300,13 @@ send_scout(ScoutErrand *errand)
 	snprintf(worker.bgw_type, BGW_MAXLEN, "kafka_fdw scout");
 	worker.bgw_main_arg = ObjectIdGetDatum(errand->database);
 	scout = start_process(&worker, "kfdw_scout_main");
-	errand->due = in_ms(NO_PROCESS_RETRY_MS);
+	errand->due = in_ms(scout == NULL && make_room() ? ROOM_RETRY_MS : NO_PROCESS_RETRY_MS);
 	wake_up_at(errand->due);
 	if (scout != NULL)
+	{
 		scout_errand = errand;
+		room_until = 0;
+	}
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	if (scout == NULL)
 		kfdw_shared->scouting = InvalidOid;
@@ -330,9 +366,9 @@ claim_launch(KafkaSlot *slot)
 	if (!slot->in_use || !slot->wanted || slot->launched || slot->state == KAFKA_STATE_FAILED ||
 		!kfdw_streams_enabled || kfdw_shared_is_held(slot->key.database))
 		return false;
-	if (slot->next_start > kfdw_wait_now())
+	if (Max(slot->next_start, room_until) > kfdw_wait_now())
 	{
-		wake_up_at(slot->next_start);
+		wake_up_at(Max(slot->next_start, room_until));
 		return false;
 	}
 	if (slot->launched_at != 0)

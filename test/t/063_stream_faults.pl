@@ -181,6 +181,21 @@ ok($small->poll_query_until('postgres', "SELECT bool_or(state = 'stalled' AND la
 is($small->safe_psql('postgres', "SELECT DISTINCT problem, to_do FROM kafka.status WHERE state = 'stalled'"),
 	'all of max_worker_processes are in use|Raise max_worker_processes and restart the server.', 'with what to raise');
 like(slurp_file($small->logfile), qr/LOG:  could not start kafka_fdw .*: all of max_worker_processes are in use\n.*HINT:  Raise max_worker/, 'also in the log');
+
+# Nobody but a worker can give way to who looks what is to run
+becomes($small, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 2, 'there are processes for two of them');
+my $starved = $small->safe_psql('postgres', "SELECT stream FROM kafka.stat_streams WHERE state = 'stalled'");
+my $others = "FROM kafka.streams WHERE name <> '$starved'";
+$small->safe_psql('postgres', "SELECT kafka.pause_stream(name) $others");
+becomes($small, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = '$starved'", 'idle', 'a paused stream leaves its process to another one');
+$small->safe_psql('postgres', "SELECT kafka.resume_stream(name) $others");
+becomes($small, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 2, 'one that is resumed takes what is there');
+$small->safe_psql('postgres', "DELETE FROM texts; SELECT kafka.alter_stream(name, statement => 'INSERT INTO texts SELECT id || ''!'' FROM ids') FROM kafka.streams");
+produce_ids(7);
+becomes($small, 'postgres', "SELECT count(*) >= 2 AND bool_and(id = '7!') FROM texts", 't', 'those that are altered go on in the new way');
+$small->safe_psql('postgres', "SELECT kafka.drop_stream(stream) FROM kafka.stat_streams WHERE state = 'idle' LIMIT 1");
+becomes($small, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 2, 'one that is dropped leaves its process, too');
+$small->safe_psql('postgres', "SELECT kafka.create_stream('s' || i, 'INSERT INTO texts SELECT id FROM ids') FROM generate_series(1, 3) i WHERE 's' || i NOT IN (SELECT name FROM kafka.streams)");
 $small->append_conf('postgresql.conf', 'max_worker_processes = 10');
 $small->restart;
 $small->safe_psql('postgres', "SELECT kafka.create_stream('s4', 'INSERT INTO texts SELECT id FROM ids')");
