@@ -212,6 +212,9 @@ kfdw_background_await(const KafkaConfig *config, const char *topic)
 	await_others(NULL, config, topic);
 }
 
+/* In this transaction a producer that was refused has made way for a new one: the new one is not to do so, too. */
+static bool replaced = false;
+
 /*
  * The producer for these settings.  One that the library has closed makes way for a new one, and so does one that
  * was refused and has nothing left: the new one reads the files of certificates again.
@@ -221,8 +224,12 @@ get_producer(const KafkaConfig *config)
 {
 	KafkaSender *sender = kfdw_sender_get(&producers, &reports, config);
 
-	if (!kfdw_sender_is_dead(sender) && (sender->outstanding > 0 || !kfdw_fault_is_refusal(sender->client->error)))
-		return sender;
+	if (!kfdw_sender_is_dead(sender))
+	{
+		if (sender->outstanding > 0 || replaced || !kfdw_fault_is_refusal(sender->client->error))
+			return sender;
+		replaced = true;
+	}
 	sender->retired = true;
 	kfdw_sender_give_up(sender);
 	return kfdw_sender_get(&producers, &reports, config);
@@ -317,6 +324,7 @@ kfdw_background_end_transaction(void)
 	KafkaSender *next;
 	int			kept = 0;
 
+	replaced = false;
 	for (KafkaSender *sender = producers; sender != NULL; sender = next)
 	{
 		next = sender->next;
