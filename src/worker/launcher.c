@@ -38,6 +38,9 @@
 #define ROOM_RETRY_MS 100
 #define ROOM_MS 2000
 
+/* Parallel queries need processes for moments. */
+#define LACKING_MS 1000
+
 /* A process that an earlier launcher asked for has this long to attach. */
 #define ATTACH_TIMEOUT_MS 10000
 
@@ -61,6 +64,7 @@ static ScoutErrand *scout_errand = NULL;	/* of the scout that is under way */
 static BackgroundWorkerHandle *scout = NULL;
 static WorkerHandle *workers;
 static TimestampTz room_until = 0;	/* no worker is started before, as a scout lacks a process */
+static TimestampTz lacking_since = 0;	/* since when none can be started; 0: one could */
 static TimestampTz next_wakeup;
 
 static KafkaWaitEvent main_wait = {"KafkaLauncherMain"};
@@ -214,6 +218,7 @@ await_scout(void)
 	LWLockRelease(kfdw_shared->lock);
 	pfree(scout);
 	scout = NULL;
+	room_until = 0;
 
 	/* a ping while it was under way made the errand due again */
 	if (done && scout_errand->due != 0)
@@ -251,26 +256,31 @@ find_due_errand(void)
 
 /*
  * Without scouts no worker would ever end, and so give its process back: where there is none
- * for a scout a worker ends, if possible one that does nothing, and is started again after it.
- * False when there is none of ours.
+ * for a scout for a while a worker ends, if possible one that does nothing, and is started
+ * again after it.  False when there is none of ours.
  */
 static bool
 make_room(void)
 {
-	const KafkaSlot *chosen = NULL;
+	KafkaSlot  *chosen = NULL;
 
-	if (room_until > kfdw_wait_now())
-		return true;			/* one is about to end */
-	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	if (lacking_since == 0)
+		lacking_since = kfdw_wait_now();
+	if (room_until > kfdw_wait_now() || !TimestampDifferenceExceeds(lacking_since, kfdw_wait_now(), LACKING_MS))
+		return true;			/* one is about to end, or may be */
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < kfdw_shared->nslots; i++)
 	{
-		const KafkaSlot *slot = &kfdw_shared->slots[i];
+		KafkaSlot  *slot = &kfdw_shared->slots[i];
 
 		if (slot->pid != 0 && (chosen == NULL || chosen->state == KAFKA_STATE_RUNNING))
 			chosen = slot;
 	}
 	if (chosen != NULL)
+	{
+		chosen->gives_way = true;
 		kill(chosen->pid, SIGTERM);
+	}
 	LWLockRelease(kfdw_shared->lock);
 	if (chosen != NULL)
 		room_until = in_ms(ROOM_MS);
@@ -305,7 +315,7 @@ send_scout(ScoutErrand *errand)
 	if (scout != NULL)
 	{
 		scout_errand = errand;
-		room_until = 0;
+		lacking_since = 0;
 	}
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	if (scout == NULL)

@@ -53,13 +53,14 @@ detach(int code, Datum argument)
 	kfdw_slot_end_process(my_slot);
 	if (my_slot->wanted)
 	{
-		if (code != 0)
+		if (code != 0 && !my_slot->gives_way)
 		{
 			my_slot->faults++;
 			explain_end();
 		}
 		kfdw_slot_delay(my_slot);
 	}
+	my_slot->gives_way = false;
 	LWLockRelease(kfdw_shared->lock);
 	my_slot = NULL;
 	kfdw_shared_wake_launcher();
