@@ -141,12 +141,12 @@ check_row(EState *estate, ResultRelInfo *relinfo, TupleTableSlot *slot)
 
 	/* those of the table that it was routed from */
 	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, relinfo, slot, estate);
-	/* the executor looks when the record may have left */
-	ExecWithCheckOptions(WCO_VIEW_CHECK, relinfo, slot, estate);
 	if (RelationGetDescr(relation)->constr != NULL)
 		ExecConstraints(relinfo, slot, estate);
 	if (relation->rd_rel->relispartition && !routed)
 		ExecPartitionCheck(relinfo, slot, estate, true);
+	/* the executor looks when the record may have left */
+	ExecWithCheckOptions(WCO_VIEW_CHECK, relinfo, slot, estate);
 }
 
 /* Sends a row's record and sets the columns that are known by then. */
