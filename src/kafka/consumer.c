@@ -314,8 +314,9 @@ kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartition *partitio
 		rd_kafka_get_watermark_offsets(consumer->client->rk, partition->topic, partition->number,
 									   &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0)
 		return -1;
-	/* behind the end that the client met there are records of open transactions only */
-	return reader != NULL && reader->event == reader->position ? reader->position : high;
+	/* where nothing is fetched behind the end that the client met there are records of open transactions only */
+	return reader != NULL && reader->event == reader->position && consumer->next_fetched == consumer->nfetched &&
+		rd_kafka_queue_length(consumer->queue) == 0 ? reader->position : high;
 }
 
 /* For filters: the one partition of a reader. */
