@@ -24,7 +24,7 @@ typedef struct KafkaWatched
 {
 	rd_kafka_topic_t *topic;
 	int			topic_partitions;
-	char	   *topic_id;		/* NULL: not known */
+	char		topic_id[32];	/* empty: not known */
 	int32		partition;
 	int64		from;
 	int64		end;			/* -1: not known */
@@ -53,8 +53,6 @@ stop(KafkaWatched *watched)
 {
 	rd_kafka_consume_stop(watched->topic, watched->partition);
 	rd_kafka_topic_destroy(watched->topic);
-	if (watched->topic_id != NULL)
-		pfree(watched->topic_id);
 }
 
 /* Gives the client up, and what there is of it. */
@@ -127,11 +125,11 @@ find(const KafkaVigil *vigil, const char *topic, int32 partition)
 	return NULL;
 }
 
-/* True when two topics of one name are the same, as far as it can be told. */
+/* True when the topic of a partition is one of this id, as far as it can be told. */
 static bool
-is_same_id(const char *id, const char *other)
+has_id(const KafkaWatched *watched, const char *topic_id)
 {
-	return id == NULL || other == NULL || strcmp(id, other) == 0;
+	return watched->topic_id[0] == '\0' || topic_id == NULL || strcmp(watched->topic_id, topic_id) == 0;
 }
 
 /* Begins to watch a partition; NULL when that cannot be. */
@@ -152,7 +150,7 @@ add(KafkaVigil *vigil, const char *topic, int topic_partitions, const char *topi
 		return NULL;
 	if (rd_kafka_consume_start_queue(watched->topic, partition, offset, vigil->queue) == 0)
 	{
-		watched->topic_id = topic_id == NULL ? NULL : MemoryContextStrdup(vigil->context, topic_id);
+		strlcpy(watched->topic_id, topic_id != NULL ? topic_id : "", sizeof(watched->topic_id));
 		vigil->count++;
 		return watched;
 	}
@@ -172,7 +170,7 @@ kfdw_vigil_watch(KafkaVigil *vigil, const char *topic, int topic_partitions, con
 		return KAFKA_CALM_BROKEN;
 	watched->wanted = true;
 	if (watched->broken || vigil->in_doubt || watched->topic_partitions != topic_partitions ||
-		!is_same_id(watched->topic_id, topic_id) || watched->end > offset)
+		!has_id(watched, topic_id) || watched->end > offset)
 		return KAFKA_CALM_BROKEN;
 	return watched->end < 0 ? KAFKA_CALM_UNKNOWN : KAFKA_CALM;
 }
@@ -250,7 +248,8 @@ look_at_topics(KafkaVigil *vigil)
 		{
 			const KafkaWatched *watched = &vigil->watched[i];
 
-			kfdw_observed_add_topic(&observed, rd_kafka_topic_name(watched->topic), watched->topic_partitions, watched->topic_id);
+			kfdw_observed_add_topic(&observed, rd_kafka_topic_name(watched->topic), watched->topic_partitions,
+									watched->topic_id[0] ? watched->topic_id : NULL);
 		}
 		vigil->observer = kfdw_observer_start(vigil->client, &observed);
 		kfdw_observer_look(vigil->observer);
