@@ -77,8 +77,8 @@ extern void kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms);
 extern int	kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer);
 
 /*
- * Why the consumer hears nothing from its brokers, or of a partition, NULL while there is no
- * trouble since the last record.  The client goes on trying by itself.
+ * Why the consumer hears nothing from its brokers since the last record, or that a partition had
+ * no leader at the last look; NULL: no trouble.  The client goes on trying by itself.
  */
 extern const char *kfdw_consumer_trouble(KafkaConsumer *consumer);
 
