@@ -51,9 +51,9 @@ struct KafkaObserver
 #define set(field, value) __atomic_store_n(field, value, __ATOMIC_SEQ_CST)
 #define exchange(field, value) __atomic_exchange_n(field, value, __ATOMIC_SEQ_CST)
 
-/* True when two ids are the same, or neither is known. */
+/* True when two ids are equal, or neither is known. */
 static bool
-is_same_id(const char *id, const char *other)
+are_equal(const char *id, const char *other)
 {
 	return id == NULL || other == NULL ? id == other : strcmp(id, other) == 0;
 }
@@ -67,7 +67,7 @@ kfdw_observed_add_topic(KafkaObserved *observed, const char *topic, int npartiti
 	for (int t = 0; t < observed->topics->cnt; t++)
 	{
 		entry = &observed->topics->elems[t];
-		if (entry->partition == npartitions && strcmp(entry->topic, topic) == 0 && is_same_id(entry->metadata, topic_id))
+		if (entry->partition == npartitions && strcmp(entry->topic, topic) == 0 && are_equal(entry->metadata, topic_id))
 			return;
 	}
 	entry = rd_kafka_topic_partition_list_add(observed->topics, topic, npartitions);
@@ -157,7 +157,7 @@ static bool
 is_another(const KafkaObserver *observer, const rd_kafka_topic_partition_t *known)
 {
 	char	   *topic_id = known->metadata == NULL ? NULL : kfdw_library_topic_id(observer->client->rk, known->topic, ANSWER_MS);
-	bool		result = topic_id != NULL && strcmp(topic_id, known->metadata) != 0;
+	bool		result = kfdw_outlook_tells_apart(topic_id, known->metadata);
 
 	free(topic_id);
 	return result;

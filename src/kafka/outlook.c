@@ -219,3 +219,9 @@ kfdw_outlook_share(const KafkaOutlook *outlook, const KafkaPartition *partition)
 {
 	return partition->topic_index + partition->index - outlook->topics[partition->topic_index].first;
 }
+
+bool
+kfdw_outlook_tells_apart(const char *topic_id, const char *other)
+{
+	return topic_id != NULL && other != NULL && strcmp(topic_id, other) != 0;
+}

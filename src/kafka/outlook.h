@@ -97,6 +97,12 @@ extern int64 *kfdw_outlook_times(struct KafkaClient *client, const KafkaOutlook 
  */
 extern int	kfdw_outlook_share(const KafkaOutlook *outlook, const KafkaPartition *partition);
 
+/*
+ * True when these ids tell two topics of one name apart; NULL where one is not known.  May be
+ * called on a thread.
+ */
+extern bool kfdw_outlook_tells_apart(const char *topic_id, const char *other);
+
 /* The partition of a topic in an outlook; NULL where it is not there. */
 extern KafkaPartition *kfdw_outlook_find(const KafkaOutlook *outlook, const char *name, int32 number);
 

@@ -125,11 +125,11 @@ find(const KafkaVigil *vigil, const char *topic, int32 partition)
 	return NULL;
 }
 
-/* True when the topic of a partition is one of this id, as far as it can be told. */
-static bool
-has_id(const KafkaWatched *watched, const char *topic_id)
+/* The id of a partition's topic; NULL: not known. */
+static const char *
+topic_id_of(const KafkaWatched *watched)
 {
-	return watched->topic_id[0] == '\0' || topic_id == NULL || strcmp(watched->topic_id, topic_id) == 0;
+	return watched->topic_id[0] != '\0' ? watched->topic_id : NULL;
 }
 
 /* Begins to watch a partition; NULL when that cannot be. */
@@ -170,7 +170,7 @@ kfdw_vigil_watch(KafkaVigil *vigil, const char *topic, int topic_partitions, con
 		return KAFKA_CALM_BROKEN;
 	watched->wanted = true;
 	if (watched->broken || vigil->in_doubt || watched->topic_partitions != topic_partitions ||
-		!has_id(watched, topic_id) || watched->end > offset)
+		kfdw_outlook_tells_apart(topic_id_of(watched), topic_id) || watched->end > offset)
 		return KAFKA_CALM_BROKEN;
 	return watched->end < 0 ? KAFKA_CALM_UNKNOWN : KAFKA_CALM;
 }
@@ -249,7 +249,7 @@ look_at_topics(KafkaVigil *vigil)
 			const KafkaWatched *watched = &vigil->watched[i];
 
 			kfdw_observed_add_topic(&observed, rd_kafka_topic_name(watched->topic), watched->topic_partitions,
-									watched->topic_id[0] ? watched->topic_id : NULL);
+									topic_id_of(watched));
 		}
 		vigil->observer = kfdw_observer_start(vigil->client, &observed);
 		kfdw_observer_look(vigil->observer);

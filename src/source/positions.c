@@ -57,7 +57,7 @@ is_of_another_topic(const KafkaPositions *positions, int partition, const KafkaP
 {
 	const char *topic_id = positions->outlook->topics[positions->outlook->partitions[partition].topic_index].topic_id;
 
-	return position->topic_id != NULL && topic_id != NULL && strcmp(position->topic_id, topic_id) != 0;
+	return kfdw_outlook_tells_apart(position->topic_id, topic_id);
 }
 
 /* Takes a row over; of a partition that is not ours nobody needs to know the cluster. */

@@ -130,13 +130,6 @@ can_read(KafkaWaiter *waiter)
 	return false;
 }
 
-/* True when a topic is the one that was known, as far as it can be told. */
-static bool
-is_same_topic(const KafkaTopic *known, const KafkaTopic *now)
-{
-	return known->topic_id == NULL || now->topic_id == NULL || strcmp(known->topic_id, now->topic_id) == 0;
-}
-
 /* True when the same topics and partitions are known as before. */
 static bool
 is_same(const KafkaOutlook *known, const KafkaOutlook *now)
@@ -144,7 +137,7 @@ is_same(const KafkaOutlook *known, const KafkaOutlook *now)
 	if (known->npartitions != now->npartitions)
 		return false;
 	for (int t = 0; t < known->ntopics; t++)
-		if (!is_same_topic(&known->topics[t], &now->topics[t]))
+		if (kfdw_outlook_tells_apart(known->topics[t].topic_id, now->topics[t].topic_id))
 			return false;
 	for (int p = 0; p < known->npartitions; p++)
 		if (known->partitions[p].number != now->partitions[p].number ||
