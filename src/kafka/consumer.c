@@ -576,6 +576,6 @@ kfdw_consumer_trouble(KafkaConsumer *consumer)
 	if (consumer->client != NULL && consumer->client->error)
 		return consumer->client->reason;
 	return leaderless == NULL ? NULL :
-		psprintf("could not reach the leader of topic \"%s\", partition %d: %s", leaderless->topic, leaderless->partition,
-				 rd_kafka_err2str(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE));
+		kfdw_fault_describe_silence(leaderless->topic, leaderless->partition,
+									rd_kafka_err2str(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE));
 }

@@ -211,3 +211,9 @@ kfdw_fault_no_partition(const char *domain, const char *topic, int partition, in
 					errdetail("It has partitions 0 to %d.", npartitions - 1),
 					hint != NULL ? errhint("%s", hint) : 0));
 }
+
+char *
+kfdw_fault_describe_silence(const char *topic, int partition, const char *reason)
+{
+	return psprintf("could not reach the leader of topic \"%s\", partition %d: %s", topic, partition, reason);
+}

@@ -39,6 +39,9 @@ typedef enum KafkaVerdict
 
 extern KafkaVerdict kfdw_fault_judge(const ErrorData *error);
 
+/* What is shown of a partition whose leader does not answer. */
+extern char *kfdw_fault_describe_silence(const char *topic, int partition, const char *reason);
+
 /*
  * A topic of so many partitions does not have one.  The domain marks the error (NULL: with
  * nothing), and there may be a hint.

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "kafka/config.h"
+#include "kafka/fault.h"
 #include "source/claim.h"
 #include "stat/wait.h"
 #include "stream/assignment.h"
@@ -339,8 +340,7 @@ kfdw_assignment_trouble(const KafkaAssignment *assignment)
 		const KafkaPartition *partition = &positions->outlook->partitions[p];
 
 		if (positions->partitions[p].claim == KAFKA_CLAIM_TAKEN)
-			trouble = psprintf("could not reach the leader of topic \"%s\", partition %d: %s",
-							   partition->topic, partition->number, partition->trouble);
+			trouble = kfdw_fault_describe_silence(partition->topic, partition->number, partition->trouble);
 	}
 	return trouble;
 }
