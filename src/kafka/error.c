@@ -8,10 +8,11 @@
 #include "kafka/fault.h"
 
 bool
-kfdw_error_is_fence(rd_kafka_resp_err_t error)
+kfdw_error_is_fence(const KafkaClient *client, rd_kafka_resp_err_t error)
 {
-	return error == RD_KAFKA_RESP_ERR__FENCED || error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
-		error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+	return client->transaction_timeout_ms > 0 &&
+		(error == RD_KAFKA_RESP_ERR__FENCED || error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+		 error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
 }
 
 void
@@ -21,7 +22,7 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 	const char *domain = kfdw_fault_domain(error);
 	int			sqlstate = kfdw_fault_sqlstate(error);
 
-	if (kfdw_error_is_fence(error))
+	if (kfdw_error_is_fence(client, error))
 		ereport_domain(ERROR, domain,
 					   (errcode(sqlstate),
 						errmsg("could not deliver a record to topic \"%s\"", topic),

@@ -16,8 +16,8 @@
 #define KFDW_CHECK_FENCE \
 	"Another process uses the same transactional id, as one of a copy of this server, which needs a \"transactional_id_prefix\" of its own; or the transaction took longer than \"transaction_timeout_ms\"."
 
-/* Is it an error of that? */
-extern bool kfdw_error_is_fence(rd_kafka_resp_err_t error);
+/* Is it an error of that?  A client without transactions has no such place. */
+extern bool kfdw_error_is_fence(const KafkaClient *client, rd_kafka_resp_err_t error);
 
 /*
  * The server did not answer in time, or never will: names it, with the last reason known.

@@ -75,7 +75,7 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 static const char *
 describe_way_out(const ReportingSender *producer)
 {
-	if (kfdw_error_is_fence(producer->error) && producer->sender.client->transaction_timeout_ms > 0)
+	if (kfdw_error_is_fence(producer->sender.client, producer->error))
 		return " " KFDW_CHECK_FENCE;
 	if (producer->sent_now != NULL || producer->error != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
 		return "";

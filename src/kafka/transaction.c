@@ -175,7 +175,7 @@ hint_at_refusal(const TransactionCall *call, rd_kafka_resp_err_t error)
 				errhint("The client's user needs the right to Read the group \"%s\" and the topic \"%s\".", call->group_id, call->topic) :
 				errhint("The client's user needs the rights to Write and to Describe its transactional id, which begins with \"transactional_id_prefix\", and to Write the topics.");
 		default:
-			return kfdw_error_is_fence(error) ? errhint("%s", KFDW_CHECK_FENCE) : 0;
+			return kfdw_error_is_fence(call->client, error) ? errhint("%s", KFDW_CHECK_FENCE) : 0;
 	}
 }
 
