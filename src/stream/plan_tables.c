@@ -114,53 +114,48 @@ kfdw_plan_tables_check_target(Oid relid, KafkaPlanTables *tables)
 	check_topic_target(relid, tables);
 }
 
-/* Rows of a partitioned table can go to each of its partitions. */
+/* What a plan may write: rows of a partitioned table can go to each of its partitions, which are locked in a mode. */
+static List *
+list_targets(const PlannedStmt *plan, LOCKMODE mode)
+{
+	List	   *targets = NIL;
+	ListCell   *lc;
+
+	foreach(lc, plan->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
+
+		if (rte->relkind == RELKIND_PARTITIONED_TABLE)
+			targets = list_concat(targets, find_all_inheritors(rte->relid, mode, NULL));
+		else
+			targets = lappend_oid(targets, rte->relid);
+	}
+	return targets;
+}
+
 void
 kfdw_plan_tables_written(const PlannedStmt *plan, KafkaPlanTables *tables)
 {
 	ListCell   *lc;
 
-	foreach(lc, plan->resultRelations)
-	{
-		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
-		List	   *targets = list_make1_oid(rte->relid);
-		ListCell   *target;
-
-		if (rte->relkind == RELKIND_PARTITIONED_TABLE)
-			targets = find_all_inheritors(rte->relid, AccessShareLock, NULL);
-		foreach(target, targets)
-			kfdw_plan_tables_check_target(lfirst_oid(target), tables);
-	}
+	foreach(lc, list_targets(plan, AccessShareLock))
+		kfdw_plan_tables_check_target(lfirst_oid(lc), tables);
 }
 
-/* Of a partitioned table; the partitions that are tables are not locked: rows may come to none of them. */
-static void
-check_topics_below(Oid relid, KafkaPlanTables *tables)
-{
-	ListCell   *lc;
-
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-	{
-		Oid			partition = lfirst_oid(lc);
-
-		if (get_rel_relkind(partition) != RELKIND_FOREIGN_TABLE)
-			continue;
-		LockRelationOid(partition, AccessShareLock);
-		if (get_rel_relkind(partition) == RELKIND_FOREIGN_TABLE)
-			kfdw_plan_tables_check_target(partition, tables);
-	}
-}
-
+/* Partitions that are ordinary tables are not locked: rows may come to none of them. */
 void
 kfdw_plan_tables_check_topics(const PlannedStmt *plan, KafkaPlanTables *tables)
 {
 	ListCell   *lc;
 
-	foreach(lc, plan->resultRelations)
+	foreach(lc, list_targets(plan, NoLock))
 	{
-		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
+		Oid			relid = lfirst_oid(lc);
 
-		if (rte->relkind == RELKIND_PARTITIONED_TABLE)
-			check_topics_below(rte->relid, tables);
+		if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+			continue;
+		LockRelationOid(relid, AccessShareLock);
+		if (get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
+			kfdw_plan_tables_check_target(relid, tables);
 	}
 }
