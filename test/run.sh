@@ -139,7 +139,7 @@ heading() { printf '\n== %s\n' "$*"; }
 
 heading setup
 bash "$repo/test/setup.sh"
-export MAKE_ARGS=WERROR=1
+export MAKE_ARGS="WERROR=1 ${MAKE_ARGS:-}"
 if [ -n "${SANDBOX:-}" ]; then
 	dir=$(realpath "$SANDBOX")
 	setup=(bash "$repo/test/sandbox.sh" reload "$dir")
