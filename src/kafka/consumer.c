@@ -34,12 +34,8 @@
 /* Waits that are further apart are not one wait. */
 #define NOT_WAITING_MS	1000
 
-/*
- * A leader that was cut off from the others and is back says for a moment that it does not
- * have what they have: it is asked so many times, three seconds in all, before it is believed.
- */
-#define CONFIRM_TRIES 30
-#define CONFIRM_PAUSE_MS 100
+/* How long after a doubt that was not confirmed a broker is asked again. */
+#define DOUBT_PAUSE_MS 100
 
 /*
  * How long nothing may come where the library reads from a replica that is near: it stays with
@@ -61,6 +57,7 @@ struct KafkaConsumer
 	int			next_fetched;
 	int			since_kick;		/* records */
 	int64		bytes_since_kick;
+	TimestampTz ask_at;			/* when topics are asked for positions in doubt; 0: none is */
 	TimestampTz connected_at;
 	TimestampTz last_progress;
 	TimestampTz last_wait;
@@ -201,6 +198,7 @@ start_readers(KafkaConsumer *consumer)
 	for (int i = 0; i < consumer->readers.count; i++)
 		if (!consumer->readers.readers[i].done)
 			start_reader(consumer, &consumer->readers.readers[i]);
+	consumer->ask_at = 0;
 	consumer->since_kick = 0;
 	consumer->bytes_since_kick = 0;
 }
@@ -319,40 +317,51 @@ kfdw_consumer_cached_end(KafkaConsumer *consumer, const KafkaPartition *partitio
 		rd_kafka_queue_length(consumer->queue) == 0 ? reader->position : high;
 }
 
-/* For filters: the one partition of a reader. */
-static bool
-is_of_reader(const void *argument, const KafkaPartition *partition)
-{
-	const KafkaSliceReader *reader = argument;
-
-	return partition->topic_index == reader->topic_index && partition->number == reader->partition;
-}
-
-/* The broker has no record at a reader's position: an error, or the reader goes on there or elsewhere. */
+/* A broker says that it does not have a reader's position: settle_doubts() asks for what there is, at once the first time. */
 static void
-meet_lost_records(KafkaConsumer *consumer, KafkaSliceReader *reader)
+doubt_position(KafkaConsumer *consumer, KafkaSliceReader *reader)
 {
-	KafkaOutlook *outlook = kfdw_consumer_outlook(consumer);
-	const KafkaPartition *now = kfdw_outlook_find(outlook, reader->topic, reader->partition);
-	KafkaPartitionFilter filter = {is_of_reader, reader};
-	TimestampTz began = kfdw_wait_now();
-
-	if (now == NULL)
-		kfdw_readers_report_recreated(reader, 0, 0);
-	kfdw_consumer_require(consumer, outlook, &filter);
-	if (reader->position >= now->low && reader->doubts++ == CONFIRM_TRIES)
-		kfdw_readers_report_recreated(reader, now->low, now->end);
-	if (reader->position < now->low && consumer->lost_records == KAFKA_LOST_ERROR)
-		kfdw_readers_report_lost(reader, now->low);
+	TimestampTz now = kfdw_wait_now();
 
 	kfdw_readers_stop(&consumer->readers, reader);
-	while (reader->position >= now->low && !TimestampDifferenceExceeds(began, kfdw_wait_now(), CONFIRM_PAUSE_MS))
-		kfdw_client_wait(consumer->client, CONFIRM_PAUSE_MS);
-	if (reader->position < now->low)
-		kfdw_readers_advance(&consumer->readers, reader,
-							 consumer->lost_records == KAFKA_LOST_TO_FIRST ? now->low : now->end);
-	if (!reader->done)
-		start_reader(consumer, reader);
+	reader->in_doubt = true;
+	reader->event = -1;
+	consumer->ask_at = Max(consumer->ask_at, TimestampTzPlusMilliseconds(now, reader->doubts == 0 ? 0 : DOUBT_PAUSE_MS));
+}
+
+/* For filters: the partitions whose positions are in doubt. */
+static bool
+is_in_doubt(const void *argument, const KafkaPartition *partition)
+{
+	const KafkaSliceReader *reader = kfdw_readers_get(argument, partition);
+
+	return reader != NULL && reader->in_doubt && !reader->done;
+}
+
+/* Asks once for all positions in doubt when it is time to; other partitions are read meanwhile. */
+static void
+settle_doubts(KafkaConsumer *consumer)
+{
+	KafkaReaders *readers = &consumer->readers;
+	KafkaPartitionFilter filter = {is_in_doubt, readers};
+	KafkaOutlook *outlook;
+
+	if (consumer->ask_at == 0 || kfdw_wait_now() < consumer->ask_at)
+		return;
+	consumer->ask_at = 0;
+	outlook = kfdw_consumer_outlook(consumer);
+	kfdw_consumer_require(consumer, outlook, &filter);
+	for (int i = 0; i < readers->count; i++)
+	{
+		KafkaSliceReader *reader = &readers->readers[i];
+
+		if (!reader->in_doubt || reader->done)
+			continue;
+		kfdw_readers_settle(readers, reader, kfdw_outlook_find(outlook, reader->topic, reader->partition),
+							consumer->lost_records);
+		if (!reader->done)
+			start_reader(consumer, reader);
+	}
 }
 
 /* An event in place of a record: the end of a partition, or an error. */
@@ -384,7 +393,7 @@ take_event(KafkaConsumer *consumer, rd_kafka_message_t *message)
 	if (reader != NULL &&
 		(error == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || error == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
 	{
-		meet_lost_records(consumer, reader);
+		doubt_position(consumer, reader);
 		return;
 	}
 	kfdw_error_topic(consumer->client, topic, partition, error, reason);
@@ -487,7 +496,7 @@ look_at_positions(KafkaConsumer *consumer)
 		{
 			KafkaSliceReader *reader = list->elems[i].opaque;
 
-			if (list->elems[i].offset != reader->event + 1)
+			if (!reader->in_doubt && list->elems[i].offset != reader->event + 1)
 				kfdw_readers_advance(&consumer->readers, reader, list->elems[i].offset);
 		}
 	rd_kafka_topic_partition_list_destroy(list);
@@ -505,6 +514,7 @@ kfdw_consumer_fill(KafkaConsumer *consumer, KafkaBuffer *buffer)
 		return 0;
 	}
 	kfdw_observer_rest(consumer->observer);
+	settle_doubts(consumer);
 	kfdw_buffer_attach(buffer, &consumer->buffer);
 	while (!kfdw_buffer_full(buffer))
 	{
@@ -559,6 +569,8 @@ kfdw_consumer_wait(KafkaConsumer *consumer, long timeout_ms)
 	/* a cursor that was not fetched from did not wait for a broker */
 	if (TimestampDifferenceExceeds(consumer->last_wait, before, NOT_WAITING_MS))
 		consumer->last_progress = before;
+	if (consumer->ask_at != 0)
+		timeout_ms = Min(timeout_ms, TimestampDifferenceMilliseconds(before, consumer->ask_at));
 	kfdw_client_wait(consumer->client, timeout_ms);
 	if (is_refused(consumer->client))
 		kfdw_error_unreachable(consumer->client, kfdw_readers_blamed_topic(&consumer->readers, consumer->client->reason));

@@ -7,6 +7,12 @@
 #include "kafka/error.h"
 #include "kafka/readers.h"
 
+/*
+ * A leader that was cut off from the others and is back says for a moment that it does not have
+ * what they have: it is asked so many times, for three seconds in all, before it is believed.
+ */
+#define CONFIRM_TRIES 30
+
 void
 kfdw_readers_init(KafkaReaders *readers, const KafkaSelection *selection)
 {
@@ -109,6 +115,7 @@ kfdw_readers_start(KafkaReaders *readers, KafkaSliceReader *reader, KafkaClient 
 		kfdw_error_topic(client, reader->topic, reader->partition, rd_kafka_last_error(),
 						 rd_kafka_err2str(rd_kafka_last_error()));
 	reader->started = true;
+	reader->in_doubt = false;
 	reader->event = -1;
 }
 
@@ -152,7 +159,7 @@ find_topic(KafkaReaders *readers, const rd_kafka_topic_t *handle)
 
 /* The reader of a partition of a topic, NULL when there is none. */
 static KafkaSliceReader *
-get_reader(KafkaReaders *readers, const KafkaReaderTopic *topic, int32 partition)
+get_reader(const KafkaReaders *readers, const KafkaReaderTopic *topic, int32 partition)
 {
 	if (partition < 0 || partition >= topic->nnumbers || topic->reader_of[partition] < 0)
 		return NULL;
@@ -160,7 +167,7 @@ get_reader(KafkaReaders *readers, const KafkaReaderTopic *topic, int32 partition
 }
 
 KafkaSliceReader *
-kfdw_readers_get(KafkaReaders *readers, const KafkaPartition *partition)
+kfdw_readers_get(const KafkaReaders *readers, const KafkaPartition *partition)
 {
 	return get_reader(readers, &readers->topics[partition->topic_index], partition->number);
 }
@@ -211,8 +218,9 @@ kfdw_readers_blamed_topic(const KafkaReaders *readers, const char *reason)
 	return kfdw_readers_awaited_topic(readers);
 }
 
-void
-kfdw_readers_report_recreated(const KafkaSliceReader *reader, int64 low, int64 end)
+/* What a reader was to read is not what the topic has, so it is another topic of that name. */
+pg_noreturn static void
+report_recreated(const KafkaSliceReader *reader, int64 low, int64 end)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
@@ -223,8 +231,8 @@ kfdw_readers_report_recreated(const KafkaSliceReader *reader, int64 low, int64 e
 			 errhint("Run the statement again.")));
 }
 
-void
-kfdw_readers_report_lost(const KafkaSliceReader *reader, int64 low)
+pg_noreturn static void
+report_lost(const KafkaSliceReader *reader, int64 low)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
@@ -233,4 +241,20 @@ kfdw_readers_report_lost(const KafkaSliceReader *reader, int64 low)
 			 errdetail("Offset " INT64_FORMAT " is the first one missing, " INT64_FORMAT " the first one still there.",
 					   reader->position, low),
 			 errhint("Run the statement again, or set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
+}
+
+void
+kfdw_readers_settle(KafkaReaders *readers, KafkaSliceReader *reader, const KafkaPartition *now, KafkaLostRecords lost)
+{
+	if (now == NULL)
+		report_recreated(reader, 0, 0);
+	if (reader->position >= now->low)
+	{
+		if (reader->doubts++ == CONFIRM_TRIES)
+			report_recreated(reader, now->low, now->end);
+		return;
+	}
+	if (lost == KAFKA_LOST_ERROR)
+		report_lost(reader, now->low);
+	kfdw_readers_advance(readers, reader, lost == KAFKA_LOST_TO_FIRST ? now->low : now->end);
 }

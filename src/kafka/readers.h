@@ -20,6 +20,7 @@ typedef struct KafkaSliceReader
 	int64		position;		/* everything below was fetched */
 	int64		event;			/* the offset of the last one in place of a record; -1: there was none */
 	int			doubts;			/* how often a broker said that it does not have the position, since it had */
+	bool		in_doubt;		/* a broker said so; it is not fetched until the topic is asked */
 	bool		done;			/* position reached end */
 	bool		started;		/* the library is fetching it */
 } KafkaSliceReader;
@@ -63,7 +64,7 @@ extern void kfdw_readers_stop(KafkaReaders *readers, KafkaSliceReader *reader);
 extern void kfdw_readers_advance(KafkaReaders *readers, KafkaSliceReader *reader, int64 position);
 
 /* The reader of a partition, which the library gives as topic and number; NULL when it is none of ours. */
-extern KafkaSliceReader *kfdw_readers_get(KafkaReaders *readers, const KafkaPartition *partition);
+extern KafkaSliceReader *kfdw_readers_get(const KafkaReaders *readers, const KafkaPartition *partition);
 extern KafkaSliceReader *kfdw_readers_find(KafkaReaders *readers, const rd_kafka_topic_t *topic, int32 partition);
 
 /* The partitions that are not done, as the library takes them; "opaque" points to their readers. */
@@ -76,10 +77,10 @@ extern const char *kfdw_readers_awaited_topic(const KafkaReaders *readers);
 extern const char *kfdw_readers_blamed_topic(const KafkaReaders *readers, const char *reason);
 
 /*
- * Errors: what a reader was to read is not what the topic has, so it is another topic of that
- * name; and records were removed before they were read.
+ * A broker said that it does not have a reader's position, and this is what there is now, NULL: nothing.
+ * The reader stays there, for the broker to be asked again, or goes on behind what was lost; or it is an error.
  */
-pg_noreturn extern void kfdw_readers_report_recreated(const KafkaSliceReader *reader, int64 low, int64 end);
-pg_noreturn extern void kfdw_readers_report_lost(const KafkaSliceReader *reader, int64 low);
+extern void kfdw_readers_settle(KafkaReaders *readers, KafkaSliceReader *reader, const KafkaPartition *now,
+								KafkaLostRecords lost);
 
 #endif							/* KFDW_READERS_H */
