@@ -81,6 +81,26 @@ CREATE FOREIGN TABLE feed_empty (v text) SERVER consume_positions_test OPTIONS (
 SELECT v FROM feed_empty;
 SELECT count(*) FROM kafka.offsets WHERE group_id = 'empty';
 
+-- A topic that was recreated with fewer partitions: when it has more again, these are read from their beginning.
+\! kafka_tool create-topic --replace consume_positions 3
+\! printf '0|1\n1|1\n2|1\n' | kafka_tool produce consume_positions -P '|'
+SELECT v FROM feed;
+\! kafka_tool create-topic --replace consume_positions 1
+SELECT kafka.seek('feed', shift_by => 0);
+TABLE positions;
+SELECT kafka.seek('feed', 'earliest');
+TABLE positions;
+\! kafka_tool add-partitions consume_positions 3
+\! printf '0|new\n1|second\n2|third\n' | kafka_tool produce consume_positions -P '|'
+SELECT v FROM feed ORDER BY v;
+TABLE positions;
+\! kafka_tool create-topic --replace consume_positions 2
+SELECT v FROM feed;
+TABLE positions;
+\! kafka_tool add-partitions consume_positions 3
+\! printf '2|once more\n' | kafka_tool produce consume_positions -P '|'
+SELECT v FROM feed;
+
 DROP VIEW positions;
 
 SET client_min_messages = warning;

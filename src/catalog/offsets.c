@@ -63,6 +63,12 @@ static KafkaStatement delete_group_statement = {
 	1, {TEXTOID}
 };
 
+static KafkaStatement delete_partitions_statement = {
+	"DELETE FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
+	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.>=) $4",
+	4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}
+};
+
 static KafkaStatement delete_server_statement = {
 	"DELETE FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $1",
 	1, {TEXTOID}
@@ -224,6 +230,16 @@ kfdw_offsets_delete_group(const char *group_id)
 	Datum		values[] = {CStringGetTextDatum(group_id)};
 
 	(void) kfdw_catalog_change(&delete_group_statement, values);
+}
+
+void
+kfdw_offsets_delete_partitions(const KafkaPositionKey *key, int first)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(key->server), CStringGetTextDatum(key->group_id), CStringGetTextDatum(key->topic), Int32GetDatum(first)
+	};
+
+	(void) kfdw_catalog_change(&delete_partitions_statement, values);
 }
 
 void

@@ -62,6 +62,9 @@ extern List *kfdw_offsets_list_written(const char *server, const char *group_id)
 extern bool kfdw_offsets_has_group(const char *group_id);
 
 extern void kfdw_offsets_delete_group(const char *group_id);
+
+/* From that partition on. */
+extern void kfdw_offsets_delete_partitions(const KafkaPositionKey *key, int first);
 extern void kfdw_offsets_rename_server(const char *old_name, const char *new_name);
 
 #endif							/* KFDW_OFFSETS_H */

@@ -355,10 +355,30 @@ write_position(KafkaPositions *positions, int p, int64 next_offset, int64 genera
 	kfdw_offsets_write(kfdw_positions_key(positions, p), stored, &becomes);
 }
 
+/* True when a position of a topic is written that is one of less than the topic had. */
+static bool
+is_set_back(const KafkaPositions *positions, const KafkaTopic *topic)
+{
+	for (int p = topic->first; p < topic->first + topic->count; p++)
+		if (has_moved(positions, p) && positions->partitions[p].from < kfdw_positions_committed(&positions->partitions[p]))
+			return true;
+	return false;
+}
+
+void
+kfdw_positions_forget_missing(KafkaPositions *positions, int topic)
+{
+	kfdw_offsets_delete_partitions(&positions->topics[topic].key, positions->outlook->topics[topic].npartitions);
+}
+
 bool
 kfdw_positions_write(KafkaPositions *positions)
 {
 	bool		written = false;
+
+	for (int t = 0; t < positions->outlook->ntopics; t++)
+		if (is_set_back(positions, &positions->outlook->topics[t]))
+			kfdw_positions_forget_missing(positions, t);
 
 	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{

@@ -115,6 +115,12 @@ extern bool kfdw_positions_write(KafkaPositions *positions);
 /* Moves a partition whose position was read, without reading: its generation counts that. */
 extern void kfdw_positions_move(KafkaPositions *positions, int partition, int64 next_offset);
 
+/*
+ * Forgets the positions in partitions that a topic does not have: they are of an earlier topic of the name.  To
+ * be done where others of the topic are set back, or the partitions would be read from there when they are added.
+ */
+extern void kfdw_positions_forget_missing(KafkaPositions *positions, int topic);
+
 /* After the commit: what was written is where the next batch begins. */
 extern void kfdw_positions_confirm(KafkaPositions *positions);
 

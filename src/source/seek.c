@@ -296,6 +296,14 @@ claim_and_read(KafkaSeeker *seeker, bool is_stream)
 	kfdw_positions_read(positions);
 }
 
+/* True when a topic is moved as a whole, to where it does not matter what was. */
+static bool
+begins_anew(const KafkaSeek *seek, const KafkaTopic *topic)
+{
+	return seek->partition == KAFKA_SEEK_ALL_PARTITIONS && (seek->topic == NULL || strcmp(seek->topic, topic->name) == 0) &&
+		(seek->target == KAFKA_SEEK_EARLIEST || seek->target == KAFKA_SEEK_LATEST || seek->target == KAFKA_SEEK_TIME);
+}
+
 /* Moves the positions under the name that the server has until the end of the transaction. */
 static void
 move_positions(KafkaSeeker *seeker, bool is_stream)
@@ -310,6 +318,9 @@ move_positions(KafkaSeeker *seeker, bool is_stream)
 	for (int p = 0; p < seeker->outlook->npartitions; p++)
 		if (seeker->offsets[p] != NO_OFFSET)
 			kfdw_positions_move(seeker->positions, p, seeker->offsets[p]);
+	for (int t = 0; t < seeker->outlook->ntopics; t++)
+		if (begins_anew(&seeker->seek, &seeker->outlook->topics[t]))
+			kfdw_positions_forget_missing(seeker->positions, t);
 	kfdw_report_at_commit(&current, seeker->consumer);
 	kfdw_consumer_close(seeker->consumer);
 }
