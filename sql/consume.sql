@@ -99,6 +99,20 @@ ALTER SERVER consume_named RENAME TO consume_renamed;
 COMMIT;
 TABLE consume_names;
 
+-- What a server has left that was dropped is there for another one that gets its name, but for groups that this one has.
+CREATE FOREIGN TABLE consume_left (v text) SERVER consume_renamed OPTIONS (topic 'consume', partitions '1', format 'text', group_id 'consume_left');
+SELECT count(*) > 1 AS read FROM consume_left;
+DROP SERVER consume_renamed CASCADE;
+\! printf '1|19\n' | kafka_tool produce consume -P '|'
+CREATE SERVER consume_new FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE FOREIGN TABLE consume_left (v text) SERVER consume_new OPTIONS (topic 'consume', partitions '1', format 'text', group_id 'consume_left');
+CREATE FOREIGN TABLE consume_named (v text) SERVER consume_new OPTIONS (topic 'consume', partitions '1', format 'text', group_id 'consume_named');
+SELECT kafka.seek('consume_named', 'earliest');
+ALTER SERVER consume_new RENAME TO consume_renamed;
+SELECT group_id, generation, server FROM kafka.offsets JOIN kafka.groups USING (server, group_id) WHERE group_id IN ('consume_named', 'consume_left') ORDER BY 1;
+SELECT v FROM consume_left;
+SELECT count(*) > 1 AS all_again FROM consume_named;
+
 DROP VIEW consume_positions, consume_names;
 DROP TABLE consume_got, consume_as;
 

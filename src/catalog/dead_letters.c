@@ -80,11 +80,6 @@ static KafkaStatement delete_stream_statement = {
 	1, {TEXTOID}
 };
 
-static KafkaStatement delete_server_statement = {
-	"DELETE FROM kafka.stored_dead_letters l WHERE l.server OPERATOR(pg_catalog.=) $1",
-	1, {TEXTOID}
-};
-
 static KafkaStatement rename_server_statement = {
 	"UPDATE kafka.stored_dead_letters l SET server = $1 WHERE l.server OPERATOR(pg_catalog.=) $2",
 	2, {TEXTOID, TEXTOID}
@@ -224,12 +219,10 @@ kfdw_dead_letters_delete_stream(const char *stream)
 	(void) kfdw_catalog_change(&delete_stream_statement, values);
 }
 
-/* Rows of the new name are of a server that was dropped: the name was free. */
 void
 kfdw_dead_letters_rename_server(const char *old_name, const char *new_name)
 {
 	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
 
-	(void) kfdw_catalog_change(&delete_server_statement, values);
 	(void) kfdw_catalog_change(&rename_server_statement, values);
 }

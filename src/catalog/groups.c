@@ -44,9 +44,18 @@ static KafkaStatement delete_owned_statement = {
 	1, {OIDOID}
 };
 
-static KafkaStatement delete_server_statement = {
-	"DELETE FROM kafka.groups g WHERE g.server OPERATOR(pg_catalog.=) $1",
-	1, {TEXTOID}
+/* Those of streams have the streams' names, with or without a position. */
+static KafkaStatement delete_namesakes_statement = {
+	"WITH g AS (SELECT o.group_id FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $2 "
+	"UNION SELECT g.group_id FROM kafka.groups g WHERE g.server OPERATOR(pg_catalog.=) $2 "
+	"UNION SELECT s.name FROM kafka.streams s), "
+	"l AS (DELETE FROM kafka.stored_dead_letters l USING g "
+	"WHERE l.server OPERATOR(pg_catalog.=) $1 AND l.group_id OPERATOR(pg_catalog.=) g.group_id), "
+	"o AS (DELETE FROM kafka.offsets o USING g "
+	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) g.group_id) "
+	"DELETE FROM kafka.groups d USING g "
+	"WHERE d.server OPERATOR(pg_catalog.=) $1 AND d.group_id OPERATOR(pg_catalog.=) g.group_id",
+	2, {TEXTOID, TEXTOID}
 };
 
 static KafkaStatement rename_server_statement = {
@@ -110,12 +119,18 @@ kfdw_groups_delete_owned(Oid owner)
 	(void) kfdw_catalog_change(&delete_owned_statement, values);
 }
 
-/* Rows of the new name are of a server that was dropped: the name was free. */
+void
+kfdw_groups_delete_namesakes(const char *old_name, const char *new_name)
+{
+	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
+
+	(void) kfdw_catalog_change(&delete_namesakes_statement, values);
+}
+
 void
 kfdw_groups_rename_server(const char *old_name, const char *new_name)
 {
 	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
 
-	(void) kfdw_catalog_change(&delete_server_statement, values);
 	(void) kfdw_catalog_change(&rename_server_statement, values);
 }

@@ -28,6 +28,11 @@ extern void kfdw_groups_set_owner(const char *server, const char *group_id, Oid 
 extern void kfdw_groups_reassign(Oid old_owner, Oid new_owner);
 extern void kfdw_groups_delete_owned(Oid owner);
 
+/*
+ * What a server that was dropped has left under the name that another gets stays for that one, but for the groups
+ * that it has already: they are deleted, with their positions and dead letters.
+ */
+extern void kfdw_groups_delete_namesakes(const char *old_name, const char *new_name);
 extern void kfdw_groups_rename_server(const char *old_name, const char *new_name);
 
 #endif							/* KFDW_GROUPS_H */

@@ -69,11 +69,6 @@ static KafkaStatement delete_partitions_statement = {
 	4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}
 };
 
-static KafkaStatement delete_server_statement = {
-	"DELETE FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $1",
-	1, {TEXTOID}
-};
-
 static KafkaStatement rename_server_statement = {
 	"UPDATE kafka.offsets o SET server = $1 WHERE o.server OPERATOR(pg_catalog.=) $2",
 	2, {TEXTOID, TEXTOID}
@@ -247,7 +242,5 @@ kfdw_offsets_rename_server(const char *old_name, const char *new_name)
 {
 	Datum		values[] = {CStringGetTextDatum(new_name), CStringGetTextDatum(old_name)};
 
-	/* rows of the new name are of a server that was dropped: the name was free */
-	(void) kfdw_catalog_change(&delete_server_statement, values);
 	(void) kfdw_catalog_change(&rename_server_statement, values);
 }

@@ -30,6 +30,7 @@ rename_positions(const char *old_name, const char *new_name)
 				 errmsg("cannot rename server \"%s\" in the statement of a stream", old_name),
 				 errdetail("A batch ends by writing the position, which is kept by the name of its server.")));
 	kfdw_consumption_release_name(old_name);
+	kfdw_groups_delete_namesakes(old_name, new_name);
 	kfdw_offsets_rename_server(old_name, new_name);
 	kfdw_groups_rename_server(old_name, new_name);
 	kfdw_dead_letters_rename_server(old_name, new_name);
