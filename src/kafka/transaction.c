@@ -41,7 +41,8 @@ typedef struct TransactionCall
 	rd_kafka_error_t *(*step) (struct TransactionCall *call, int timeout_ms);
 	int			timeout_ms;		/* of all slices together */
 	bool		must_end;		/* goes on until its outcome is known or the time is up */
-	char	   *group_id;
+	const KafkaGroupPosition *position; /* the process's, for errors; NULL: it is about none */
+	char	   *group_id;		/* the thread's, as that */
 	char	   *topic;
 	int64		offset;
 
@@ -171,8 +172,9 @@ hint_at_refusal(const TransactionCall *call, rd_kafka_resp_err_t error)
 		case ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION:
 			return errhint("%s", KFDW_CHECK_SECURITY);
 		case ERRCODE_INSUFFICIENT_PRIVILEGE:
-			return call->group_id != NULL ?
-				errhint("The client's user needs the right to Read the group \"%s\" and the topic \"%s\".", call->group_id, call->topic) :
+			return call->position != NULL ?
+				errhint("The client's user needs the right to Read the group \"%s\" and the topic \"%s\".",
+						call->position->group_id, call->position->topic) :
 				errhint("The client's user needs the rights to Write and to Describe its transactional id, which begins with \"transactional_id_prefix\", and to Write the topics.");
 		default:
 			return kfdw_error_is_fence(call->client, error) ? errhint("%s", KFDW_CHECK_FENCE) : 0;
@@ -239,6 +241,7 @@ make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int
 	call->call.look = look_after;
 	call->client = client;
 	call->what = what;
+	call->position = position;
 	call->step = step;
 	call->timeout_ms = client->request_timeout_ms;
 	call->gives_up_at = kfdw_call_now_ms() + call->timeout_ms + GRACE_MS;

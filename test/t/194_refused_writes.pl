@@ -15,9 +15,16 @@ my $session = KafkaSession->new($node);
 my $columns = "(v text, k text OPTIONS (metadata 'key'), o bigint OPTIONS (metadata 'offset')) SERVER k OPTIONS";
 $broker->kafka_tool('create-topic', $_, 1) foreach ('allowed', 'refused');
 $broker->kafka_tool('create-topic', 'compacted', 1, 1, 'cleanup.policy=compact');
-my ($out, $err);
-IPC::Run::run([ 'bash', dirname(__FILE__) . '/../kafka/kafka.sh', 'tool', 'org.apache.kafka.tools.AclCommand', '--bootstrap-server', $broker->bootstrap,
-		'--add', '--topic', 'refused', '--allow-principal', 'User:*', '--operation', 'Read', '--operation', 'Describe' ], '>', \$out, '2>', \$err) or die "$out$err";
+
+sub change_acl
+{
+	my @change = @_;
+	my ($out, $err);
+	IPC::Run::run([ 'bash', dirname(__FILE__) . '/../kafka/kafka.sh', 'tool', 'org.apache.kafka.tools.AclCommand', '--bootstrap-server', $broker->bootstrap,
+			@change ], '>', \$out, '2>', \$err) or die "$out$err";
+	return;
+}
+change_acl(qw(--add --topic refused --allow-principal User:* --operation Read --operation Describe));
 $session->run(<<~"EOSQL");
 	CREATE FOREIGN TABLE synced $columns (topic 'refused', format 'text');
 	CREATE FOREIGN TABLE sent $columns (topic 'refused', format 'text', delivery 'async');
@@ -46,6 +53,16 @@ becomes($node, 'postgres', "SELECT convert_from(value, 'UTF8'), sqlstate, error 
 	'outbox: what is refused is set aside');
 becomes($node, 'postgres', "SELECT v FROM allowed WHERE v <> 'y'", 'published', 'and the rest is published');
 is($session->run('SELECT count(*) FROM synced', 40), 0, 'nothing has arrived');
+
+# A relay that may not read its group
+my @refused_group = qw(--group kafka_fdw --resource-pattern-type prefixed --deny-principal User:* --operation Read);
+change_acl('--add', @refused_group);
+$session->run("INSERT INTO also VALUES ('late')");
+becomes($node, 'postgres',
+	q{SELECT hint ~ '^The client''s user needs the right to Read the group "kafka_fdw-[^"]+-relay-1" and the topic "[^"]+"\.$' FROM kafka.stat_outbox},
+	't', 'outbox: that the group is refused is said');
+change_acl('--remove', '--force', @refused_group);
+becomes($node, 'postgres', "SELECT v FROM allowed WHERE v = 'late'", 'late', 'and it is published when it is not any more');
 
 # Newer libraries say of the others in a batch that they are not the ones that are refused
 $session->run("INSERT INTO keyed VALUES ('1', 'key'), ('2', NULL), ('3', NULL), ('4', 'key')");
