@@ -51,6 +51,19 @@ ALTER SERVER async_test OPTIONS (ADD client_id 'another');
 INSERT INTO async_events (id, _partition) VALUES (15, 0);
 SELECT * FROM kafka.flush();
 SELECT string_agg(id::text, ' ' ORDER BY _offset) FROM async_events WHERE _offset > 5;
+-- And so do records of other settings in one COMMIT, and in one statement.
+\! kafka_tool create-topic --replace async_order 1
+CREATE FOREIGN TABLE async_held_0 (id int, _offset bigint OPTIONS (metadata 'offset')) SERVER async_test OPTIONS (topic 'async_order');
+CREATE FOREIGN TABLE async_held_1 (id int) SERVER async_test OPTIONS (topic 'async_order', compression_type 'gzip');
+DO $$ BEGIN FOR i IN 1..20 LOOP EXECUTE format('INSERT INTO async_held_%s VALUES (%s)', i % 2, i); END LOOP; END $$;
+CREATE TABLE async_parts (id int, kind int) PARTITION BY LIST (kind);
+CREATE FOREIGN TABLE async_part_0 PARTITION OF async_parts FOR VALUES IN (0) SERVER async_test OPTIONS (topic 'async_order', delivery 'async');
+CREATE FOREIGN TABLE async_part_1 PARTITION OF async_parts FOR VALUES IN (1)
+  SERVER async_test OPTIONS (topic 'async_order', delivery 'async', compression_type 'gzip');
+INSERT INTO async_parts SELECT i, i / 3 % 2 FROM generate_series(21, 40) i;
+SELECT * FROM kafka.flush();
+SELECT string_agg(id::text, ' ' ORDER BY _offset) FROM async_held_0;
+DROP TABLE async_parts;
 
 -- What can be known at once is an error of the statement.
 INSERT INTO async_events (id, _partition) VALUES (1, 2);

@@ -59,10 +59,7 @@ send_record(void *argument, const KafkaRecord *record)
 	KafkaTarget *target = argument;
 
 	if (target->topic == NULL)
-	{
-		kfdw_background_await(&target->config, target->destination.topic);
 		target->topic = get_topic(target);
-	}
 	kfdw_producer_send(target->topic, record);
 	target->sent++;
 }
@@ -88,6 +85,5 @@ kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record)
 {
 	KafkaTarget *target = (KafkaTarget *) destination;
 
-	kfdw_background_await(&target->config, destination->topic);
 	kfdw_producer_send_now(get_topic(target), record);
 }

@@ -30,14 +30,10 @@ extern KafkaTarget *kfdw_target_get(List **targets, const KafkaTableOptions *opt
 /* Asks the target's producer for the number of partitions; that there is no such topic is an error. */
 extern int	kfdw_target_count_partitions(KafkaDestination *destination);
 
-/*
- * At the end of the transaction: sends what a log holds for targets and waits until all of
- * it is acknowledged; then there is no log.  The first record of a target waits for what
- * this session sends to its topic in the background, and follows it.
- */
+/* At the end of the transaction: sends what a log holds for targets and waits until all of it is acknowledged; then there is no log. */
 extern void kfdw_target_send_log(KafkaRecordLog **log, const List *targets);
 
-/* Before: sends a record in the same order and waits until it is acknowledged, see producer.h. */
+/* Before: sends a record and waits until it is acknowledged, see producer.h. */
 extern void kfdw_target_send_now(KafkaDestination *destination, KafkaRecord *record);
 
 #endif							/* KFDW_TARGET_H */

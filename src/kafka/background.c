@@ -115,11 +115,6 @@ take_report(KafkaSenderTopic *topic, const rd_kafka_message_t *message)
 	strlcpy(burst.reason, sender->client->error ? sender->client->reason : "", sizeof(burst.reason));
 }
 
-static const KafkaReports reports = {
-	.size = sizeof(KafkaBackground),
-	.take = take_report,
-};
-
 /* Tells of the failures that nobody was told of; where they are returned, the log only. */
 static void
 tell_failures(int level)
@@ -165,6 +160,12 @@ await_reports(KafkaSender *sender, const int64 *outstanding)
 		sender->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+static const KafkaReports reports = {
+	.size = sizeof(KafkaBackground),
+	.take = take_report,
+	.await = await_reports,
+};
+
 /*
  * The end of the session, at which its transaction may still be open: no interrupt is
  * served any more, and a client that waits for this is gone.
@@ -190,26 +191,6 @@ finish_at_exit(int code, Datum argument)
 	while (producers != NULL)
 		kfdw_sender_destroy(&producers, producers);
 	kfdw_counts_flush();
-}
-
-/* Waits for what others than one producer have under way to a topic at the same brokers. */
-static void
-await_others(const KafkaSender *but, const KafkaConfig *config, const char *topic)
-{
-	for (KafkaSender *sender = producers; sender != NULL; sender = sender->next)
-	{
-		if (sender == but || strcmp(sender->client->servers, config->bootstrap_servers) != 0)
-			continue;
-		for (const KafkaSenderTopic *other = sender->topics; other != NULL; other = other->next)
-			if (strcmp(other->name, topic) == 0)
-				await_reports(sender, &other->outstanding);
-	}
-}
-
-void
-kfdw_background_await(const KafkaConfig *config, const char *topic)
-{
-	await_others(NULL, config, topic);
 }
 
 /* In this transaction a producer that was refused has made way for a new one: the new one is not to do so, too. */
@@ -241,12 +222,14 @@ kfdw_background_begin(const KafkaConfig *config, const char *topic, Oid relid)
 	static bool exit_callback_registered = false;
 	KafkaConfig fitting = kfdw_limit_batches(config, topic);
 	KafkaSender *sender = get_producer(&fitting);
+	KafkaOutlet *outlet;
 
 	if (!exit_callback_registered)
 		before_shmem_exit(finish_at_exit, 0);
 	exit_callback_registered = true;
-	await_others(sender, config, topic);
-	return kfdw_sender_topic(sender, topic, relid);
+	outlet = kfdw_sender_topic(sender, topic, relid);
+	kfdw_sender_take_turn(outlet);
+	return outlet;
 }
 
 int
@@ -264,6 +247,7 @@ kfdw_background_send(KafkaOutlet *topic, const KafkaRecord *record)
 {
 	KafkaSender *sender = topic->sender;
 
+	kfdw_sender_take_turn(topic);
 	kfdw_sender_hand_over(topic, record);
 	((KafkaBackground *) sender)->last_sent = kfdw_wait_now();
 

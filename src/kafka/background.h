@@ -25,23 +25,17 @@ typedef struct KafkaFailure
 	const char *error;
 } KafkaFailure;
 
-/*
- * Begins to send a table's records.  What the session has sent to the topic with other
- * settings is waited for, so that a later record does not come before it.
- */
+/* Begins to send a table's records, when nothing that was sent to the topic with other settings is under way. */
 extern KafkaOutlet *kfdw_background_begin(const KafkaConfig *config, const char *topic, Oid relid);
 
 /* The number of partitions, as the brokers say now, or said when they last answered. */
 extern int	kfdw_background_partition_count(KafkaOutlet *outlet);
 
-/* Hands a record over, waiting interruptibly while the queue is full. */
+/* Hands a record over, waiting interruptibly for its turn (see turn.h), and while the queue is full. */
 extern void kfdw_background_send(KafkaOutlet *outlet, const KafkaRecord *record);
 
 /* Takes the reports that came, and tells of failures, not too often. */
 extern void kfdw_background_look(void);
-
-/* Waits until nothing for the topic is under way. */
-extern void kfdw_background_await(const KafkaConfig *config, const char *topic);
 
 /*
  * Waits until every record was acknowledged or given up, which its delivery timeout

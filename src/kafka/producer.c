@@ -143,10 +143,26 @@ check_reports(KafkaSender *sender)
 					errhint("%s%s", describe_rest(producer), describe_way_out(producer))));
 }
 
+/* Waits until a producer's records, or those for one of its topics, are reported on; a failure is an error. */
+static void
+await_reports(KafkaSender *sender, const int64 *outstanding)
+{
+	TimestampTz since = kfdw_wait_now();
+
+	while (*outstanding > 0)
+	{
+		kfdw_sender_wait(sender, since);
+		check_reports(sender);
+		CHECK_FOR_INTERRUPTS();
+	}
+	check_reports(sender);
+}
+
 static const KafkaReports reports = {
 	.size = sizeof(ReportingSender),
 	.delicate = true,
 	.take = take_report,
+	.await = await_reports,
 	.check = check_reports,
 };
 
@@ -215,6 +231,7 @@ kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *record)
 {
 	KafkaSender *sender = topic->sender;
 
+	kfdw_sender_take_turn(topic);
 	if (!topic->in_use && kfdw_sender_is_outdated(topic))
 		kfdw_sender_renew_topic(topic);
 	kfdw_sender_hand_over(topic, record);
@@ -244,15 +261,8 @@ void
 kfdw_producer_flush(KafkaProducerTopic *topic)
 {
 	KafkaSender *sender = topic->sender;
-	TimestampTz since = kfdw_wait_now();
 
-	while (sender->outstanding > 0)
-	{
-		kfdw_sender_wait(sender, since);
-		check_reports(sender);
-		CHECK_FOR_INTERRUPTS();
-	}
-	check_reports(sender);
+	await_reports(sender, &sender->outstanding);
 	confirm_topics(sender);
 	sender->silent = false;
 	sender->client->error = RD_KAFKA_RESP_ERR_NO_ERROR;

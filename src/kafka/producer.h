@@ -28,7 +28,7 @@ extern KafkaProducer *kfdw_producer_get(const KafkaConfig *config);
 /* The number of partitions, as the brokers say now; an unknown topic is an error. */
 extern int	kfdw_producer_partition_count(KafkaProducerTopic *topic);
 
-/* Hands a record to the client, waiting interruptibly while its queue is full. */
+/* Hands a record to the client, waiting interruptibly for its turn (see turn.h), and while the client's queue is full. */
 extern void kfdw_producer_send(KafkaProducerTopic *topic, const KafkaRecord *record);
 
 /*

@@ -53,6 +53,7 @@ take_report(void *owner, const rd_kafka_message_t *message)
 
 	sender->outstanding--;
 	topic->outstanding--;
+	topic->turn->outstanding--;
 	topic->counts[message->err ? KAFKA_WRITING_ERRORS : KAFKA_WRITING_ACKNOWLEDGED]++;
 	count_requests(sender, topic->counts);
 	sender->reports->take(topic, message);
@@ -118,6 +119,7 @@ kfdw_sender_destroy(KafkaSender **list, KafkaSender *sender)
 
 		sender->topics = topic->next;
 		topic->counts[KAFKA_WRITING_ERRORS] += topic->outstanding;
+		kfdw_turn_leave(topic->turn, sender, topic->outstanding);
 		rd_kafka_topic_destroy(topic->topic);
 		pfree(topic->name);
 		pfree(topic);
@@ -164,6 +166,7 @@ kfdw_sender_topic(KafkaSender *sender, const char *name, Oid relid)
 	if (topic->topic == NULL)
 		kfdw_error_topic(sender->client, name, -1, rd_kafka_last_error(),
 						 rd_kafka_err2str(rd_kafka_last_error()));
+	topic->turn = kfdw_turn_get(sender->client->servers, name);
 	topic->next = sender->topics;
 	sender->topics = topic;
 	return topic;
@@ -361,6 +364,18 @@ is_to_wait(const KafkaSender *sender, rd_kafka_resp_err_t error)
 }
 
 void
+kfdw_sender_take_turn(KafkaSenderTopic *topic)
+{
+	KafkaTurn  *turn = topic->turn;
+
+	if (turn->sender == topic->sender)
+		return;
+	if (turn->outstanding > 0)
+		turn->sender->reports->await(turn->sender, &turn->outstanding);
+	turn->sender = topic->sender;
+}
+
+void
 kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 {
 	KafkaSender *sender = topic->sender;
@@ -382,6 +397,7 @@ kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record)
 	}
 	sender->outstanding++;
 	topic->outstanding++;
+	topic->turn->outstanding++;
 	topic->counts[KAFKA_WRITING_RECORDS]++;
 	topic->counts[KAFKA_WRITING_BYTES] += record->key_len + record->value_len;
 }

@@ -12,6 +12,7 @@
 
 #include "kafka/client.h"
 #include "kafka/record.h"
+#include "kafka/turn.h"
 
 typedef struct KafkaSender KafkaSender;
 
@@ -23,6 +24,7 @@ typedef struct KafkaSenderTopic
 	Oid			relid;			/* of the table */
 	int64	   *counts;			/* its statistics */
 	int64		outstanding;	/* sent, but no delivery report yet */
+	KafkaTurn  *turn;			/* to send to it */
 	rd_kafka_topic_t *topic;
 	int			npartitions;
 	TimestampTz known_at;		/* when the brokers last confirmed that it is there */
@@ -38,6 +40,9 @@ typedef struct KafkaReports
 
 	/* takes one, from inside our own rd_kafka_poll() or rd_kafka_flush(); must not fail */
 	void		(*take) (KafkaSenderTopic *topic, const rd_kafka_message_t *message);
+
+	/* waits until a count of records without a report, here or in a turn, is 0; may raise an error */
+	void		(*await) (KafkaSender *sender, const int64 *outstanding);
 
 	/* between two waits for room in the queue: may raise an error; NULL: waiting goes on */
 	void		(*check) (KafkaSender *sender);
@@ -89,7 +94,10 @@ extern void kfdw_sender_ask_topic(KafkaSenderTopic *topic);
  */
 extern void kfdw_sender_renew_topic(KafkaSenderTopic *topic);
 
-/* Hands a record to the library, waiting interruptibly while its queue is full. */
+/* Waits until nothing that another sender has sent to the topic is under way: then it is this one's turn. */
+extern void kfdw_sender_take_turn(KafkaSenderTopic *topic);
+
+/* In its turn hands a record to the library, waiting interruptibly while its queue is full. */
 extern void kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *record);
 
 /*
