@@ -82,6 +82,30 @@ SELECT count(*) FROM pg_trigger WHERE tgrelid = 'customers'::regclass AND NOT tg
 SELECT kafka.unpublish_table('customers');
 DROP SCHEMA publish_other CASCADE;
 
+-- A tombstone is made of the key: what cannot be a value is no concern of it.
+\! kafka_tool create-topic --replace publish 1
+CREATE DOMAIN named AS text CHECK (VALUE IS NOT NULL);
+CREATE TABLE odd (id int PRIMARY KEY, name text, since timestamptz, doc json);
+INSERT INTO odd SELECT i, NULL, 'infinity', '"\u0000"' FROM generate_series(1, 4) i;
+CREATE FOREIGN TABLE odd_texts (_key int OPTIONS (metadata 'key'), name text) SERVER publish_test OPTIONS (topic 'publish', format 'text');
+CREATE FOREIGN TABLE odd_times (_key int OPTIONS (metadata 'key'), since timestamptz OPTIONS (timestamp_format 'epoch_ms'))
+  SERVER publish_test OPTIONS (topic 'publish', delivery 'async');
+CREATE FOREIGN TABLE odd_names (id int OPTIONS (metadata 'key', field 'id'), name named) SERVER publish_test OPTIONS (topic 'publish');
+CREATE FOREIGN TABLE odd_rows (_key text OPTIONS (metadata 'key'), _value jsonb) SERVER publish_test OPTIONS (topic 'publish');
+SELECT count(kafka.publish_table('odd', target)) FROM unnest('{odd_texts, odd_times, odd_names}'::regclass[]) target;
+SELECT kafka.publish_table('odd', 'odd_rows', '{name}', for_each => 'statement');
+\set VERBOSITY terse
+DELETE FROM odd WHERE id = 1;
+SELECT kafka.unpublish_table('odd', 'odd_rows');
+SELECT kafka.publish_table('odd', 'odd_rows', for_each => 'statement');
+DELETE FROM odd WHERE id = 1;
+UPDATE odd SET id = 12, name = 'x', since = '2024-02-03 04:05:06Z', doc = '{}' WHERE id = 2;
+UPDATE odd SET id = 13 WHERE id = 3;
+\unset VERBOSITY
+SELECT * FROM kafka.flush();
+\! kafka_tool consume publish -f kvh | sort
+DROP TABLE odd;
+
 -- The whole row as JSON, a key of several columns, conditions, triggers of replicas.
 \! kafka_tool create-topic --replace publish 1
 CREATE TABLE items (shop text, number int, price numeric, sold timestamptz DEFAULT '2024-02-03 04:05:06Z', tags text[], PRIMARY KEY (number, shop));

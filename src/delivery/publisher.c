@@ -42,8 +42,10 @@ struct KafkaPublisher
 	AttrNumber *keys;			/* the key columns of the source */
 
 	ExprContext *context;		/* its memory is reset with each record */
-	ProjectionInfo *projection; /* the source's row as the target's */
-	KafkaSettingsUse settings;	/* what the projection needs */
+	ProjectionInfo *row;		/* the source's row as the target's */
+	ProjectionInfo *tombstone;	/* and what a tombstone has of it */
+	ProjectionInfo *projection; /* the one that makes the next record */
+	KafkaSettingsUse settings;	/* what the projections need */
 };
 
 /* While a publisher is made. */
@@ -54,7 +56,8 @@ typedef struct KafkaMapping
 	KafkaColumns *columns;		/* of the target */
 	List	   *keys;			/* attribute numbers in the source */
 	bool		key_fields;		/* they are those of the target's key, which has fields */
-	List	   *targetlist;
+	List	   *row;			/* the target list that makes a row of the target */
+	List	   *tombstone;		/* and a row with its key only */
 	bool		whole_row;		/* the one column that is the value takes all of the row */
 } KafkaMapping;
 
@@ -267,7 +270,10 @@ map_columns(KafkaMapping *mapping)
 		Expr	   *expression = make_expression(mapping, column, TupleDescAttr(desc, i));
 
 		has_value |= column->attnum != 0 && !IsA(expression, Const) && (column->in_value || column->kind == KAFKA_COLUMN_VALUE);
-		mapping->targetlist = lappend(mapping->targetlist, makeTargetEntry(expression, i + 1, NULL, false));
+		mapping->row = lappend(mapping->row, makeTargetEntry(expression, i + 1, NULL, false));
+		if (column->attnum == 0 || column->kind != KAFKA_COLUMN_KEY)
+			expression = (Expr *) makeNullConst(INT4OID, -1, InvalidOid);
+		mapping->tombstone = lappend(mapping->tombstone, makeTargetEntry(expression, i + 1, NULL, false));
 	}
 	if (!has_value)
 		ereport(ERROR,
@@ -318,6 +324,13 @@ settings_use(const KafkaMapping *mapping)
 	return use;
 }
 
+/* A target list of rows of the source, which makes rows of the target. */
+static ProjectionInfo *
+build_projection(const KafkaPublisher *publisher, TupleDesc target, List *targetlist)
+{
+	return ExecBuildProjectionInfo(targetlist, publisher->context, MakeSingleTupleTableSlot(target, &TTSOpsVirtual), NULL, NULL);
+}
+
 KafkaPublisher *
 kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 {
@@ -344,8 +357,8 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 		publisher->keys[i] = list_nth_int(mapping.keys, i);
 	publisher->settings = settings_use(&mapping);
 	publisher->context = CreateStandaloneExprContext();
-	publisher->projection = ExecBuildProjectionInfo(mapping.targetlist, publisher->context,
-													MakeSingleTupleTableSlot(desc, &TTSOpsVirtual), NULL, NULL);
+	publisher->row = build_projection(publisher, desc, mapping.row);
+	publisher->tombstone = build_projection(publisher, desc, mapping.tombstone);
 	table_close(mapping.target, NoLock);
 	return publisher;
 }
@@ -380,17 +393,19 @@ check_key(const KafkaPublisher *publisher, TupleTableSlot *row)
 	}
 }
 
-/* The record that a row becomes; what it points to lives until the next one. */
+/* The record that a row becomes, or the tombstone; what it points to lives until the next one. */
 static KafkaRecord
-make_record(KafkaPublisher *publisher, TupleTableSlot *row)
+make_record(KafkaPublisher *publisher, TupleTableSlot *row, bool tombstone)
 {
-	TupleTableSlot *slot = publisher->projection->pi_state.resultslot;
+	TupleTableSlot *slot;
 	KafkaRecord record;
 
 	check_key(publisher, row);
 	publisher->context->ecxt_scantuple = row;
+	publisher->projection = tombstone ? publisher->tombstone : publisher->row;
 	kfdw_settings_call(publisher->settings, project, publisher);
-	kfdw_codec_encode(publisher->codec, slot->tts_values, slot->tts_isnull, &record);
+	slot = publisher->projection->pi_state.resultslot;
+	kfdw_codec_encode(publisher->codec, slot->tts_values, slot->tts_isnull, tombstone, &record);
 	return record;
 }
 
@@ -400,15 +415,10 @@ kfdw_publisher_write(KafkaPublisher *publisher, TupleTableSlot *row, KafkaOperat
 	const char	value = (char) operation;
 	KafkaHeader header = {.key = "op",.value = &value,.value_len = 1};
 	MemoryContext old = MemoryContextSwitchTo(publisher->context->ecxt_per_tuple_memory);
-	KafkaRecord record = make_record(publisher, row);
+	KafkaRecord record = make_record(publisher, row, operation == KAFKA_ROW_DELETED);
 
 	record.headers = &header;
 	record.nheaders = 1;
-	if (operation == KAFKA_ROW_DELETED)
-	{
-		record.value = NULL;
-		record.value_len = 0;
-	}
 	kfdw_delivery_add(publisher->writer, &record);
 	MemoryContextSwitchTo(old);
 	ResetExprContext(publisher->context);

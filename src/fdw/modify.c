@@ -173,7 +173,7 @@ kafkaExecForeignInsert(EState *estate, ResultRelInfo *relinfo,
 	check_row(estate, relinfo, slot);
 	old = MemoryContextSwitchTo(state->row_context);
 	slot_getallattrs(slot);
-	kfdw_codec_encode(state->codec, slot->tts_values, slot->tts_isnull, &record);
+	kfdw_codec_encode(state->codec, slot->tts_values, slot->tts_isnull, false, &record);
 	if (state->at_once)
 		send_row(state, slot, &record);
 	else

@@ -31,8 +31,7 @@ struct KafkaRowCodec
 
 	KafkaPart	value;
 	KafkaPart	key;
-	KafkaField **in_value;		/* the same column's field in the value, for
-								 * each field of the key; NULL: none */
+	KafkaField **in_value;		/* for each field of the key, the column's one in the value; NULL: none */
 
 	KafkaColumn **metadata;		/* the needed columns outside both */
 	int			nmetadata;
@@ -56,6 +55,7 @@ typedef struct KafkaRow
 	KafkaRecord *record;
 	Datum	   *values;
 	bool	   *nulls;
+	bool		tombstone;		/* the record must be one, whatever the row says */
 } KafkaRow;
 
 /* True for a column that is converted by its type's functions, the checks of a domain among them. */
@@ -522,13 +522,13 @@ check_no_payload(const KafkaRow *row, const char *what)
 	}
 }
 
-/* True when the row asks for a tombstone; checks that it can be one. */
+/* True when the record is to be a tombstone; checks that it can be one. */
 static bool
 is_tombstone(const KafkaRow *row)
 {
 	const KafkaColumn *column = kfdw_columns_find(row->codec->columns, KAFKA_COLUMN_TOMBSTONE);
 
-	if (column == NULL || row->nulls[column->attnum - 1] || !DatumGetBool(row->values[column->attnum - 1]))
+	if (!row->tombstone && (column == NULL || row->nulls[column->attnum - 1] || !DatumGetBool(row->values[column->attnum - 1])))
 		return false;
 	if (row->record->key == NULL)
 		ereport(ERROR,
@@ -584,10 +584,10 @@ encode_row(void *arg)
 
 /* An error names the column. */
 void
-kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, KafkaRecord *record)
+kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, bool tombstone, KafkaRecord *record)
 {
 	ErrorContextCallback context = {error_context_stack, report_context, codec};
-	KafkaRow	row = {codec, record, values, nulls};
+	KafkaRow	row = {codec, record, values, nulls, tombstone};
 
 	memset(record, 0, sizeof(KafkaRecord));
 	record->partition = KAFKA_PARTITION_ANY;

@@ -49,7 +49,10 @@ extern void kfdw_codec_decode_rejected(KafkaRowCodec *codec, KafkaRecord *record
  */
 extern void kfdw_codec_decode_sent(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
 
-/* Sets all of the record but its topic; what it points to is in the current memory context. */
-extern void kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, KafkaRecord *record);
+/*
+ * Sets all of the record but its topic; what it points to is in the current memory context.
+ * It is a tombstone where the row says so, or must be one.
+ */
+extern void kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, bool tombstone, KafkaRecord *record);
 
 #endif							/* KFDW_CODEC_H */
