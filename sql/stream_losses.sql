@@ -164,7 +164,21 @@ ALTER TABLE topic_parts ATTACH PARTITION other_topic FOR VALUES FROM (0) TO (9);
 SELECT says('INSERT INTO topic_parts SELECT id FROM src');
 ALTER TABLE topic_parts ATTACH PARTITION same_topic FOR VALUES FROM (9) TO (99);
 SELECT says('INSERT INTO topic_parts SELECT id FROM src');
-
+-- nor by another server of its cluster: one that names a broker of the source's
+CREATE SERVER losses_again FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'servers');
+CREATE FOREIGN TABLE again (id int, n int) SERVER losses_again OPTIONS (topic 'losses');
+SELECT says('INSERT INTO again SELECT id FROM src');
+CREATE FUNCTION says_of(source text, target text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('ALTER SERVER losses_test OPTIONS (SET bootstrap_servers %L)', source);
+    EXECUTE format('ALTER SERVER losses_again OPTIONS (SET bootstrap_servers %L)', target);
+    RETURN says('INSERT INTO again SELECT id FROM src');
+END $$;
 SET client_min_messages = warning;
+SELECT source, target, says_of(source, target) FROM (VALUES
+    ('a:1', 'a:1'), ('a:1,b:2', ' c:3 , B:02 '), ('a:1', 'b:1'), ('a:1', 'a:2'), ('a:1', 'aa:1'), ('a', 'a:9092'), ('a', 'b'),
+    ('[::1]:9', '[::1]:9'), ('[::1]', '[::1]:9092'), ('[::1]:1', '[::2]:1')) v (source, target);
+
+DROP SERVER losses_again CASCADE;
 DROP SERVER losses_test CASCADE;
 DROP SCHEMA stream_losses CASCADE;

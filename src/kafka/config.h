@@ -39,7 +39,7 @@ typedef struct KafkaConfig
 {
 	KafkaClientKind kind;
 	KafkaOrigins origins;		/* of the server and user; tables override, and are none of it */
-	const char *bootstrap_servers;	/* for messages; also among the properties */
+	const char *bootstrap_servers;	/* as they were set; also among the properties */
 	int			request_timeout_ms; /* how long a statement waits for a silent broker */
 	int			delivery_timeout_ms;	/* how long a producer tries to deliver a record */
 	int			max_block_ms;	/* how long it waits for room in its buffer */

@@ -12,6 +12,7 @@
 #include "utils/lsyscache.h"
 
 #include "delivery/delivery.h"
+#include "kafka/brokers.h"
 #include "option/options.h"
 #include "stream/plan_tables.h"
 
@@ -83,7 +84,8 @@ check_topic_target(Oid relid, KafkaPlanTables *tables)
 	KafkaTableOptions *read = kfdw_options_table(tables->source, GetUserId());
 
 	kfdw_delivery_check(target);
-	if (strcmp(target->server, read->server) == 0 && kfdw_selection_share_topic(&target->selection, &read->selection))
+	if (kfdw_brokers_meet(target->consumer.bootstrap_servers, read->consumer.bootstrap_servers) &&
+		kfdw_selection_share_topic(&target->selection, &read->selection))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("a stream's statement cannot write the topic that it reads"),
