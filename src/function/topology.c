@@ -4,27 +4,20 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "nodes/value.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 
 #include "catalog/streams.h"
 #include "function/column.h"
-#include "function/rights.h"
+#include "function/stream_look.h"
 #include "option/options.h"
-#include "stream/owner.h"
 #include "stream/statement.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stream_tables);
-
-/* A table that somebody has locked is not waited for any longer. */
-#define LOCK_TIMEOUT "1s"
 
 /* The columns of kafka.stream_tables(). */
 enum
@@ -95,19 +88,13 @@ put_waits(const StreamLook *look)
 
 /* What the stream's workers would read and write now; an error where they could not. */
 static void
-look_at_tables(StreamLook *look)
+look_at_tables(void *argument)
 {
+	StreamLook *look = argument;
 	const KafkaStream *stream = look->stream;
 	KafkaQueryTables tables = {0};
-	KafkaOwnerScope scope;
 	ListCell   *lc;
 
-	if (!OidIsValid(stream->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("its owner does not exist")));
-	kfdw_owner_begin(&scope, stream);
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (!kfdw_options_is_topic_table(stream->source))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -119,44 +106,20 @@ look_at_tables(StreamLook *look)
 			put_table(look, "read", lfirst_oid(lc));
 	foreach(lc, tables.written)
 		put_table(look, "write", lfirst_oid(lc));
-	kfdw_owner_end(&scope);
 }
 
-/*
- * The same with what is in the way as a note.  The subtransaction gives back the locks,
- * which others need not have a right to.
- */
+/* The same with what is in the way as a note. */
 static void
 look_at_stream(StreamLook *look)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	const char *problem;
 
 	put_waits(look);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		look_at_tables(look);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		ReThrowError(error);
-	if (error != NULL)
-		put_row(look, "note", InvalidOid, NULL, NULL,
-				kfdw_may_see_work_of(look->stream->owner) ? error->message : "its owner, and pg_read_all_stats, may see why");
-	else if (look->is_call)
-		put_row(look, "note", InvalidOid, NULL, NULL, "what its procedure reads and writes shows only when it runs");
+	problem = kfdw_stream_look(look->stream, look_at_tables, look);
+	if (problem == NULL && look->is_call)
+		problem = "what its procedure reads and writes shows only when it runs";
+	if (problem != NULL)
+		put_row(look, "note", InvalidOid, NULL, NULL, problem);
 }
 
 /* The tables of a stream, or of all: a row for each topic of one, and for what is to be said. */
