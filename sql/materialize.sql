@@ -195,6 +195,45 @@ SELECT kafka.alter_stream('j', reset => '{wait_for,max_task_idle}');
 SELECT * FROM waits;
 ROLLBACK;
 
+-- All that write a table: in a common table expression, through views, as a whole or a part of it
+BEGIN;
+SET LOCAL client_min_messages = warning;
+CREATE FOREIGN TABLE orders (id int) SERVER materialize_test OPTIONS (topic 'materialize_a');
+CREATE TABLE joined (id int);
+CREATE TABLE audit (id int);
+CREATE TABLE sums (id int, n int) PARTITION BY LIST (n);
+CREATE TABLE sums_1 PARTITION OF sums FOR VALUES IN (1);
+CREATE TABLE sums_2 PARTITION OF sums DEFAULT;
+CREATE VIEW audited AS SELECT id FROM audit;
+CREATE VIEW audited_sums AS SELECT id, sum(n) FROM audited JOIN sums USING (id) GROUP BY id;
+CREATE VIEW taken AS SELECT 1 AS id;
+CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER take INSTEAD OF INSERT ON taken FOR EACH ROW EXECUTE FUNCTION take();
+SELECT kafka.create_stream(name, statement) FROM (VALUES
+  ('in_cte', 'WITH s AS MATERIALIZED (SELECT id FROM orders), l AS (INSERT INTO audit SELECT id FROM s) INSERT INTO joined SELECT id FROM s'),
+  ('by_view', 'INSERT INTO audited SELECT id FROM orders'), ('by_trigger', 'INSERT INTO taken SELECT id FROM orders'),
+  ('whole', 'INSERT INTO sums SELECT id, 1 FROM orders'), ('part', 'INSERT INTO sums_1 SELECT id, 1 FROM orders')) s (name, statement);
+SELECT stream, writes FROM kafka.topology();
+CREATE FUNCTION waits_for(name text) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM kafka.create_stream('waits', 'INSERT INTO joined SELECT id FROM orders', wait_for => ARRAY[name], replace => true);
+  RETURN settings->'wait_for' FROM kafka.streams s WHERE s.name = 'waits';
+END $$;
+SELECT name, waits_for(name) FROM unnest('{audit,audited,audited_sums,taken,sums,sums_1,sums_2}'::text[]) name;
+-- What cannot be known is said, unless the stream is named, too
+CREATE TABLE gone (id int);
+CREATE PROCEDURE called() LANGUAGE sql AS 'SELECT 1';
+SELECT kafka.create_stream('calls', 'CALL called()', source => 'orders');
+SELECT kafka.create_stream('broken', 'INSERT INTO audit SELECT id FROM orders JOIN gone USING (id)');
+DROP TABLE gone;
+SET LOCAL client_min_messages = notice;
+\set VERBOSITY default
+SELECT waits_for('audit');
+SELECT kafka.alter_stream('waits', wait_for => '{broken,calls,audit}');
+SELECT settings->'wait_for' AS waits_for FROM kafka.streams WHERE name = 'waits';
+SELECT kafka.alter_stream('calls', wait_for => '{audit}');
+ROLLBACK;
+
 SET client_min_messages = warning;
 DROP SERVER materialize_test CASCADE;
 DROP SCHEMA "Keep it", elsewhere CASCADE;

@@ -39,7 +39,8 @@ add_tables(Node *node, void *argument)
 		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, lc);
 
 		index++;
-		if (is_table(entry) && index == query->resultRelation)
+		/* of a view only where a trigger takes the rows */
+		if (index == query->resultRelation)
 			tables->written = list_append_unique_oid(tables->written, entry->relid);
 		else if (is_table(entry))
 			tables->read = list_append_unique_oid(tables->read, entry->relid);

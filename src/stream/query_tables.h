@@ -10,7 +10,7 @@
 typedef struct KafkaQueryTables
 {
 	List	   *read;			/* Oids, also of what is behind views */
-	List	   *written;
+	List	   *written;		/* the same; a view where a trigger of it takes the rows */
 } KafkaQueryTables;
 
 /* Adds what some rewritten queries name, sub-selects and common table expressions included. */

@@ -7,9 +7,6 @@
 
 #include "nodes/parsenodes.h"
 
-/* The one that it names; InvalidOid where it is a CALL, or the table is not there. */
-extern Oid	kfdw_target_of(const char *statement, const char *search_path);
-
 /* The first column of the key of a topic that an INSERT writes, where it assigns none of them; else NULL. */
 extern const char *kfdw_target_missing_key(const Query *query);
 
