@@ -19,7 +19,7 @@ deletes(const char *op)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the change event says that all rows were deleted by TRUNCATE"),
-				 errhint("Do the same to the table, then skip the record.")));
+				 errhint("TRUNCATE the table, and have kafka.reset_stream() go on behind the record, in one transaction.")));
 	if (strcmp(op, "c") != 0 && strcmp(op, "u") != 0 && strcmp(op, "r") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

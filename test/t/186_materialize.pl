@@ -145,6 +145,58 @@ foreach my $schema (0, 1)
 	query_becomes("SELECT min(id) FROM $name", 2, 'a tombstone alone deletes');
 }
 
+# A TRUNCATE of the source, with events before and behind it in a batch; the table may not know of which events its rows are
+foreach my $name (qw(emptied emptied_plain))
+{
+	$topic = new_topic(1);
+	my $events = sub {
+		foreach my $event (map { [ split(/:/) ] } @_)
+		{
+			my ($op, $id) = @$event;
+			my $value = '{"before":null,"after":' . ($op eq 'c' ? "{\"id\":$id}" : 'null') . ",\"op\":\"$op\"}\n";
+			if ($op eq 't') { produce($topic, $value) } else { produce($topic, "{\"id\":$id}|$value", '-K', '|') }
+		}
+	};
+	my $fails_at = sub {
+		query_becomes("SELECT last_error LIKE 'the change event says that all rows were deleted by TRUNCATE%partition 0, offset $_[0]%' AND
+			hint LIKE '%TRUNCATE the table, and have kafka.reset_stream()%' FROM kafka.stat_streams WHERE stream = '$name' AND state = 'failed'",
+			't', "$name: the event at offset $_[0] is an error");
+	};
+	my $go_on_behind = sub {
+		query("BEGIN; TRUNCATE $name; DELETE FROM kafka.dead_letters WHERE stream = '$name' AND _partition = 0 AND _offset <= $_[0];
+			SELECT kafka.reset_stream('$name', partition => 0, next_offset => $_[0] + 1); COMMIT");
+	};
+	my $rows = "SELECT string_agg(id::text, ',' ORDER BY id) FROM $name";
+
+	query("CREATE TABLE $name (id int PRIMARY KEY)") if $name eq 'emptied_plain';
+	query(<<~"EOF");
+		CREATE FOREIGN TABLE ${name}_topic (id int OPTIONS (metadata 'key', key_field 'id', field 'after.id'), op text, $columns)
+			SERVER k OPTIONS (topic '$topic', key_format 'json');
+		SELECT kafka.materialize('$name', source => '${name}_topic', into_table => '$name');
+		EOF
+	$events->('c:9');
+	query_becomes($rows, '9', "$name: a row is there");
+	query("SELECT kafka.pause_stream('$name')");
+	$events->('c:1', 'c:2', 't', 'c:3', 'c:2', 'd:2', 't', 'c:3', 'c:5');
+	query("SELECT kafka.resume_stream('$name')");
+	$fails_at->(3);
+	$go_on_behind->(3);
+	$fails_at->(7);
+	$go_on_behind->(7);
+	query_becomes($rows, '3,5', "$name: what came behind the last one is there, and nothing else");
+	$events->('t');
+	$fails_at->(10);
+	$go_on_behind->(10);
+	reads($name, 11, "$name: nothing may be behind it");
+	is(query($rows), '', "$name: then no row is there");
+	query("SELECT kafka.alter_stream('$name', on_error => 'dead_letter')");
+	$events->('c:6', 't', 'c:7');
+	query_becomes($rows, '6,7', "$name: it may be set aside");
+	$go_on_behind->(12);
+	query_becomes($rows, '7', "$name: then the same is done later");
+	is(query("SELECT count(*) FROM kafka.dead_letters WHERE stream = '$name'"), 0, "$name: nothing is left of it");
+}
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 done_testing();
