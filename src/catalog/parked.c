@@ -29,13 +29,15 @@ static KafkaStatement insert_statement = {
 	2, {TEXTOID, TEXTOID}
 };
 
-/* A worker's share is that of its partitions, also where several topics have them. */
+/* True for those of the partitions, or false for these. */
 #define OF_SHARE \
-	"p.stream OPERATOR(pg_catalog.=) $1 AND pg_catalog.mod(p._partition, $2) OPERATOR(pg_catalog.=) $3"
+	"p.stream OPERATOR(pg_catalog.=) $1 AND (ROW(p._topic, p._partition) OPERATOR(pg_catalog.=) ANY (" \
+	"SELECT s.topic, s.number FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) s (topic, number))) " \
+	"OPERATOR(pg_catalog.<>) $4"
 
 static KafkaStatement count_statement = {
 	"SELECT pg_catalog.count(*) FROM kafka.stored_parked p WHERE " OF_SHARE,
-	3, {TEXTOID, INT4OID, INT4OID}
+	4, {TEXTOID, TEXTARRAYOID, INT4ARRAYOID, BOOLOID}
 };
 
 /* So many, by number and by bytes; records with the same offset, of topics of the same name, are not parted. */
@@ -44,12 +46,12 @@ static KafkaStatement read_statement = {
 	"SELECT p.ctid, p.*, "
 	"pg_catalog.rank() OVER w AS number, pg_catalog.sum(" KAFKA_STORED_BYTES("p") ") OVER w AS bytes "
 	"FROM kafka.stored_parked p WHERE " OF_SHARE " "
-	"AND (p._topic, p._partition, p._offset) OPERATOR(pg_catalog.>) ($4, $5, $6) "
+	"AND (p._topic, p._partition, p._offset) OPERATOR(pg_catalog.>) ($5, $6, $7) "
 	"WINDOW w AS (ORDER BY p._topic, p._partition, p._offset) "
 	"ORDER BY p._topic, p._partition, p._offset FETCH FIRST 10000 ROWS WITH TIES) o "
 	"WHERE o.number OPERATOR(pg_catalog.=) 1 OR o.bytes OPERATOR(pg_catalog.<=) 33554432 "
 	"ORDER BY o._topic, o._partition, o._offset",
-	6, {TEXTOID, INT4OID, INT4OID, TEXTOID, INT4OID, INT8OID}
+	7, {TEXTOID, TEXTARRAYOID, INT4ARRAYOID, BOOLOID, TEXTOID, INT4OID, INT8OID}
 };
 
 static KafkaStatement delete_statement = {
@@ -105,15 +107,24 @@ kfdw_parked_write(KafkaStoredRecords *parked, const char *stream, const char *se
 static void
 set_share(const KafkaParkedShare *share, Datum *values)
 {
+	Datum	   *topics = palloc(sizeof(Datum) * Max(share->count, 1));
+	Datum	   *numbers = palloc(sizeof(Datum) * Max(share->count, 1));
+
+	for (int i = 0; i < share->count; i++)
+	{
+		topics[i] = CStringGetTextDatum(share->topics[i]);
+		numbers[i] = Int32GetDatum(share->partitions[i]);
+	}
 	values[0] = CStringGetTextDatum(share->stream);
-	values[1] = Int32GetDatum(share->workers);
-	values[2] = Int32GetDatum(share->worker);
+	values[1] = PointerGetDatum(construct_array(topics, share->count, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(numbers, share->count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	values[3] = BoolGetDatum(share->is_rest);
 }
 
 int64
 kfdw_parked_count(const KafkaParkedShare *share)
 {
-	Datum		values[3];
+	Datum		values[4];
 	KafkaCatalogScope scope;
 	KafkaRow	row;
 	int64		count;
@@ -155,14 +166,14 @@ kfdw_parked_read(const KafkaParkedShare *share, const KafkaRecord *after)
 {
 	MemoryContext context = CurrentMemoryContext;
 	KafkaPortion *portion;
-	Datum		values[6];
+	Datum		values[7];
 	KafkaCatalogScope scope;
 	MemoryContext old;
 
 	set_share(share, values);
-	values[3] = CStringGetTextDatum(after ? after->topic : "");
-	values[4] = Int32GetDatum(after ? after->partition : 0);
-	values[5] = Int64GetDatum(after ? after->offset : 0);
+	values[4] = CStringGetTextDatum(after ? after->topic : "");
+	values[5] = Int32GetDatum(after ? after->partition : 0);
+	values[6] = Int64GetDatum(after ? after->offset : 0);
 	kfdw_catalog_begin(&scope);
 	(void) kfdw_catalog_read(&read_statement, values, NULL);
 	old = MemoryContextSwitchTo(context);

@@ -12,12 +12,14 @@
 #include "datatype/timestamp.h"
 #include "storage/itemptr.h"
 
-/* Those of a stream that one of its workers works on. */
+/* Those of a stream that one of its workers works on: of some partitions, or of all but these. */
 typedef struct KafkaParkedShare
 {
 	const char *stream;
-	int			workers;
-	int			worker;
+	bool		is_rest;		/* of all but these */
+	int			count;			/* of partitions */
+	const char **topics;		/* theirs */
+	int32	   *partitions;		/* their numbers */
 } KafkaParkedShare;
 
 /* Some of them, in the order of the topic. */

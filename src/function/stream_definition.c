@@ -203,7 +203,7 @@ kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor autho
 static void
 check_none_parked(const KafkaStream *stream)
 {
-	KafkaParkedShare all = {.stream = stream->name,.workers = 1};
+	KafkaParkedShare all = {.stream = stream->name,.is_rest = true};
 
 	if (kfdw_parked_count(&all) > 0)
 		ereport(ERROR,

@@ -121,6 +121,15 @@ place_positions(KafkaAssignment *assignment)
 	MemoryContextSwitchTo(assignment->context);
 }
 
+/* True for a partition that this worker reads, by its index. */
+static bool
+is_mine(const KafkaAssignment *assignment, int partition)
+{
+	const KafkaOutlook *outlook = assignment->positions->outlook;
+
+	return kfdw_outlook_share(outlook, &outlook->partitions[partition]) % assignment->stream->workers == assignment->worker;
+}
+
 /* Takes this worker's partitions, then reads their positions. */
 static void
 take_partitions(KafkaAssignment *assignment)
@@ -130,8 +139,7 @@ take_partitions(KafkaAssignment *assignment)
 	StartTransactionCommand();
 	for (int p = 0; p < positions->outlook->npartitions; p++)
 	{
-		if (kfdw_outlook_share(positions->outlook, &positions->outlook->partitions[p]) % assignment->stream->workers !=
-			assignment->worker)
+		if (!is_mine(assignment, p))
 			continue;
 		positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
 		assignment->npartitions++;
@@ -228,6 +236,28 @@ note_positions(KafkaAssignment *assignment)
 	for (int p = 0; p < positions->outlook->npartitions; p++)
 		if (positions->partitions[p].claim == KAFKA_CLAIM_HELD)
 			positions->partitions[p].next = kfdw_consumer_position(assignment->consumer, &positions->outlook->partitions[p]);
+}
+
+/*
+ * A worker has those of the partitions that it reads: nobody else parks of these.  The first one
+ * also has what was parked of partitions that nobody reads any more.
+ */
+KafkaParkedShare
+kfdw_assignment_share_parked(const KafkaAssignment *assignment)
+{
+	const KafkaOutlook *outlook = assignment->positions->outlook;
+	KafkaParkedShare share = {.stream = assignment->stream->name,.is_rest = assignment->worker == 0};
+
+	share.topics = palloc(sizeof(char *) * Max(outlook->npartitions, 1));
+	share.partitions = palloc(sizeof(int32) * Max(outlook->npartitions, 1));
+	for (int p = 0; p < outlook->npartitions; p++)
+	{
+		if (is_mine(assignment, p) == share.is_rest)
+			continue;
+		share.topics[share.count] = outlook->partitions[p].topic;
+		share.partitions[share.count++] = outlook->partitions[p].number;
+	}
+	return share;
 }
 
 bool

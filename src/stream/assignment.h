@@ -6,6 +6,7 @@
 #ifndef KFDW_ASSIGNMENT_H
 #define KFDW_ASSIGNMENT_H
 
+#include "catalog/parked.h"
 #include "catalog/streams.h"
 #include "datatype/timestamp.h"
 #include "kafka/consumer.h"
@@ -59,6 +60,9 @@ extern bool kfdw_assignment_gather(KafkaAssignment *assignment);
 
 /* The batch in hand is committed. */
 extern void kfdw_assignment_finish_batch(KafkaAssignment *assignment);
+
+/* The parked records that this worker looks at, in the current memory context. */
+extern KafkaParkedShare kfdw_assignment_share_parked(const KafkaAssignment *assignment);
 
 /* Asks where all partitions end; false when they are others than when it was opened, or one does not answer. */
 extern bool kfdw_assignment_ask_ends(KafkaAssignment *assignment);

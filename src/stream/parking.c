@@ -61,7 +61,7 @@ struct KafkaParking
 };
 
 KafkaParking *
-kfdw_parking_open(const KafkaStream *stream, int worker)
+kfdw_parking_open(const KafkaStream *stream, const KafkaParkedShare *share)
 {
 	Oid			table = stream->parking ? kfdw_wake_find_table(stream->parking->table) : InvalidOid;
 	KafkaParking *parking;
@@ -72,9 +72,7 @@ kfdw_parking_open(const KafkaStream *stream, int worker)
 	parking = palloc0(sizeof(KafkaParking));
 	parking->stream = stream;
 	parking->context = CurrentMemoryContext;
-	parking->share.stream = stream->name;
-	parking->share.workers = stream->workers;
-	parking->share.worker = worker;
+	parking->share = *share;
 	parking->count = kfdw_parked_count(&parking->share);
 	parking->min_timer_ms = kfdw_wake_has_trigger(table) ? MAX_TIMER_MS : MIN_TIMER_MS;
 	parking->timer_ms = parking->min_timer_ms;

@@ -8,13 +8,14 @@
 #ifndef KFDW_PARKING_H
 #define KFDW_PARKING_H
 
+#include "catalog/parked.h"
 #include "catalog/streams.h"
 #include "stream/trial.h"
 
 typedef struct KafkaParking KafkaParking;
 
 /* In a transaction; belongs to the current memory context.  NULL: the stream does not park. */
-extern KafkaParking *kfdw_parking_open(const KafkaStream *stream, int worker);
+extern KafkaParking *kfdw_parking_open(const KafkaStream *stream, const KafkaParkedShare *share);
 
 /* How long it may wait before the next portion, at most so many ms; 0: it is due. */
 extern long kfdw_parking_rest_ms(const KafkaParking *parking, long most);

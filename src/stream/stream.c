@@ -118,13 +118,14 @@ list_wants(void)
 
 /* What is parked is looked at first. */
 static void
-open_parking(StreamWork *work, int worker)
+open_parking(StreamWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
+	KafkaParkedShare share = kfdw_assignment_share_parked(work->assignment);
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
-	work->parking = kfdw_parking_open(work->assignment->stream, worker);
+	work->parking = kfdw_parking_open(work->assignment->stream, &share);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 }
@@ -140,7 +141,7 @@ open_stream(const KafkaWorkerKey *key)
 	work->opened = kfdw_wait_now();
 	work->trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
 	work->parking_trial = kfdw_trial_create(work->assignment->stream, work->assignment->options->server, KAFKA_TRIAL_WORKER);
-	open_parking(work, key->worker);
+	open_parking(work);
 	work->quiet_since = kfdw_wait_now();
 	kfdw_frame_stay_awake();
 	if (!kfdw_frame_in_trouble() && !has_slept)

@@ -235,6 +235,39 @@ query_becomes('SELECT count(*) FROM many_got', 25000, 'and join the rest');
 is(query('SELECT count(DISTINCT id), min(name), count(*) FILTER (WHERE right(name, -1)::int <> customer_id) FROM many_got'), '25000|c0|0', 'each once');
 query("SELECT kafka.drop_stream('many')");
 
+# Who reads a partition looks at what is parked of it, whatever the topics, the partitions that are read, and the workers
+my ($one, $two, $four) = (tables('lists'), new_topic(1), tables('parts', 4));
+query("ALTER FOREIGN TABLE lists OPTIONS (SET topic '$one,$two'); ALTER FOREIGN TABLE parts OPTIONS (ADD partitions '1,3')");
+my @shared = qw(lists parts);
+my $counted = "SELECT string_agg(concat_ws(' ', stream, worker, parked), ', ' ORDER BY stream, worker) FROM kafka.stat_streams WHERE stream IN ('lists', 'parts')";
+
+sub produce_to_shared
+{
+	my (@orders) = @_;
+	produce($two, orders(@orders));
+	produce($four, join('', map { "1|$_\n" } split /\n/, orders(@orders)), '-P', '|');
+	return;
+}
+join_tables($_, 'workers => 2') foreach @shared;
+produce_to_shared([ 1, 1 ]);
+query_becomes($counted, 'lists 0 0, lists 1 1, parts 0 1, parts 1 0', 'a worker counts what it parks');
+is(query("SELECT parked FROM kafka.status WHERE name = 'lists'"), 1, 'kafka.status has the same');
+query("INSERT INTO ${_}_customers VALUES (1, 'one')") foreach @shared;
+query_becomes(sprintf($got, $_), '1:one', "$_: and finds the row") foreach @shared;
+query_becomes($counted, 'lists 0 0, lists 1 0, parts 0 0, parts 1 0', 'then nothing is parked');
+produce_to_shared([ 2, 2 ], [ 3, 3 ]);
+query_becomes($counted, 'lists 0 0, lists 1 2, parts 0 2, parts 1 0', 'two more');
+query("SELECT kafka.alter_stream('$_', workers => 3)") foreach @shared;
+query_becomes($counted, 'lists 0 0, lists 1 2, lists 2 0, parts 0 2, parts 1 0, parts 2 0', 'other workers share them');
+query("ALTER FOREIGN TABLE lists OPTIONS (SET topic '$one'); ALTER FOREIGN TABLE parts OPTIONS (SET partitions '3')");
+query_becomes($counted, 'lists 0 2, lists 1 0, lists 2 0, parts 0 2, parts 1 0, parts 2 0', 'what nobody reads any more is the first one\'s');
+query("INSERT INTO ${_}_customers VALUES (2, 'two')") foreach @shared;
+query_becomes(sprintf($got, $_), '1:one 2:two', "$_: and finds its row") foreach @shared;
+query("SELECT kafka.alter_stream('$_', park_timeout => '10 ms')") foreach @shared;
+query_becomes("SELECT string_agg(stream || ' ' || stage, ', ' ORDER BY stream) FROM kafka.dead_letters WHERE stream IN ('lists', 'parts')",
+	'lists join, parts join', 'or becomes a dead letter');
+query("SELECT kafka.drop_stream('$_')") foreach @shared;
+
 # At random: records, some of which fail, and rows in any order, and workers that are killed
 $topic = tables('random', 4);
 join_tables('random', "workers => 2, max_poll_records => 50, on_error => 'dead_letter'");
