@@ -11,8 +11,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "catalog/parked.h"
@@ -34,6 +37,8 @@ struct KafkaParking
 	const KafkaStream *stream;
 	KafkaParkedShare share;
 	MemoryContext context;
+	Oid			table;			/* whose rows are waited for; InvalidOid: it is not there */
+	bool		has_trigger;	/* changes of it are told */
 	int64		count;			/* records that wait */
 
 	/* when to look */
@@ -60,24 +65,93 @@ struct KafkaParking
 	TimestampTz stay_expires;	/* of what stays */
 };
 
+/* Names may mean other relations, or these may have other triggers, than when somebody looked. */
+static bool names_changed = false;
+
+static void
+note_relation(Datum argument, Oid relation)
+{
+	names_changed = true;
+}
+
+static void
+note_schema(Datum argument, int cache, uint32 hash)
+{
+	names_changed = true;
+}
+
+/* Has it noted, once in a process. */
+static void
+note_names(void)
+{
+	static bool is_noted = false;
+
+	if (is_noted)
+		return;
+	CacheRegisterRelcacheCallback(note_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, note_schema, (Datum) 0);
+	is_noted = true;
+}
+
+/*
+ * Finds the table by its name, as statements do, and watches it.  Where it is another one
+ * than before, or is told of otherwise, some changes may have been missed.
+ */
+static void
+find_table(KafkaParking *parking)
+{
+	Oid			table;
+	bool		has_trigger;
+
+	names_changed = false;
+	table = kfdw_wake_find_table(parking->stream->parking->table);
+	has_trigger = kfdw_wake_has_trigger(table);
+	if (table == parking->table && has_trigger == parking->has_trigger)
+		return;
+	kfdw_frame_watch(table);
+	parking->table = table;
+	parking->has_trigger = has_trigger;
+
+	/* without the table nothing is found */
+	if (!OidIsValid(table))
+		return;
+	parking->min_timer_ms = has_trigger ? MAX_TIMER_MS : MIN_TIMER_MS;
+	parking->timer_ms = parking->min_timer_ms;
+	parking->timer = 0;
+}
+
 KafkaParking *
 kfdw_parking_open(const KafkaStream *stream, const KafkaParkedShare *share)
 {
-	Oid			table = stream->parking ? kfdw_wake_find_table(stream->parking->table) : InvalidOid;
 	KafkaParking *parking;
 
-	kfdw_frame_watch(table);
+	kfdw_frame_watch(InvalidOid);
 	if (stream->parking == NULL)
 		return NULL;
+	note_names();
 	parking = palloc0(sizeof(KafkaParking));
 	parking->stream = stream;
 	parking->context = CurrentMemoryContext;
 	parking->share = *share;
-	parking->count = kfdw_parked_count(&parking->share);
-	parking->min_timer_ms = kfdw_wake_has_trigger(table) ? MAX_TIMER_MS : MIN_TIMER_MS;
-	parking->timer_ms = parking->min_timer_ms;
+	parking->min_timer_ms = parking->timer_ms = MIN_TIMER_MS;
 	parking->expires = DT_NOEND;
+	find_table(parking);
+	parking->count = kfdw_parked_count(&parking->share);
 	return parking;
+}
+
+/* What a look sees that is under way is not all of one table. */
+void
+kfdw_parking_follow_table(KafkaParking *parking)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (parking == NULL || parking->count <= 0 || parking->looking || !names_changed)
+		return;
+	StartTransactionCommand();
+	find_table(parking);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 }
 
 long

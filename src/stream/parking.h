@@ -17,6 +17,9 @@ typedef struct KafkaParking KafkaParking;
 /* In a transaction; belongs to the current memory context.  NULL: the stream does not park. */
 extern KafkaParking *kfdw_parking_open(const KafkaStream *stream, const KafkaParkedShare *share);
 
+/* Outside any transaction: sees to it that changes of the table are told of that has the name now. */
+extern void kfdw_parking_follow_table(KafkaParking *parking);
+
 /* How long it may wait before the next portion, at most so many ms; 0: it is due. */
 extern long kfdw_parking_rest_ms(const KafkaParking *parking, long most);
 

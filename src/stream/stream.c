@@ -498,8 +498,10 @@ static KafkaStep
 work_or_wait(StreamWork *work)
 {
 	KafkaStep	result = KAFKA_STEP_DONE;
-	bool		is_due = work->parking != NULL && kfdw_parking_rest_ms(work->parking, REST_MS) == 0;
+	bool		is_due;
 
+	kfdw_parking_follow_table(work->parking);
+	is_due = work->parking != NULL && kfdw_parking_rest_ms(work->parking, REST_MS) == 0;
 	if (is_due)
 		result = run_described(work, run_portion, describe_portion);
 	if (result != KAFKA_STEP_DONE)
