@@ -85,6 +85,18 @@ TABLE dead_letters_view;
 ROLLBACK;
 TABLE dead_letters_view;
 
+-- Only in the partition that is moved, of its server.
+BEGIN;
+UPDATE kafka.stored_dead_letters SET _offset = 9 WHERE group_id = 'dead_letters' AND _partition = 0;
+CREATE TEMP TABLE others ON COMMIT DROP AS SELECT * FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+UPDATE others SET server = 'dead_letters_other';
+INSERT INTO kafka.stored_dead_letters TABLE others;
+INSERT INTO kafka.offsets (server, group_id, topic, partition, next_offset)
+  SELECT 'dead_letters_other', group_id, topic, partition, 0 FROM kafka.offsets WHERE group_id = 'dead_letters';
+SELECT kafka.seek('dead_letters_feed', 'earliest', partition => 1);
+SELECT server, _partition AS p, _offset AS o FROM kafka.dead_letters WHERE group_id = 'dead_letters' ORDER BY 1, 2, 3;
+ROLLBACK;
+
 -- A publication of all tables is in the way of nothing.
 BEGIN;
 SET LOCAL client_min_messages = error;

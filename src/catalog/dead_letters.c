@@ -68,11 +68,10 @@ static KafkaStatement has_unpublished_statement = {
 };
 
 static KafkaStatement delete_ahead_statement = {
-	"DELETE FROM kafka.stored_dead_letters l USING kafka.offsets o WHERE l.group_id OPERATOR(pg_catalog.=) $1 "
-	"AND l.stage OPERATOR(pg_catalog.<>) '" KAFKA_STAGE_PUBLISH "' "
-	"AND o.group_id OPERATOR(pg_catalog.=) $1 AND o.server OPERATOR(pg_catalog.=) l.server AND o.topic OPERATOR(pg_catalog.=) l._topic "
-	"AND o.partition OPERATOR(pg_catalog.=) l._partition AND o.next_offset OPERATOR(pg_catalog.<=) l._offset",
-	1, {TEXTOID}
+	"DELETE FROM kafka.stored_dead_letters l WHERE l.server OPERATOR(pg_catalog.=) $1 AND l.group_id OPERATOR(pg_catalog.=) $2 "
+	"AND l._topic OPERATOR(pg_catalog.=) $3 AND l._partition OPERATOR(pg_catalog.=) $4 AND l._offset OPERATOR(pg_catalog.>=) $5 "
+	"AND l.stage OPERATOR(pg_catalog.<>) '" KAFKA_STAGE_PUBLISH "'",
+	5, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID}
 };
 
 static KafkaStatement delete_stream_statement = {
@@ -204,9 +203,12 @@ kfdw_dead_letters_has_unpublished(const char *server, Oid role)
 }
 
 void
-kfdw_dead_letters_delete_ahead(const char *group_id)
+kfdw_dead_letters_delete_ahead(const KafkaPositionKey *key, int32 partition, int64 next_offset)
 {
-	Datum		values[] = {CStringGetTextDatum(group_id)};
+	Datum		values[] = {
+		CStringGetTextDatum(key->server), CStringGetTextDatum(key->group_id), CStringGetTextDatum(key->topic),
+		Int32GetDatum(partition), Int64GetDatum(next_offset)
+	};
 
 	(void) kfdw_catalog_change(&delete_ahead_statement, values);
 }

@@ -7,6 +7,7 @@
 #ifndef KFDW_DEAD_LETTERS_H
 #define KFDW_DEAD_LETTERS_H
 
+#include "catalog/offsets.h"
 #include "catalog/stored_records.h"
 #include "nodes/pg_list.h"
 #include "utils/elog.h"
@@ -52,8 +53,8 @@ extern List *kfdw_dead_letters_take_unpublished(const char *server, Oid role);
 /* True when there are such letters. */
 extern bool kfdw_dead_letters_has_unpublished(const char *server, Oid role);
 
-/* Deletes those that a group is about to read again: what fails again comes back. */
-extern void kfdw_dead_letters_delete_ahead(const char *group_id);
+/* Deletes those of a partition that a group is about to read again: what fails again comes back. */
+extern void kfdw_dead_letters_delete_ahead(const KafkaPositionKey *key, int32 partition, int64 next_offset);
 
 extern void kfdw_dead_letters_delete_stream(const char *stream);
 extern void kfdw_dead_letters_rename_server(const char *old_name, const char *new_name);

@@ -60,10 +60,9 @@ static KafkaStatement delete_statement = {
 };
 
 static KafkaStatement delete_ahead_statement = {
-	"DELETE FROM kafka.stored_parked p USING kafka.offsets o WHERE p.stream OPERATOR(pg_catalog.=) $1 "
-	"AND o.group_id OPERATOR(pg_catalog.=) $1 AND o.server OPERATOR(pg_catalog.=) p.server AND o.topic OPERATOR(pg_catalog.=) p._topic "
-	"AND o.partition OPERATOR(pg_catalog.=) p._partition AND o.next_offset OPERATOR(pg_catalog.<=) p._offset",
-	1, {TEXTOID}
+	"DELETE FROM kafka.stored_parked p WHERE p.server OPERATOR(pg_catalog.=) $1 AND p.stream OPERATOR(pg_catalog.=) $2 "
+	"AND p._topic OPERATOR(pg_catalog.=) $3 AND p._partition OPERATOR(pg_catalog.=) $4 AND p._offset OPERATOR(pg_catalog.>=) $5",
+	5, {TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID}
 };
 
 static KafkaStatement delete_stream_statement = {
@@ -204,9 +203,12 @@ kfdw_parked_delete(const char *stream, const ItemPointerData *tids, int count)
 }
 
 void
-kfdw_parked_delete_ahead(const char *stream)
+kfdw_parked_delete_ahead(const KafkaPositionKey *key, int32 partition, int64 next_offset)
 {
-	Datum		values[] = {CStringGetTextDatum(stream)};
+	Datum		values[] = {
+		CStringGetTextDatum(key->server), CStringGetTextDatum(key->group_id), CStringGetTextDatum(key->topic),
+		Int32GetDatum(partition), Int64GetDatum(next_offset)
+	};
 
 	(void) kfdw_catalog_change(&delete_ahead_statement, values);
 }

@@ -8,6 +8,7 @@
 #ifndef KFDW_PARKED_H
 #define KFDW_PARKED_H
 
+#include "catalog/offsets.h"
 #include "catalog/stored_records.h"
 #include "datatype/timestamp.h"
 #include "storage/itemptr.h"
@@ -47,8 +48,8 @@ extern KafkaPortion *kfdw_parked_read(const KafkaParkedShare *share, const Kafka
  */
 extern void kfdw_parked_delete(const char *stream, const ItemPointerData *tids, int count);
 
-/* Deletes those that the stream is about to read again. */
-extern void kfdw_parked_delete_ahead(const char *stream);
+/* Deletes those of a partition that the stream whose group it is is about to read again. */
+extern void kfdw_parked_delete_ahead(const KafkaPositionKey *key, int32 partition, int64 next_offset);
 
 extern void kfdw_parked_delete_stream(const char *stream);
 extern void kfdw_parked_rename_server(const char *old_name, const char *new_name);

@@ -15,8 +15,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "catalog/dead_letters.h"
-#include "catalog/parked.h"
 #include "catalog/streams.h"
 #include "function/stream_owner.h"
 #include "source/seek.h"
@@ -199,7 +197,6 @@ seek_table(Oid relid, const KafkaSeek *seek)
 	if (options->group_id == NULL)
 		report_no_group(relation);
 	kfdw_seek_table(kfdw_seek_ask(options, seek));
-	kfdw_dead_letters_delete_ahead(options->group_id);
 	table_close(relation, NoLock);
 }
 
@@ -229,8 +226,6 @@ reset_stream(const char *name, const KafkaSeek *seek)
 				 errhint("The transaction might succeed if retried.")));
 	kfdw_streams_forget_skips(name);
 	kfdw_seek_stream(seeker);
-	kfdw_parked_delete_ahead(name);
-	kfdw_dead_letters_delete_ahead(name);
 	kfdw_shared_ping_at_end();
 }
 

@@ -11,6 +11,8 @@
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 
+#include "catalog/dead_letters.h"
+#include "catalog/parked.h"
 #include "kafka/group.h"
 #include "source/claim.h"
 #include "source/consumption.h"
@@ -304,6 +306,20 @@ begins_anew(const KafkaSeek *seek, const KafkaTopic *topic)
 		(seek->target == KAFKA_SEEK_EARLIEST || seek->target == KAFKA_SEEK_LATEST || seek->target == KAFKA_SEEK_TIME);
 }
 
+/* Moves a position; what was set aside of records that are read from there is none of it any more. */
+static void
+move_position(KafkaSeeker *seeker, int partition, bool is_stream)
+{
+	const KafkaPositionKey *key = kfdw_positions_key(seeker->positions, partition);
+	int32		number = seeker->outlook->partitions[partition].number;
+	int64		offset = seeker->offsets[partition];
+
+	kfdw_positions_move(seeker->positions, partition, offset);
+	kfdw_dead_letters_delete_ahead(key, number, offset);
+	if (is_stream)
+		kfdw_parked_delete_ahead(key, number, offset);
+}
+
 /* Moves the positions under the name that the server has until the end of the transaction. */
 static void
 move_positions(KafkaSeeker *seeker, bool is_stream)
@@ -317,7 +333,7 @@ move_positions(KafkaSeeker *seeker, bool is_stream)
 	choose_offsets(seeker);
 	for (int p = 0; p < seeker->outlook->npartitions; p++)
 		if (seeker->offsets[p] != NO_OFFSET)
-			kfdw_positions_move(seeker->positions, p, seeker->offsets[p]);
+			move_position(seeker, p, is_stream);
 	for (int t = 0; t < seeker->outlook->ntopics; t++)
 		if (begins_anew(&seeker->seek, &seeker->outlook->topics[t]))
 			kfdw_positions_forget_missing(seeker->positions, t);
