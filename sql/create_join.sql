@@ -68,6 +68,13 @@ SELECT kafka.create_join('inner', source => 'orders', join_table => 'customers',
 SELECT kafka.create_join('left', source => 'orders', join_table => 'customers', into_table => 'enriched', unmatched => 'park', kind => 'left',
   park_timeout => '1 day', columns => '{"customer_id": "customers.customer_id"}', join_on => 'orders.customer_id BETWEEN customers.customer_id - 1 AND customers.customer_id + 1');
 SELECT name, settings, jsonb_pretty(parking) FROM parking;
+-- A column that cannot be NULL where the condition is true, whatever is made of it.
+CREATE TABLE lists (ids bigint[], id bigint, name text);
+SELECT kafka.create_join('any', source => 'orders', join_table => 'lists', into_table => 'enriched', unmatched => 'park', columns => '{"id": "orders.id"}',
+  join_on => 'orders.customer_id = ANY (lists.ids) AND (orders.id::bigint = lists.id OR orders.id + price = 1) AND coalesce("Item", '''') = lists.name');
+SELECT parking ->> 'unmatched' AS unmatched FROM parking WHERE name = 'any';
+SELECT kafka.drop_stream('any');
+DROP TABLE lists;
 SELECT tgname, tgtype, tgenabled FROM pg_trigger WHERE tgrelid = 'customers'::regclass;
 -- One trigger is enough, and the last stream takes it along; a table that is dropped does too.
 SELECT kafka.drop_stream('inner');

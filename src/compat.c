@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "access/twophase.h"
 #include "access/xact.h"
@@ -18,6 +19,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/pathnode.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -185,6 +187,29 @@ kfdw_run_to_end(QueryDesc *query)
 #else
 	ExecutorRun(query, ForwardScanDirection, 0, true);
 #endif
+}
+
+/* 16 has sets of them, by relation, in place of Vars. */
+Bitmapset *
+kfdw_nonnull_columns(Node *condition, int relation)
+{
+	List	   *found = find_nonnullable_vars(condition);
+	Bitmapset  *columns = NULL;
+#if PG_VERSION_NUM >= 160000
+	const Bitmapset *members = list_length(found) > relation ? list_nth_node(Bitmapset, found, relation) : NULL;
+	int			member = -FirstLowInvalidHeapAttributeNumber;
+
+	/* behind the whole row, which is number 0 */
+	while ((member = bms_next_member(members, member)) >= 0)
+		columns = bms_add_member(columns, member + FirstLowInvalidHeapAttributeNumber);
+#else
+	ListCell   *lc;
+
+	foreach(lc, found)
+		if (lfirst_node(Var, lc)->varno == relation && lfirst_node(Var, lc)->varattno > 0)
+			columns = bms_add_member(columns, lfirst_node(Var, lc)->varattno);
+#endif
+	return columns;
 }
 
 /* 16 added one, 18 another. */

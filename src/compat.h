@@ -50,6 +50,7 @@
 #define ATTRIBUTE_GENERATED_VIRTUAL 'v'
 #endif
 
+struct Bitmapset;
 struct EState;
 struct ExplainState;
 struct ForeignPath;
@@ -57,6 +58,7 @@ struct ForeignScanState;
 struct JsonLexContext;
 struct LOCKTAG;
 struct List;
+struct Node;
 struct PgBackendStatus;
 struct PlannerInfo;
 struct QueryDesc;
@@ -104,6 +106,9 @@ extern const struct PgBackendStatus *kfdw_backend_status(int pid);
 
 /* Runs a query to its end, once. */
 extern void kfdw_run_to_end(struct QueryDesc *query);
+
+/* The numbers of a relation's columns that cannot be NULL where a condition is true. */
+extern struct Bitmapset *kfdw_nonnull_columns(struct Node *condition, int relation);
 
 /* True for a join, a JoinType, that tests the rows of its outer side for a match only. */
 extern bool kfdw_join_tests_outer(int type);

@@ -122,7 +122,19 @@ is_of_source(const JoinWriter *writer, Node *part)
 		!contain_mutable_functions(part) && strcmp(get_rel_name(writer->join->source), get_rel_name(writer->join->table)) != 0;
 }
 
-/* Notes what an operator of the condition, which has to be true, says of columns. */
+/* Notes which columns of a record cannot be NULL where a part of the condition is true. */
+static void
+note_nonnull(JoinWriter *writer, Node *part)
+{
+	const Bitmapset *columns = kfdw_nonnull_columns(part, SOURCE_INDEX);
+	int			column = 0;
+
+	while ((column = bms_next_member(columns, column)) > 0)
+		require(writer, psprintf("%s.%s IS NOT NULL", writer->source,
+								 quote_identifier(get_attname(writer->join->source, column, false))));
+}
+
+/* Notes which columns of the same name an operator of the condition makes equal. */
 static void
 note_operator(JoinWriter *writer, OpExpr *operator)
 {
@@ -136,8 +148,6 @@ note_operator(JoinWriter *writer, OpExpr *operator)
 		source = column_of(right, SOURCE_INDEX, writer->join->source);
 		table = column_of(left, TABLE_INDEX, writer->join->table);
 	}
-	if (source != NULL && op_strict(operator->opno))
-		require(writer, psprintf("%s.%s IS NOT NULL", writer->source, quote_identifier(source)));
 	if (source != NULL && table != NULL && strcmp(source, table) == 0 &&
 		op_hashjoinable(operator->opno, exprType(left)))
 		writer->equal = lappend(writer->equal, makeString(source));
@@ -164,7 +174,9 @@ look_at_condition(JoinWriter *writer)
 		if (is_of_source(writer, part))
 			require(writer, deparse_expression(part, deparse_context_for(get_rel_name(writer->join->source), writer->join->source),
 											   true, false));
-		else if (IsA(part, OpExpr) && list_length(((OpExpr *) part)->args) == 2)
+		else
+			note_nonnull(writer, part);
+		if (IsA(part, OpExpr) && list_length(((OpExpr *) part)->args) == 2)
 			note_operator(writer, (OpExpr *) part);
 	}
 }
