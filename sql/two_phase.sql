@@ -41,6 +41,25 @@ ROLLBACK TO a;
 PREPARE TRANSACTION 'kafka_two_phase';
 COMMIT PREPARED 'kafka_two_phase';
 SELECT v FROM two_phase_topic ORDER BY v;
+
+-- Streams are not changed; their dead letters can be run again.
+BEGIN;
+SELECT kafka.create_stream('two_phase_copy', 'INSERT INTO two_phase_got SELECT v FROM two_phase_topic');
+SELECT kafka.pause_stream('two_phase_copy');
+COMMIT;
+BEGIN;
+SELECT kafka.resume_stream('two_phase_copy');
+PREPARE TRANSACTION 'kafka_two_phase';
+INSERT INTO kafka.stored_dead_letters (stream, server, group_id, _topic, _partition, _offset, value, stage, sqlstate, error, failed_at)
+  VALUES ('two_phase_copy', 'two_phase_test', 'two_phase_copy', 'two_phase', 0, 9, 'again', 'decode', '22000', 'failed', now());
+BEGIN;
+SELECT kafka.retry_dead_letters('two_phase_copy');
+PREPARE TRANSACTION 'kafka_two_phase';
+SELECT count(*) FROM kafka.dead_letters WHERE stream = 'two_phase_copy';
+COMMIT PREPARED 'kafka_two_phase';
+SELECT count(*) FROM kafka.dead_letters WHERE stream = 'two_phase_copy';
+TABLE two_phase_got;
+SELECT kafka.drop_stream('two_phase_copy');
 DROP TABLE two_phase_got;
 
 -- Whose a new group is a prepared transaction leaves open.
