@@ -22,9 +22,6 @@
 #include "worker/frame.h"
 #include "worker/sleepers.h"
 
-/* It is worth its process from so many workers on. */
-#define LEAST_WORKERS 8
-
 /* How soon a worker that wants to sleep is seen. */
 #define LOOK_MS 1000
 
@@ -99,7 +96,7 @@ list_wants(void)
 		want->workers = 1;
 		want->enabled = true;
 		want->revision = FirstNormalTransactionId;
-		if (post->workers >= LEAST_WORKERS)
+		if (post->workers >= KAFKA_WORKERS_SERVED)
 			wants = lappend(wants, want);
 	}
 	return wants;
@@ -239,6 +236,7 @@ close_sentry(void *argument)
 static const KafkaJob sentry_job = {
 	.noun = "sentry",
 	.failed_hint = "Idle streams keep their clients meanwhile.",
+	.is_optional = true,
 	.list_wants = list_wants,
 	.open = open_sentry,
 	.step = step,

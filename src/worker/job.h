@@ -21,6 +21,9 @@ typedef enum KafkaJobKind
 
 #define KAFKA_JOB_KINDS (KAFKA_JOB_SENTRY + 1)
 
+/* A job that the others can do without is done by one worker for so many of theirs, or more. */
+#define KAFKA_WORKERS_SERVED 8
+
 /* What a worker stands for, whatever its process. */
 typedef struct KafkaWorkerKey
 {
@@ -60,6 +63,7 @@ typedef struct KafkaJob
 {
 	const char *noun;			/* names the processes and begins messages: "stream" */
 	const char *failed_hint;	/* what somebody can do about a fault that lasts */
+	bool		is_optional;	/* the others can do without it */
 
 	/* In a scout's transaction: all KafkaWants of this database. */
 	List	   *(*list_wants) (void);

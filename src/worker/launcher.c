@@ -157,12 +157,7 @@ take_pings(void)
 	ListCell   *lc;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	all = kfdw_shared->ping_all;
-	if (kfdw_slot_can_be_made())
-	{
-		kfdw_shared->slots_missing = false;
-		all = true;
-	}
+	all = kfdw_slot_can_be_made() || kfdw_shared->ping_all;
 	npings = kfdw_shared->npings;
 	memcpy(pings, kfdw_shared->pings, sizeof(pings));
 	kfdw_shared->ping_all = false;

@@ -38,10 +38,17 @@ define_settings(void)
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
+/* Those that serve others take nothing from them. */
+static int
+count_slots(void)
+{
+	return kfdw_max_workers + kfdw_max_workers / KAFKA_WORKERS_SERVED;
+}
+
 static Size
 memory_size(void)
 {
-	return add_size(offsetof(KafkaShared, slots), mul_size(kfdw_max_workers, sizeof(KafkaSlot)));
+	return add_size(offsetof(KafkaShared, slots), mul_size(count_slots(), sizeof(KafkaSlot)));
 }
 
 static void
@@ -51,7 +58,7 @@ set_up_memory(void *memory, LWLock *lock, bool is_new)
 	if (!is_new)
 		return;
 	kfdw_shared->lock = lock;
-	kfdw_shared->nslots = kfdw_max_workers;
+	kfdw_shared->nslots = count_slots();
 	ConditionVariableInit(&kfdw_shared->ended);
 }
 

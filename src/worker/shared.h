@@ -177,13 +177,14 @@ typedef struct KafkaShared
 
 	Oid			scouting;		/* the database that a scout is in */
 	bool		scouted;		/* it did its work */
-	bool		slots_missing;	/* a scout found too few free slots */
+	bool		slots_missing[2];	/* a scout found too few free slots; of jobs that the others can do without */
 	bool		processes_missing;	/* the last scout could not be started */
 
 	KafkaHold	holds[KAFKA_MAX_HOLDS];
 
 	uint64		questions;		/* that were asked so far */
 
+	/* kafka_fdw.max_workers of them, and behind those the ones of jobs that the others can do without */
 	int			nslots;
 	KafkaSlot	slots[FLEXIBLE_ARRAY_MEMBER];
 } KafkaShared;

@@ -259,11 +259,12 @@ kfdw_slot_ask(Oid database, KafkaJobKind kind, const char *name, uint64 question
 
 /* A slot to use: a free one, else one that only remembers a paused worker. */
 static KafkaSlot *
-take_slot(void)
+take_slot(bool optional)
 {
+	int			end = optional ? kfdw_shared->nslots : kfdw_max_workers;
 	KafkaSlot  *paused = NULL;
 
-	for (int i = 0; i < kfdw_shared->nslots; i++)
+	for (int i = optional ? kfdw_max_workers : 0; i < end; i++)
 	{
 		KafkaSlot  *slot = &kfdw_shared->slots[i];
 
@@ -278,19 +279,28 @@ take_slot(void)
 bool
 kfdw_slot_can_be_made(void)
 {
-	return kfdw_shared->slots_missing && take_slot() != NULL;
+	bool		can_be = false;
+
+	for (int optional = 0; optional <= 1; optional++)
+		if (kfdw_shared->slots_missing[optional] && take_slot(optional) != NULL)
+		{
+			kfdw_shared->slots_missing[optional] = false;
+			can_be = true;
+		}
+	return can_be;
 }
 
 /* A new slot for a worker, NULL when all are in use. */
 static KafkaSlot *
 make_slot(const KafkaWorkerKey *key)
 {
-	KafkaSlot  *slot = take_slot();
+	bool		optional = kfdw_job_get(key->kind)->is_optional;
+	KafkaSlot  *slot = take_slot(optional);
 	uint32		launch;
 
 	if (slot == NULL)
 	{
-		kfdw_shared->slots_missing = true;
+		kfdw_shared->slots_missing[optional] = true;
 		return NULL;
 	}
 	launch = slot->launch;
@@ -399,7 +409,7 @@ kfdw_slot_set_wants(Oid database, List *wants)
 	ListCell   *lc;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	were_missing = kfdw_shared->slots_missing;
+	were_missing = kfdw_shared->slots_missing[false];
 	free_slots(database, wants);
 	foreach(lc, wants)
 	{
@@ -410,7 +420,7 @@ kfdw_slot_set_wants(Oid database, List *wants)
 		for (key.worker = 0; want->enabled && key.worker < want->workers; key.worker++)
 			start_wanting(&key, want);
 	}
-	are_missing = kfdw_shared->slots_missing;
+	are_missing = kfdw_shared->slots_missing[false];
 	LWLockRelease(kfdw_shared->lock);
 	if (are_missing && !were_missing)
 		ereport(LOG,

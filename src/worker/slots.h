@@ -27,7 +27,7 @@ extern void kfdw_slot_forgive(KafkaSlot *slot, bool has_worked);
 /* It has no process any more; a slot that nobody wants or looks at is free then. */
 extern void kfdw_slot_end_process(KafkaSlot *slot);
 
-/* True when a worker that got no slot could have one now. */
+/* True when a worker that got no slot could have one now: all databases are to be looked at again. */
 extern bool kfdw_slot_can_be_made(void);
 
 /* Without: */

@@ -202,11 +202,11 @@ sub query_becomes
 	return becomes($first_cluster, 'postgres', @_);
 }
 
-# How many clients of the library the workers of such streams of the first cluster have
+# How many clients of the library the workers of such streams have, of the first cluster if none is named
 sub stream_clients
 {
-	my ($like) = @_;
-	my @pids = split(/\n/, query("SELECT pid FROM kafka.stat_streams WHERE pid IS NOT NULL AND stream LIKE '$like'"));
+	my ($like, $node) = @_;
+	my @pids = split(/\n/, ($node // $first_cluster)->safe_psql('postgres', "SELECT pid FROM kafka.stat_streams WHERE pid IS NOT NULL AND stream LIKE '$like'"));
 	return scalar(grep { (eval { slurp_file($_) } // '') eq "rdk:main\n" } map { glob("/proc/$_/task/*/comm") } @pids);
 }
 

@@ -230,4 +230,18 @@ $small->safe_psql('postgres', "SELECT kafka.drop_stream('s2')");
 is($small->safe_psql('postgres', "SELECT count(*) FROM kafka.streams WHERE name = 's2'"), 0, 'and a stream can be dropped');
 ok(!crashed($small), 'without a crash');
 
+# A sentry takes nothing from streams
+my $full = new_cluster('full', conf => "max_worker_processes = 12\nkafka_fdw.max_workers = 9");
+my $sentries = "FROM pg_stat_activity WHERE backend_type = 'kafka_fdw sentry'";
+my $create = "SELECT kafka.create_stream('s' || i, format('INSERT INTO texts SELECT %s, id FROM ids', i))";
+$full->safe_psql('postgres', "CREATE FOREIGN TABLE ids (id text) SERVER k OPTIONS (topic '$topic'); CREATE TABLE texts (stream int, id text);");
+$full->safe_psql('postgres', "$create FROM generate_series(1, 8) i");
+becomes($full, 'postgres', "SELECT count(*) $sentries", 1, 'eight streams have a sentry');
+$full->safe_psql('postgres', "$create FROM generate_series(9, 9) i");
+becomes($full, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 9, 'which takes none of kafka_fdw.max_workers');
+is($full->safe_psql('postgres', 'SELECT name, problem FROM kafka.status WHERE problem IS NOT NULL'), '', 'with which nothing is wrong');
+is($full->safe_psql('postgres', "SELECT count(*) $sentries"), 1, 'and has a process');
+$full->stop;
+ok(!crashed($full), 'and no process crashed');
+
 done_testing();
