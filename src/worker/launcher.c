@@ -34,7 +34,7 @@
 #define SCOUT_RETRY_MAX_MS 60000
 #define NO_PROCESS_RETRY_MS 5000
 
-/* A process that a worker leaves to a scout is looked for so often, and kept free so long. */
+/* A process that a worker leaves to another one is looked for so often, and for a scout kept free so long. */
 #define ROOM_RETRY_MS 100
 #define ROOM_MS 2000
 
@@ -249,6 +249,14 @@ find_due_errand(void)
 	return found;
 }
 
+/* Ends the process of a worker for another one; the lock is held. */
+static void
+end_for_another(KafkaSlot *slot)
+{
+	slot->gives_way = true;
+	kill(slot->pid, SIGTERM);
+}
+
 /*
  * Without scouts no worker would ever end, and so give its process back: where there is none
  * for a scout for a while a worker ends, if possible one that does nothing, and is started
@@ -272,10 +280,7 @@ make_room(void)
 			chosen = slot;
 	}
 	if (chosen != NULL)
-	{
-		chosen->gives_way = true;
-		kill(chosen->pid, SIGTERM);
-	}
+		end_for_another(chosen);
 	LWLockRelease(kfdw_shared->lock);
 	if (chosen != NULL)
 		room_until = in_ms(ROOM_MS);
@@ -364,18 +369,65 @@ look_after_launch(KafkaSlot *slot, WorkerHandle *worker)
 	ConditionVariableBroadcast(&kfdw_shared->ended);
 }
 
-/* True when a slot is to get a process now, which is noted; the lock is held. */
+/* True for a worker that the others can do without; the lock is held. */
+static bool
+is_optional(const KafkaSlot *slot)
+{
+	return kfdw_job_get(slot->key.kind)->is_optional;
+}
+
+/* True for a worker that is to have a process, now or after a pause, and has none; the lock is held. */
+static bool
+lacks_process(const KafkaSlot *slot)
+{
+	return slot->in_use && slot->wanted && !slot->launched && slot->state != KAFKA_STATE_FAILED &&
+		kfdw_streams_enabled && !kfdw_shared_is_held(slot->key.database);
+}
+
+/* True when a worker that cannot be done without lacks a process; the lock is held. */
+static bool
+others_lack_process(void)
+{
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+		if (!is_optional(&kfdw_shared->slots[i]) && lacks_process(&kfdw_shared->slots[i]))
+			return true;
+	return false;
+}
+
+/* Ends a worker that the others can do without, one at a time; false when there is none.  The lock is held. */
+static bool
+end_optional(void)
+{
+	KafkaSlot  *chosen = NULL;
+
+	for (int i = 0; i < kfdw_shared->nslots; i++)
+	{
+		KafkaSlot  *slot = &kfdw_shared->slots[i];
+
+		if (slot->launched && is_optional(slot) && (chosen == NULL || slot->gives_way))
+			chosen = slot;
+	}
+	if (chosen != NULL && chosen->pid != 0 && !chosen->gives_way)
+		end_for_another(chosen);
+	return chosen != NULL;
+}
+
+/*
+ * True when a slot is to get a process now, which is noted; the lock is held.  One that the
+ * others can do without waits until they have theirs: it would be ended for them again.
+ */
 static bool
 claim_launch(KafkaSlot *slot)
 {
-	if (!slot->in_use || !slot->wanted || slot->launched || slot->state == KAFKA_STATE_FAILED ||
-		!kfdw_streams_enabled || kfdw_shared_is_held(slot->key.database))
+	if (!lacks_process(slot))
 		return false;
 	if (Max(slot->next_start, room_until) > kfdw_wait_now())
 	{
 		wake_up_at(Max(slot->next_start, room_until));
 		return false;
 	}
+	if (is_optional(slot) && others_lack_process())
+		return false;			/* each of them has us look again */
 	if (slot->launched_at != 0)
 		slot->stats.restarts++;
 	slot->launched = true;
@@ -393,7 +445,7 @@ note_no_process(KafkaSlot *slot, const char *name)
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	is_known = slot->state == KAFKA_STATE_STALLED && strcmp(slot->stats.last_error, KAFKA_NO_PROCESS) == 0;
 	kfdw_slot_end_process(slot);
-	slot->next_start = in_ms(NO_PROCESS_RETRY_MS);
+	slot->next_start = in_ms(!is_optional(slot) && end_optional() ? ROOM_RETRY_MS : NO_PROCESS_RETRY_MS);
 	wake_up_at(slot->next_start);
 	if (slot->wanted)
 	{
@@ -426,7 +478,7 @@ launch(int index, const KafkaWorkerKey *key, uint32 launch_number)
 		note_no_process(&kfdw_shared->slots[index], worker.bgw_name);
 }
 
-/* Starts and ends workers as their slots ask for. */
+/* Starts and ends workers as their slots ask for; those that the others can do without have the last ones. */
 static void
 run_workers(void)
 {

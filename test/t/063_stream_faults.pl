@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-use KafkaFdw;
+use KafkaFdw qw(:DEFAULT stream_clients);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -231,16 +231,28 @@ is($small->safe_psql('postgres', "SELECT count(*) FROM kafka.streams WHERE name 
 ok(!crashed($small), 'without a crash');
 
 # A sentry takes nothing from streams
-my $full = new_cluster('full', conf => "max_worker_processes = 12\nkafka_fdw.max_workers = 9");
+my $full = new_cluster('full', conf => "max_worker_processes = 11\nkafka_fdw.max_workers = 9");
 my $sentries = "FROM pg_stat_activity WHERE backend_type = 'kafka_fdw sentry'";
 my $create = "SELECT kafka.create_stream('s' || i, format('INSERT INTO texts SELECT %s, id FROM ids', i))";
 $full->safe_psql('postgres', "CREATE FOREIGN TABLE ids (id text) SERVER k OPTIONS (topic '$topic'); CREATE TABLE texts (stream int, id text);");
+my $idle = "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'";
 $full->safe_psql('postgres', "$create FROM generate_series(1, 8) i");
 becomes($full, 'postgres', "SELECT count(*) $sentries", 1, 'eight streams have a sentry');
+ok(poll_until(sub { stream_clients('%', $full) == 0 }), 'and sleep');
 $full->safe_psql('postgres', "$create FROM generate_series(9, 9) i");
-becomes($full, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", 9, 'which takes none of kafka_fdw.max_workers');
-is($full->safe_psql('postgres', 'SELECT name, problem FROM kafka.status WHERE problem IS NOT NULL'), '', 'with which nothing is wrong');
-is($full->safe_psql('postgres', "SELECT count(*) $sentries"), 1, 'and has a process');
+becomes($full, 'postgres', $idle, 9, 'it leaves its process to another one, and takes none of kafka_fdw.max_workers');
+becomes($full, 'postgres', 'SELECT count(*) FROM kafka.status WHERE problem IS NOT NULL', 0, 'nothing is wrong then');
+produce_ids('full');
+becomes($full, 'postgres', "SELECT count(DISTINCT stream) FROM texts WHERE id = 'full'", 9, 'all of them read');
+$full->safe_psql('postgres', "SELECT kafka.pause_stream('s5')");
+becomes($full, 'postgres', "SELECT count(*) $sentries", 1, 'the sentry comes back when a process falls free');
+ok(poll_until(sub { stream_clients('%', $full) == 0 }), 'and relieves them');
+$full->safe_psql('postgres', "SELECT kafka.resume_stream('s5')");
+becomes($full, 'postgres', $idle, 9, 'and leaves it to the stream that is resumed');
+my $pids = "SELECT array_agg(pid ORDER BY pid) FROM kafka.stat_streams";
+my $before = $full->safe_psql('postgres', $pids);
+sleep(6);
+is($full->safe_psql('postgres', $pids), $before, 'which all keep theirs');
 $full->stop;
 ok(!crashed($full), 'and no process crashed');
 
