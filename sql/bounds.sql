@@ -35,6 +35,7 @@ SELECT q, fetched('SELECT * FROM bounds_test WHERE ' || q) FROM unnest(ARRAY[
     'o = 5', 'o < 3', 'o <= 3', '3 > o', 'o >= 18', 'o > 19', 'o BETWEEN 5 AND 7', 'o IN (3, 5)', 'o <> 5',
     'p = 1 AND o = 5', '(p, o) = (1, 5)', 'p = 1 AND o = 5 OR p = 2 AND o < 2', '(p = 0 OR p = 1) AND (o = 3 OR o = 4)',
     'o = 9223372036854775807', 'o <= 9223372036854775807', 'o > -5', 'p = NULL', 'p NOT IN (1, NULL)',
+    'p IS NOT DISTINCT FROM 1', 'o IS NOT DISTINCT FROM 5', '(p = 1) IS TRUE', 'p = ANY (ARRAY(SELECT 2))',
     'p = (SELECT 2)', 'o >= (SELECT max(o) - 1 FROM bounds_copy)']) AS q;
 
 -- The earliest time that is asked for is where the broker lets reading begin; the latest one filters.
@@ -56,6 +57,7 @@ SELECT q, fetched('SELECT * FROM bounds_number WHERE ' || q) FROM unnest(ARRAY[
 -- What cannot be used widens the scan.
 SELECT q, fetched('SELECT * FROM bounds_test WHERE ' || q) FROM unnest(ARRAY[
     'p = 0 OR id = 3', 'o > id', 'o + 1 = 5', 'p = 1.0', 'o = floor(random() * 0)', 'NOT (p = 1 AND o = 5)',
+    'p IS DISTINCT FROM 1', '(p = 1) IS NOT FALSE', 't IS NOT DISTINCT FROM ''2024-03-01 00:00+00''',
     'p::text = ''1''', 'p IS NOT NULL', 'p = 1 AND id = 5']) AS q;
 
 -- Parameters, also of a generic plan; correlated sub-selects and nested loops.

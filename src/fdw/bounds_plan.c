@@ -182,6 +182,15 @@ plan_array_comparison(KafkaBoundsPlanner *planner, ScalarArrayOpExpr *clause)
 	return make_comparison(planner, kind, strategy, column, array);
 }
 
+/* column IS NOT DISTINCT FROM expression is as good as =, but for the time, which may be NULL */
+static List *
+plan_not_distinct(KafkaBoundsPlanner *planner, DistinctExpr *clause)
+{
+	List	   *comparison = plan_comparison(planner, clause);
+
+	return comparison != NIL && intVal(linitial(comparison)) != BOUND_TIME ? comparison : NIL;
+}
+
 /* AND needs one usable arm, OR needs all of them. */
 static List *
 plan_boolean(KafkaBoundsPlanner *planner, BoolExpr *clause)
@@ -190,7 +199,7 @@ plan_boolean(KafkaBoundsPlanner *planner, BoolExpr *clause)
 	ListCell   *cell;
 
 	if (clause->boolop == NOT_EXPR)
-		return NIL;
+		return IsA(linitial(clause->args), DistinctExpr) ? plan_not_distinct(planner, linitial(clause->args)) : NIL;
 	foreach(cell, clause->args)
 	{
 		List	   *arm = plan_condition(planner, lfirst(cell));
@@ -214,6 +223,8 @@ plan_condition(KafkaBoundsPlanner *planner, Node *node)
 		return plan_comparison(planner, (OpExpr *) node);
 	if (IsA(node, ScalarArrayOpExpr))
 		return plan_array_comparison(planner, (ScalarArrayOpExpr *) node);
+	if (IsA(node, BooleanTest) && ((BooleanTest *) node)->booltesttype == IS_TRUE)
+		return plan_condition(planner, (Node *) ((BooleanTest *) node)->arg);
 	return NIL;
 }
 
