@@ -105,6 +105,8 @@ SELECT kafka.seek('feed', 'committed');
 SELECT v FROM feed ORDER BY v;
 
 -- What retention removed is out of range, and a group that begins at the ends is placed as a whole.
+CREATE FOREIGN TABLE feed_removed (v text) SERVER seek_test OPTIONS (topic 'seek', format 'text', group_id 'seek_removed');
+SELECT kafka.seek('feed_removed', partition => 0, next_offset => 1);
 \! kafka_tool delete-records seek 0 2
 SELECT kafka.seek('feed', partition => 0, next_offset => 1);
 SELECT kafka.seek('feed', 'committed');
@@ -115,6 +117,24 @@ CREATE FOREIGN TABLE feed_late (v text) SERVER seek_test
   OPTIONS (topic 'seek', format 'text', group_id 'seek_late', auto_offset_reset 'latest');
 SELECT kafka.seek('feed_late', 'earliest', partition => 1);
 SELECT v FROM feed_late ORDER BY v;
+
+-- A distance counts from a position that retention has passed, and ends at the first record.
+BEGIN;
+SELECT kafka.seek('feed_removed', shift_by => 1);
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'seek_removed';
+ROLLBACK;
+BEGIN;
+SELECT kafka.seek('feed_removed', shift_by => 2);
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'seek_removed';
+ROLLBACK;
+BEGIN;
+SELECT kafka.seek('feed_removed', shift_by => 1000);
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'seek_removed';
+ROLLBACK;
+BEGIN;
+SELECT kafka.seek('feed_removed', shift_by => -1000);
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'seek_removed';
+ROLLBACK;
 
 -- Of several topics all are moved, or one.
 \! kafka_tool create-topic --replace seek_other 1

@@ -194,16 +194,22 @@ check_committed(const KafkaSeeker *seeker, const KafkaPartition *partition)
 	return kfdw_positions_start_offset(seeker->positions, partition, &committed);
 }
 
-/* So far from where it stands, within what the topic has, as Kafka's own tool does. */
+/*
+ * So far from where it stands, within what the topic has, as Kafka's own tool does: also
+ * where retention has passed it meanwhile.
+ */
 static int64
 shift(const KafkaSeeker *seeker, const KafkaPartition *partition)
 {
-	const KafkaPosition *stored = &seeker->positions->partitions[partition->index].stored;
+	const KafkaPartitionPosition *position = &seeker->positions->partitions[partition->index];
+	KafkaPosition remaining = position->stored;
+	int64		removed = position->outlived ? 0 : Max(partition->low - remaining.next_offset, 0);
 	int64		from;
 
-	if (!stored->exists)
+	if (!remaining.exists)
 		return NO_OFFSET;
-	from = kfdw_positions_start_offset(seeker->positions, partition, stored);
+	remaining.next_offset += removed;
+	from = kfdw_positions_start_offset(seeker->positions, partition, &remaining) - removed;
 	return from + Max(Min(seeker->seek.number, partition->end - from), partition->low - from);
 }
 
