@@ -136,6 +136,12 @@ SELECT kafka.seek('feed_removed', shift_by => -1000);
 SELECT next_offset FROM kafka.offsets WHERE group_id = 'seek_removed';
 ROLLBACK;
 
+-- A range that has no partition yet.
+CREATE FOREIGN TABLE feed_none (v text) SERVER seek_test
+  OPTIONS (topic 'seek', format 'text', partitions '2-', group_id 'seek_none');
+SELECT kafka.seek('feed_none', 'earliest');
+SELECT kafka.seek('feed_none', 'earliest', partition => 2);
+
 -- Of several topics all are moved, or one.
 \! kafka_tool create-topic --replace seek_other 1
 \! printf 'x\ny\n' | kafka_tool produce seek_other

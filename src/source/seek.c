@@ -54,6 +54,11 @@ report_nothing_wanted(const KafkaSeeker *seeker)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("topic \"%s\" is none of those that are read", topic),
 				 errdetail("These are: %s.", seeker->options->topic)));
+	if (seeker->seek.partition == KAFKA_SEEK_ALL_PARTITIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("topic \"%s\" has no partition yet that is read", topic),
+				 errdetail("The table reads partitions %s.", seeker->options->partitions)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("topic \"%s\" has no partition %d that is read", topic, seeker->seek.partition),
