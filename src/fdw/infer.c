@@ -9,6 +9,7 @@
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
+#include "utils/datetime.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -78,11 +79,12 @@ digits(const char *text, int count)
 static bool
 is_date(const char *text, size_t len)
 {
-	static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int			year = len == 10 ? digits(text, 4) : -1;
 	int			month = len == 10 ? digits(text + 5, 2) : -1;
+	int			day = len == 10 ? digits(text + 8, 2) : -1;
 
-	return month >= 1 && month <= 12 && digits(text, 4) > 0 && text[4] == '-' && text[7] == '-' &&
-		digits(text + 8, 2) >= 1 && digits(text + 8, 2) <= days[month - 1];
+	return year > 0 && month >= 1 && month <= MONTHS_PER_YEAR && text[4] == '-' && text[7] == '-' &&
+		day >= 1 && day <= day_tab[isleap(year)][month - 1];
 }
 
 /* True for a zone: Z, +HH, +HHMM, +HH:MM. */
