@@ -46,8 +46,23 @@ SELECT id, xmin_2, ctid_2, tableoid_2, xmin_2_2 FROM imported.import_system;
 DROP FOREIGN TABLE imported.import_system;
 DROP FOREIGN TABLE imported.import_orders;
 -- The newest records of each partition are the sample.
-IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred', sample_records '1');
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred', sample_records '2');
 SELECT count(*), col_description('imported.import_orders'::regclass, 1) FROM imported.import_orders;
+-- As many of each as it has, without offsets that are none of records.
+\! kafka_tool create-topic --replace import_uneven 4
+\! for i in 1 2 3; do echo "{\"id\": $i, \"old\": $i}"; done | kafka_tool produce import_uneven -p 3
+\! seq 4 12 | sed 's/.*/{"id": &, "day": "2023-02-29", "leap": "2024-02-29", "at": "1900-02-29T00:00:00Z"}/' | kafka_tool produce import_uneven -p 3
+\! echo '{"id": 13}' | kafka_tool produce import_uneven -p 1
+\! seq 50 | sed 's/.*/{"aborted": &}/' | kafka_tool produce import_uneven -p 3 -x abort
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_uneven) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred', sample_records '8');
+SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)
+  FROM pg_attribute WHERE attrelid = 'imported.import_uneven'::regclass AND attnum > 0 AND attname NOT LIKE '\_%' ORDER BY attname;
+SELECT count(*), count(day), count(at) FROM imported.import_uneven;
+DROP FOREIGN TABLE imported.import_uneven;
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_uneven) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred');
+SELECT attname, col_description(attrelid, attnum)
+  FROM pg_attribute WHERE attrelid = 'imported.import_uneven'::regclass AND attnum > 0 AND attname NOT LIKE '\_%' ORDER BY attname;
+DROP FOREIGN TABLE imported.import_uneven;
 
 -- All but some; Kafka's own topics are left out, and a rollback takes everything back.
 BEGIN;

@@ -27,6 +27,7 @@
 #include "fdw/fdw.h"
 #include "fdw/infer.h"
 #include "kafka/cluster.h"
+#include "source/tail.h"
 
 PG_FUNCTION_INFO_V1(kfdw_schema_imported);
 
@@ -36,9 +37,6 @@ PG_FUNCTION_INFO_V1(kfdw_schema_imported);
 /* Records of a topic that its columns are inferred from, unless the command says how many. */
 #define SAMPLE_RECORDS 1000
 #define MAX_SAMPLE_RECORDS 1000000
-
-#define SAMPLE_WAIT_MS 100
-#define SAMPLE_BYTES (1024 * 1024)
 
 /* The options of the command. */
 typedef struct ImportOptions
@@ -129,58 +127,24 @@ read_options(List *list)
 	return options;
 }
 
-/* Looks at what a consumer fetches until it has everything. */
-static void
-look_at_records(KafkaConsumer *consumer, KafkaInference *inference)
-{
-	KafkaBuffer *buffer = kfdw_buffer_create(SAMPLE_RECORDS, SAMPLE_BYTES);
-
-	for (;;)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (kfdw_consumer_fill(consumer, buffer) == 0)
-		{
-			if (kfdw_consumer_finished(consumer))
-				return;
-			kfdw_consumer_wait(consumer, SAMPLE_WAIT_MS);
-		}
-		for (int i = 0; i < kfdw_buffer_count(buffer); i++)
-		{
-			const KafkaRecord *record = kfdw_buffer_get(buffer, i);
-
-			kfdw_infer_look(inference, record->value, record->value_len);
-		}
-		kfdw_buffer_clear(buffer);
-	}
-}
-
-/* Reads the newest records of each partition, so many in all, and infers the fields of their values. */
+/* Infers the fields of the values of a topic's newest records, so many of all partitions together. */
 static List *
 infer_fields(const KafkaConfig *config, const char *topic, int records, int *objects)
 {
 	KafkaInference *inference = kfdw_infer_begin();
-	KafkaConsumer *consumer;
-	KafkaSelection selection = {0};
-	KafkaOutlook *outlook;
-	KafkaSlice *slices;
-	int			share;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw sample", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KafkaTableOptions options = {.consumer = *config};
+	KafkaTail  *tail;
+	KafkaRecord *record;
 
-	(void) kfdw_selection_set_topics(&selection, topic);
-	consumer = kfdw_consumer_open(config, &selection);
-	kfdw_consumer_skip_lost(consumer);
-	outlook = kfdw_consumer_outlook(consumer);
-	kfdw_consumer_require(consumer, outlook, NULL);
-	slices = palloc((outlook->npartitions + 1) * sizeof(KafkaSlice));
-	share = Max(records / Max(outlook->npartitions, 1), 1);
-	for (int p = 0; p < outlook->npartitions; p++)
-	{
-		const KafkaPartition *partition = &outlook->partitions[p];
-
-		slices[p] = (KafkaSlice) {partition, Max(partition->low, partition->end - share), partition->end};
-	}
-	kfdw_consumer_start(consumer, slices, outlook->npartitions);
-	look_at_records(consumer, inference);
-	kfdw_consumer_close(consumer);
+	(void) kfdw_selection_set_topics(&options.selection, topic);
+	tail = kfdw_tail_open_together(&options, records, kfdw_activity_create(KAFKA_ACTIVITY_SCAN, InvalidOid));
+	while ((record = kfdw_tail_next(tail)) != NULL)
+		kfdw_infer_look(inference, record->value, record->value_len);
+	kfdw_tail_close(tail);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	return kfdw_infer_end(inference, objects);
 }
 

@@ -1,6 +1,6 @@
 /*
  * tail.h
- *	  The newest records of each partition.
+ *	  The newest records of each partition, or of all of them together.
  */
 #ifndef KFDW_TAIL_H
 #define KFDW_TAIL_H
@@ -15,6 +15,9 @@ typedef struct KafkaTail KafkaTail;
  * many records.  Moves nothing.  Belongs to the current memory context.
  */
 extern KafkaTail *kfdw_tail_open(const KafkaTableOptions *options, int count, KafkaActivity *activity);
+
+/* The same, of all partitions together: as many of each as it has, and no more than others. */
+extern KafkaTail *kfdw_tail_open_together(const KafkaTableOptions *options, int count, KafkaActivity *activity);
 
 /* The next of them, by ascending offset in each partition; NULL at the end.  Good until the next call. */
 extern KafkaRecord *kfdw_tail_next(KafkaTail *tail);
