@@ -5,18 +5,13 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
-#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_foreign_table.h"
-#include "catalog/pg_proc.h"
 #include "commands/defrem.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -351,111 +346,6 @@ kfdw_options_keep_server(Oid serverid)
 	LockDatabaseObject(ForeignServerRelationId, serverid, 0, AccessShareLock);
 }
 
-/*
- * The wrapper may be renamed, so its handler tells; by the name of the C function, as
- * looking at its address would load other modules.
- */
-static bool
-is_our_wrapper(Oid wrapperid)
-{
-	ForeignDataWrapper *wrapper = GetForeignDataWrapperExtended(wrapperid, FDW_MISSING_OK);
-	HeapTuple	tuple = wrapper == NULL ? NULL : SearchSysCache1(PROCOID, ObjectIdGetDatum(wrapper->fdwhandler));
-	Datum		source;
-	bool		isnull;
-	bool		ours;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;			/* a wrapper without a handler, or one that was dropped */
-
-	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-	ours = !isnull && strcmp(TextDatumGetCString(source), "kafka_fdw_handler") == 0;
-	ReleaseSysCache(tuple);
-	return ours;
-}
-
-bool
-kfdw_options_is_our_server(Oid serverid)
-{
-	ForeignServer *server = GetForeignServerExtended(serverid, FSV_MISSING_OK);
-
-	return server != NULL && is_our_wrapper(server->fdwid);
-}
-
-/* The server of a foreign table, and its own options; InvalidOid where there is no such table, or none any more. */
-static Oid
-find_server(Oid relid, List **options)
-{
-	HeapTuple	tuple = SearchSysCache1(FOREIGNTABLEREL, ObjectIdGetDatum(relid));
-	Oid			serverid;
-	Datum		texts;
-	bool		isnull;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	serverid = ((Form_pg_foreign_table) GETSTRUCT(tuple))->ftserver;
-	texts = SysCacheGetAttr(FOREIGNTABLEREL, tuple, Anum_pg_foreign_table_ftoptions, &isnull);
-	if (options != NULL)
-		*options = isnull ? NIL : untransformRelOptions(texts);
-	ReleaseSysCache(tuple);
-	return serverid;
-}
-
-bool
-kfdw_options_is_topic_table(Oid relid)
-{
-	Oid			serverid = find_server(relid, NULL);
-
-	return OidIsValid(serverid) && kfdw_options_is_our_server(serverid);
-}
-
-/* The option "group_id" among those of a table; NULL: it is not there. */
-static char *
-find_group(List *options)
-{
-	ListCell   *cell;
-
-	foreach(cell, options)
-		if (kfdw_option_find(lfirst_node(DefElem, cell)->defname, KAFKA_ON_TABLE) == KAFKA_OPT_GROUP_ID)
-			return defGetString(lfirst(cell));
-	return NULL;
-}
-
-bool
-kfdw_options_look_at_group(Oid relid, char **server, char **group_id)
-{
-	List	   *options = NIL;
-	Oid			serverid = find_server(relid, &options);
-	const ForeignServer *found = GetForeignServerExtended(serverid, FSV_MISSING_OK);
-
-	if (found == NULL || !is_our_wrapper(found->fdwid))
-		return false;
-	*server = found->servername;
-	*group_id = find_group(options);
-	return true;
-}
-
-bool
-kfdw_options_is_consuming(Oid relid)
-{
-	return find_group(GetForeignTable(relid)->options) != NULL;
-}
-
-bool
-kfdw_options_catches_errors(Oid relid)
-{
-	ListCell   *cell;
-
-	foreach(cell, GetForeignTable(relid)->options)
-	{
-		DefElem    *option = lfirst_node(DefElem, cell);
-
-		if (kfdw_option_find(option->defname, KAFKA_ON_TABLE) == KAFKA_OPT_ON_ERROR)
-			return kfdw_option_parse(&kfdw_option_table[KAFKA_OPT_ON_ERROR], defGetString(option)).number !=
-				KAFKA_ON_ERROR_STOP;
-	}
-	return false;
-}
-
 /* True when two clients have the same properties, whatever they are for. */
 static bool
 are_equal_configs(const KafkaConfig *left, const KafkaConfig *right)
@@ -547,41 +437,4 @@ kfdw_option_init(void)
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, notify, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGUSERSERVER, notify, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, notify, (Datum) 0);
-}
-
-void
-kfdw_options_require_relation(Oid relid)
-{
-	if (get_rel_name(relid) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-}
-
-void
-kfdw_options_require_topic_table(Oid relid)
-{
-	kfdw_options_require_relation(relid);
-	if (!kfdw_options_is_topic_table(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a topic table", get_rel_name(relid))));
-}
-
-/* It may have been dropped while its lock was waited for. */
-Relation
-kfdw_options_open_relation(Oid relid, LOCKMODE mode)
-{
-	LockRelationOid(relid, mode);
-	kfdw_options_require_relation(relid);
-	return relation_open(relid, NoLock);
-}
-
-Relation
-kfdw_options_open_topic_table(Oid relid, LOCKMODE mode)
-{
-	Relation	relation = kfdw_options_open_relation(relid, mode);
-
-	kfdw_options_require_topic_table(relid);
-	return relation;
 }
