@@ -72,11 +72,16 @@ SELECT option_name, option_value FROM pg_options_to_table(
   (SELECT srvoptions FROM pg_foreign_server WHERE srvname = 'options_test')) ORDER BY 1;
 
 -- Security.
+\set certificate '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n'
+\set key '-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n'
 ALTER SERVER options_test OPTIONS (ADD sasl_mechanism 'PLAIN');
-ALTER SERVER options_test OPTIONS (ADD ssl_ca_pem 'x');
+ALTER SERVER options_test OPTIONS (ADD ssl_ca_pem :'certificate');
+ALTER SERVER options_test OPTIONS (ADD security_protocol 'ssl', ADD ssl_ca_pem 'x');
+ALTER SERVER options_test OPTIONS (ADD security_protocol 'ssl', ADD ssl_ca_pem :'key');
+ALTER SERVER options_test OPTIONS (ADD security_protocol 'ssl', ADD ssl_ca_pem '-----BEGIN CERTIFICATE----- x -----END CERTIFICATE-----');
 ALTER SERVER options_test OPTIONS (ADD security_protocol 'sasl_ssl');
 ALTER SERVER options_test OPTIONS (ADD security_protocol 'SASL_PLAINTEXT', ADD sasl_mechanism 'GSSAPI');
-ALTER SERVER options_test OPTIONS (ADD security_protocol 'SASL_PLAINTEXT', ADD sasl_mechanism 'PLAIN', ADD ssl_ca_pem 'x');
+ALTER SERVER options_test OPTIONS (ADD security_protocol 'SASL_PLAINTEXT', ADD sasl_mechanism 'PLAIN', ADD ssl_ca_pem :'certificate');
 ALTER SERVER options_test OPTIONS (ADD security_protocol 'SASL_PLAINTEXT', ADD sasl_mechanism 'scram-sha-512');
 ALTER SERVER options_test OPTIONS (SET security_protocol 'plaintext', DROP sasl_mechanism);
 
@@ -89,7 +94,7 @@ SET ROLE regress_kafka_options;
 CREATE SERVER options_own FOREIGN DATA WRAPPER kafka_fdw
   OPTIONS (bootstrap_servers 'a', security_protocol 'ssl', ssl_ca_location '/etc/passwd');
 CREATE SERVER options_own FOREIGN DATA WRAPPER kafka_fdw
-  OPTIONS (bootstrap_servers 'a', security_protocol 'ssl', ssl_ca_pem 'x');
+  OPTIONS (bootstrap_servers 'a', security_protocol 'ssl', ssl_ca_pem :'certificate');
 DROP SERVER options_own;
 RESET ROLE;
 ALTER SERVER options_test OPTIONS (SET security_protocol 'ssl', ADD ssl_ca_location '/etc/ssl/certs');
@@ -100,7 +105,11 @@ CREATE USER MAPPING FOR regress_kafka_options SERVER options_test OPTIONS (sasl_
 CREATE USER MAPPING FOR regress_kafka_options SERVER options_test OPTIONS (bootstrap_servers 'x');
 CREATE USER MAPPING FOR regress_kafka_options SERVER options_test OPTIONS (password 'secret');
 CREATE USER MAPPING FOR regress_kafka_options SERVER options_test
-  OPTIONS (sasl_username 'app', sasl_password 'secret', ssl_key_pem 'k', ssl_certificate_pem 'c', ssl_key_password 's');
+  OPTIONS (ssl_key_pem 'secret');
+CREATE USER MAPPING FOR regress_kafka_options SERVER options_test
+  OPTIONS (ssl_certificate_pem 'secret');
+CREATE USER MAPPING FOR regress_kafka_options SERVER options_test
+  OPTIONS (sasl_username 'app', sasl_password 'secret', ssl_key_pem :'key', ssl_certificate_pem :'certificate', ssl_key_password 's');
 
 -- A table needs its topic.
 CREATE FOREIGN TABLE options_table (a int) SERVER options_test;

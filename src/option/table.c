@@ -164,6 +164,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_SSL_CA_PEM] = {
 		"ssl_ca_pem", "ssl_truststore_certificates", KAFKA_ON_SERVER, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL,
+		.check = kfdw_option_check_certificates,
 		.property = KAFKA_PROPERTY_SSL_CA_PEM,
 		.help = "the certificates themselves that brokers are verified by, in PEM format"
 	},
@@ -282,12 +283,14 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	[KAFKA_OPT_SSL_CERTIFICATE_PEM] = {
 		"ssl_certificate_pem", "ssl_keystore_certificate_chain", KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
+		.check = kfdw_option_check_certificates,
 		.property = KAFKA_PROPERTY_SSL_CERTIFICATE_PEM,
 		.help = "the client's certificate, in PEM format"
 	},
 	[KAFKA_OPT_SSL_KEY_PEM] = {
 		"ssl_key_pem", "ssl_keystore_key", KAFKA_ON_USER_MAPPING, BOTH,
 		KAFKA_TYPE_STRING, KAFKA_OPTION_SSL | KAFKA_OPTION_SECRET,
+		.check = kfdw_option_check_private_key,
 		.property = KAFKA_PROPERTY_SSL_KEY_PEM,
 		.help = "the client's private key, in PEM format"
 	},

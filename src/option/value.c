@@ -264,3 +264,34 @@ kfdw_option_check_metadata(const KafkaOption *option, const char *value)
 	if (!kfdw_columns_metadata_kind(value, &kind))
 		report_invalid_value(option, value, valid_values_hint(option));
 }
+
+/*
+ * Raises an error about a text without a block of PEM of a kind, from a line that begins it to
+ * one that ends it.  What is in it the client finds out.
+ */
+static void
+check_pem(const KafkaOption *option, const char *value, const char *kind)
+{
+	const char *begin = strstr(value, "-----BEGIN ");
+	const char *body = begin == NULL ? NULL : strstr(begin, kind);
+
+	if (body != NULL)
+		body += strlen(kind);
+	if (body == NULL || (*body != '\n' && *body != '\r') || strstr(body, "\n-----END ") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"%s\"", option->name),
+				 errhint("The value must be in PEM format: lines from \"-----BEGIN %s\" to \"-----END %s\".", kind, kind)));
+}
+
+void
+kfdw_option_check_certificates(const KafkaOption *option, const char *value)
+{
+	check_pem(option, value, "CERTIFICATE-----");
+}
+
+void
+kfdw_option_check_private_key(const KafkaOption *option, const char *value)
+{
+	check_pem(option, value, "PRIVATE KEY-----");
+}

@@ -82,12 +82,14 @@ extern KafkaOptionSetting kfdw_option_parse(const KafkaOption *option, const cha
 /* The values that an option takes, to be read by people; NULL for any string. */
 extern const char *kfdw_option_valid_values(const KafkaOption *option);
 
-/* Checks that the table names: brokers, names that brokers keep or log, topics, kinds of columns. */
+/* Checks that the table names: brokers, names that brokers keep or log, topics, kinds of columns, what is PEM. */
 extern void kfdw_option_check_servers(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_name(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_character(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_topic(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_partitions(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_metadata(const KafkaOption *option, const char *value);
+extern void kfdw_option_check_certificates(const KafkaOption *option, const char *value);
+extern void kfdw_option_check_private_key(const KafkaOption *option, const char *value);
 
 #endif							/* KFDW_OPTION_VALUE_H */
