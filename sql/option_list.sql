@@ -34,6 +34,7 @@ SELECT value, set_where FROM kafka.options('option_list') WHERE option = 'enable
 -- Options that exclude each other can be looked at.
 ALTER FOREIGN TABLE option_list OPTIONS (DROP message_timeout_ms, ADD linger_ms '5000');
 ALTER SERVER option_list OPTIONS (ADD delivery_timeout_ms '4000');
+EXPLAIN (COSTS OFF) INSERT INTO option_list VALUES (1);
 EXPLAIN (COSTS OFF) SELECT * FROM option_list;
 SELECT option, value, set_where FROM kafka.options('option_list') WHERE option IN ('linger_ms', 'delivery_timeout_ms');
 

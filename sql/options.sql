@@ -157,6 +157,14 @@ ALTER FOREIGN TABLE options_table OPTIONS (ADD buffer_memory '2000', ADD max_req
 ALTER FOREIGN TABLE options_table OPTIONS (SET acks '0', ADD enable_idempotence 'false', ADD buffer_memory '3000', ADD max_request_size '3000');
 ALTER SERVER options_test OPTIONS (ADD reconnect_backoff_ms '2', ADD reconnect_backoff_max_ms '1');
 
+-- What a server does not set is the default.
+ALTER SERVER options_test OPTIONS (ADD reconnect_backoff_ms '5000');
+ALTER SERVER options_test OPTIONS (ADD max_request_size '100000000');
+ALTER SERVER options_test OPTIONS (ADD max_in_flight '10');
+ALTER SERVER options_test OPTIONS (SET message_timeout_ms '4');
+ALTER SERVER options_test OPTIONS (ADD max_request_size '100000000', ADD buffer_memory '100000000', ADD max_in_flight '10', ADD acks '1');
+ALTER SERVER options_test OPTIONS (DROP max_request_size, DROP buffer_memory, DROP max_in_flight, DROP acks);
+
 -- Columns.
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (metadata 'message');
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (metadata 'partition', field 'x');
@@ -165,11 +173,14 @@ ALTER FOREIGN TABLE options_table ALTER a OPTIONS (topic 'x');
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (colour 'x');
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (ADD metadata 'key', ADD field 'customer.id');
 
--- What several objects decide is checked when the table is used; the table's options override the server's.
+-- What several objects decide is checked when the table is used, or written to where only that needs it; the table's
+-- options override the server's.
 ALTER FOREIGN TABLE options_table OPTIONS (DROP enable_idempotence, SET queue_buffering_max_ms '3000');
+EXPLAIN (COSTS OFF) INSERT INTO options_table VALUES (1);
 EXPLAIN (COSTS OFF) SELECT * FROM options_table;
 ALTER FOREIGN TABLE options_table OPTIONS (ADD delivery_timeout_ms '5000');
 ALTER SERVER options_test OPTIONS (ADD enable_idempotence 'true');
+EXPLAIN (COSTS OFF) INSERT INTO options_table VALUES (1);
 EXPLAIN (COSTS OFF) SELECT * FROM options_table;
 ALTER SERVER options_test OPTIONS (DROP enable_idempotence, SET security_protocol 'sasl_plaintext', ADD sasl_mechanism 'PLAIN');
 EXPLAIN (COSTS OFF) SELECT * FROM options_table;

@@ -183,11 +183,11 @@ SELECT unsent, oldest FROM kafka.stat_outbox WHERE server = 'outbox_gone';
 DROP SERVER outbox_gone CASCADE;
 
 -- A relay gets over options that it cannot work with.
-ALTER SERVER outbox OPTIONS (ADD max_request_size '100000000');
+ALTER SERVER outbox OPTIONS (ADD security_protocol 'sasl_plaintext', ADD sasl_mechanism 'PLAIN');
 DO $$
 BEGIN
   FOR i IN 1 .. 3000 LOOP
-    EXIT WHEN EXISTS (SELECT FROM kafka.stat_outbox WHERE server = 'outbox' AND last_error ~ 'max_request_size');
+    EXIT WHEN EXISTS (SELECT FROM kafka.stat_outbox WHERE server = 'outbox' AND last_error ~ 'sasl_username');
     PERFORM pg_sleep(0.01);
   END LOOP;
 END $$;
@@ -196,7 +196,7 @@ SET ROLE regress_kafka_no_login;
 SELECT last_error, hint FROM kafka.stat_outbox WHERE server = 'outbox';
 SELECT state, problem, to_do FROM kafka.status WHERE name ~ '^outbox of';
 RESET ROLE;
-ALTER SERVER outbox OPTIONS (DROP max_request_size);
+ALTER SERVER outbox OPTIONS (DROP security_protocol, DROP sasl_mechanism);
 INSERT INTO outbox VALUES ('mended');
 SELECT await_outbox('outbox', 13) OFFSET 12;
 

@@ -345,7 +345,7 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	check_right(publisher, target);
 
 	desc = CreateTupleDescCopy(RelationGetDescr(mapping.target));
-	publisher->options = kfdw_options_table(target, publisher->owner);
+	publisher->options = kfdw_options_written_table(target, publisher->owner);
 	mapping.columns = kfdw_columns_create(target, desc, true, NULL);
 	find_keys(&mapping, key_columns);
 	map_columns(&mapping);

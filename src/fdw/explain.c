@@ -114,8 +114,8 @@ void
 kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *relinfo,
 						  List *fdw_private, int subplan, struct ExplainState *es)
 {
-	KafkaTableOptions *options = kfdw_options_table(RelationGetRelid(relinfo->ri_RelationDesc),
-													kfdw_result_userid(relinfo, mtstate->ps.state));
+	KafkaTableOptions *options = kfdw_options_written_table(RelationGetRelid(relinfo->ri_RelationDesc),
+															kfdw_result_userid(relinfo, mtstate->ps.state));
 
 	kfdw_explain_text("Kafka Topic", options->topic, es);
 	if (fdw_private != NIL && boolVal(linitial(fdw_private)))

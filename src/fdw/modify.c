@@ -84,7 +84,7 @@ begin_insert(ResultRelInfo *relinfo, EState *estate)
 {
 	Relation	relation = relinfo->ri_RelationDesc;
 	Oid			userid = kfdw_result_userid(relinfo, estate);
-	KafkaTableOptions *options = kfdw_options_table(RelationGetRelid(relation), userid);
+	KafkaTableOptions *options = kfdw_options_written_table(RelationGetRelid(relation), userid);
 	KafkaColumns *columns = kfdw_columns_create(RelationGetRelid(relation), RelationGetDescr(relation), true, NULL);
 	KafkaModifyState *state = palloc0(sizeof(KafkaModifyState));
 

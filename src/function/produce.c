@@ -143,7 +143,7 @@ kfdw_produce(PG_FUNCTION_ARGS)
 				 errmsg("the table cannot be null")));
 	check_table(PG_GETARG_OID(PRODUCE_TABLE));
 	relation = kfdw_options_open_topic_table(PG_GETARG_OID(PRODUCE_TABLE), RowExclusiveLock);
-	options = kfdw_options_table(RelationGetRelid(relation), GetUserId());
+	options = kfdw_options_written_table(RelationGetRelid(relation), GetUserId());
 	record = get_record(fcinfo);
 	kfdw_delivery_send_now(kfdw_delivery_begin(options, GetUserId()), &record);
 	table_close(relation, NoLock);

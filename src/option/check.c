@@ -276,15 +276,20 @@ check_delivery_timeout(const KafkaOptionSetting *settings)
 }
 
 void
-kfdw_option_check_conflicts(const KafkaOptionSetting *settings)
+kfdw_option_check_reading(const KafkaOptionSetting *settings)
+{
+	check_csv(settings);
+	check_on_error(settings);
+	check_order(settings, KAFKA_OPT_RECONNECT_BACKOFF_MS, KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS, MAY_BE_EQUAL);
+}
+
+void
+kfdw_option_check_writing(const KafkaOptionSetting *settings)
 {
 	check_idempotence(settings);
 	check_transactions(settings);
-	check_csv(settings);
-	check_on_error(settings);
 	check_order(settings, KAFKA_OPT_LINGER_MS, KAFKA_OPT_DELIVERY_TIMEOUT_MS, MUST_DIFFER);
 	check_order(settings, KAFKA_OPT_MAX_REQUEST_SIZE, KAFKA_OPT_BUFFER_MEMORY, MAY_BE_EQUAL);
-	check_order(settings, KAFKA_OPT_RECONNECT_BACKOFF_MS, KAFKA_OPT_RECONNECT_BACKOFF_MAX_MS, MAY_BE_EQUAL);
 }
 
 /* Who inserts into a table trusts its owner, as with triggers, but not the owner of its server. */
@@ -312,7 +317,8 @@ kfdw_option_check_object(const KafkaOptionSetting *settings, int place)
 	if (place == KAFKA_ON_COLUMN)
 		check_column(settings);
 	check_delivery_timeout(settings);
-	kfdw_option_check_conflicts(settings);
+	kfdw_option_check_writing(settings);
+	kfdw_option_check_reading(settings);
 }
 
 void

@@ -14,10 +14,11 @@
 extern void kfdw_option_check_object(const KafkaOptionSetting *settings, int place);
 
 /*
- * Options that exclude each other.  When an object is changed only what it sets is known;
- * when options are read, everything is.
+ * Options that exclude each other, for reading and for writing.  When a table is changed only
+ * what it sets is known; when its options are read, everything is.
  */
-extern void kfdw_option_check_conflicts(const KafkaOptionSetting *settings);
+extern void kfdw_option_check_reading(const KafkaOptionSetting *settings);
+extern void kfdw_option_check_writing(const KafkaOptionSetting *settings);
 
 /* SASL needs a name and a password, from the user mapping. */
 extern void kfdw_option_check_credentials(const KafkaOptionSetting *settings, const char *server);

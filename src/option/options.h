@@ -98,6 +98,9 @@ typedef struct KafkaTableOptions
 extern KafkaServerOptions *kfdw_options_server(Oid serverid, Oid userid);
 extern KafkaTableOptions *kfdw_options_table(Oid relid, Oid userid);
 
+/* The same of a table that is written to: what only writing needs is checked, too. */
+extern KafkaTableOptions *kfdw_options_written_table(Oid relid, Oid userid);
+
 /* Lets them consume for a given group; where its positions are reported, by a client that may commit for it. */
 extern void kfdw_options_set_group(KafkaTableOptions *options, const char *group_id);
 

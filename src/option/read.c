@@ -45,19 +45,6 @@ read_options(List *options, int place, KafkaOptionSetting *settings)
 	}
 }
 
-/* Checks the complete options of one object, whenever they are set. */
-Datum
-kafka_fdw_validator(PG_FUNCTION_ARGS)
-{
-	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
-	int			place = kfdw_option_place(PG_GETARG_OID(1));
-	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
-
-	read_options(options, place, settings);
-	kfdw_option_check_object(settings, place);
-	PG_RETURN_VOID();
-}
-
 /* The defaults of the table of options, and nothing else. */
 static void
 read_defaults(KafkaOptionSetting *settings)
@@ -96,6 +83,24 @@ settle_idempotence(KafkaOptionSetting *settings)
 		in_flight->number = idempotence->number ? MAX_IDEMPOTENT_IN_FLIGHT : 1;
 		in_flight->text = psprintf("%d", in_flight->number);
 	}
+}
+
+/* Checks the complete options of one object, whenever they are set. */
+Datum
+kafka_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	int			place = kfdw_option_place(PG_GETARG_OID(1));
+	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
+
+	/* what a server does not set is the default; what a table does not set may be its server's */
+	if (place == KAFKA_ON_SERVER)
+		read_defaults(settings);
+	read_options(options, place, settings);
+	if (place == KAFKA_ON_SERVER)
+		settle_idempotence(settings);
+	kfdw_option_check_object(settings, place);
+	PG_RETURN_VOID();
 }
 
 /* What a server and a user's mapping say. */
@@ -188,7 +193,6 @@ kfdw_options_server(Oid serverid, Oid userid)
 
 	read_server(server, userid, settings);
 	settle_idempotence(settings);
-	kfdw_option_check_conflicts(settings);
 	kfdw_option_check_credentials(settings, server->servername);
 
 	result->serverid = serverid;
@@ -283,8 +287,9 @@ set_group(KafkaTableOptions *options, const char *group_id)
 		kfdw_config_set(&options->consumer, KAFKA_PROPERTY_GROUP_ID, kfdw_config_utf8(group_id));
 }
 
-KafkaTableOptions *
-kfdw_options_table(Oid relid, Oid userid)
+/* Reads the options of a table, and checks them. */
+static KafkaTableOptions *
+read_table(Oid relid, Oid userid, bool is_written)
 {
 	ForeignServer *server = GetForeignServer(GetForeignServerIdByRelId(relid));
 	KafkaTableOptions *result = palloc0(sizeof(KafkaTableOptions));
@@ -296,7 +301,9 @@ kfdw_options_table(Oid relid, Oid userid)
 	begin_watch(result, server->serverid);
 
 	kfdw_option_read_table(relid, userid, settings);
-	kfdw_option_check_conflicts(settings);
+	if (is_written)
+		kfdw_option_check_writing(settings);
+	kfdw_option_check_reading(settings);
 	kfdw_option_check_credentials(settings, server->servername);
 
 	result->server = server->servername;
@@ -330,6 +337,18 @@ kfdw_options_table(Oid relid, Oid userid)
 	result->consumer.lost_records = lost_records_of(result->on_offset_out_of_range);
 	set_group(result, settings[KAFKA_OPT_GROUP_ID].text);
 	return result;
+}
+
+KafkaTableOptions *
+kfdw_options_table(Oid relid, Oid userid)
+{
+	return read_table(relid, userid, false);
+}
+
+KafkaTableOptions *
+kfdw_options_written_table(Oid relid, Oid userid)
+{
+	return read_table(relid, userid, true);
 }
 
 void
