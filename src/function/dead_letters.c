@@ -16,6 +16,7 @@
 #include "option/options.h"
 #include "source/batch.h"
 #include "stream/assignment.h"
+#include "stream/session.h"
 #include "stream/trial.h"
 #include "worker/shared.h"
 #include "worker/slots.h"
@@ -93,9 +94,9 @@ retry(KafkaTrial *trial, List *records)
 	return list_length(records) - result.set_aside;
 }
 
-/* Runs all letters again that are there now, some at a time. */
+/* Runs all letters again that are there now, some at a time; tells how many of them stay. */
 static int64
-retry_all(const KafkaStream *stream, const char *server)
+retry_all(const KafkaStream *stream, const char *server, int64 *kept)
 {
 	KafkaTrial *trial = kfdw_trial_create(stream, server, KAFKA_TRIAL_USER);
 	MemoryContext some = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw retry", ALLOCSET_DEFAULT_SIZES);
@@ -106,7 +107,10 @@ retry_all(const KafkaStream *stream, const char *server)
 
 	while ((records = kfdw_dead_letters_take(stream->name, &last)) != NIL)
 	{
-		total += retry(trial, records);
+		int64		done = retry(trial, records);
+
+		total += done;
+		*kept += list_length(records) - done;
 		last = *(KafkaRecord *) llast(records);
 		last.topic = MemoryContextStrdup(old, last.topic);
 		MemoryContextReset(some);
@@ -121,6 +125,7 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	KafkaStream *stream = kfdw_stream_get_own(name);
 	int64		done = 0;
+	int64		kept = 0;
 
 	PreventCommandIfReadOnly("kafka.retry_dead_letters()");
 	check_no_batch();
@@ -134,12 +139,16 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	/* also a savepoint that is rolled back must not leave the batch bound */
 	PG_TRY();
 	{
-		done = retry_all(stream, kfdw_options_table(stream->source, GetUserId())->server);
+		done = retry_all(stream, kfdw_options_table(stream->source, GetUserId())->server, &kept);
 	}
 	PG_FINALLY();
 	{
 		kfdw_batch_unbind();
 	}
 	PG_END_TRY();
+
+	/* what the transaction has left to its end fails with each letter, and is no fault of theirs */
+	if (kept > 0)
+		kfdw_session_check_deferred();
 	PG_RETURN_INT64(done);
 }

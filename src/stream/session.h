@@ -17,6 +17,9 @@ extern int	kfdw_session_begin(void);
  */
 extern void kfdw_session_enter_again(void);
 
+/* Checks what the transaction has deferred, which is done at its end all the same. */
+extern void kfdw_session_check_deferred(void);
+
 /* After it: what is deferred is done, and settings are as they were. */
 extern void kfdw_session_leave(int level);
 

@@ -157,6 +157,16 @@ query("SELECT kafka.create_stream('owns', 'CALL own()', source => 'owns', on_err
 query_becomes("SELECT count(*) FROM owned", 97, 'constraints are deferred in each piece');
 is(query("SELECT sqlstate, count(*) FROM kafka.dead_letters WHERE stream = 'owns' GROUP BY 1"), '23503|3', 'and checked at its end');
 
+# What a transaction has left to its end is no fault of the letters that it runs again
+my ($ignored, $out, $err) = $node->psql('postgres', "BEGIN; INSERT INTO owned VALUES (100, 1000); SELECT kafka.retry_dead_letters('owns'); COMMIT");
+like($err, qr/Key \(owner\)=\(1000\) is not present/, 'it is an error of the call');
+is(query("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'owns' AND error ~ '=\\(-1\\)'"), 3, 'and they stay as they are');
+is(query("BEGIN; SELECT kafka.retry_dead_letters('owns'); INSERT INTO owned VALUES (100, 100); INSERT INTO owners VALUES (100); COMMIT"),
+	0, 'what comes after letters that fail can be deferred as ever');
+query("INSERT INTO owners VALUES (-1)");
+is(query("BEGIN; INSERT INTO owned VALUES (101, 101); INSERT INTO owners VALUES (101); SELECT kafka.retry_dead_letters('owns'); COMMIT"),
+	3, 'and what came before ones that succeed');
+
 # Also by whose clock its timestamp is
 foreach my $clock (qw(CreateTime LogAppendTime))
 {
