@@ -504,6 +504,8 @@ recover(void)
 static void
 describe_worker(void *argument)
 {
+	if (geterrcode() == ERRCODE_QUERY_CANCELED && kfdw_own_slot_steps_back())
+		errmsg("gave way to a session that changes the %s, and holds a lock that was waited for", job->noun);
 	if (geterrcode() != ERRCODE_SUCCESSFUL_COMPLETION)
 		errcontext("%s \"%s\", worker %d", job->noun, key->name, key->worker);
 }

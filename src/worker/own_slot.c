@@ -140,7 +140,14 @@ kfdw_own_slot_run(int partitions, int64 lag, int64 timestamp)
 	if (my_slot->stats.newest_record < 0)
 		my_slot->stats.newest_record = timestamp;
 	my_slot->blame.topic[0] = '\0';
+	my_slot->steps_back = false;
 	LWLockRelease(kfdw_shared->lock);
+}
+
+bool
+kfdw_own_slot_steps_back(void)
+{
+	return my_slot->steps_back;
 }
 
 void

@@ -42,6 +42,9 @@ extern void kfdw_own_slot_run(int partitions, int64 lag, int64 timestamp);
 /* The record at which it is about to fail. */
 extern void kfdw_own_slot_blame(const KafkaRecord *record);
 
+/* True when the batch was canceled for a session that changes what is wanted.  Takes no lock: errors ask. */
+extern bool kfdw_own_slot_steps_back(void);
+
 /* The run of failed records that new ones, or those that are parked, go on with. */
 extern KafkaFailedRun kfdw_own_slot_failed_run(bool parked);
 

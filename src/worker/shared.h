@@ -127,6 +127,7 @@ typedef struct KafkaSlot
 	pid_t		pid;			/* 0: none is attached */
 	Latch	   *latch;
 	int			faults;			/* failed starts and batches that still count */
+	bool		steps_back;		/* the batch was canceled for a session that changes what is wanted: no user did */
 	bool		gives_way;		/* its process was ended for another one: no fault */
 	int			ends;			/* of processes in a batch, among them */
 	TimestampTz next_start;		/* no process before, by kfdw_wait_now() */

@@ -440,14 +440,16 @@ waits_for_lock(pid_t pid)
 void
 kfdw_slot_step_back(Oid database, KafkaJobKind kind, const char *name)
 {
-	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < kfdw_shared->nslots; i++)
 	{
-		const KafkaSlot *slot = &kfdw_shared->slots[i];
+		KafkaSlot  *slot = &kfdw_shared->slots[i];
 
-		if (slot->in_use && slot->key.database == database && slot->key.kind == kind &&
-			strcmp(slot->key.name, name) == 0 && slot->pid != 0 && waits_for_lock(slot->pid))
-			kill(slot->pid, SIGINT);
+		if (!slot->in_use || slot->key.database != database || slot->key.kind != kind ||
+			strcmp(slot->key.name, name) != 0 || slot->pid == 0 || !waits_for_lock(slot->pid))
+			continue;
+		slot->steps_back = true;
+		kill(slot->pid, SIGINT);
 	}
 	LWLockRelease(kfdw_shared->lock);
 }
