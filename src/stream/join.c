@@ -357,7 +357,7 @@ write_unmatched(const JoinWriter *writer)
 	ListCell   *lc;
 
 	initStringInfo(&query);
-	appendStringInfo(&query, "SELECT %s.ctid FROM %s\nWHERE ", writer->source, kfdw_name_relation(writer->join->source));
+	appendStringInfo(&query, "SELECT %s.ctid FROM ONLY %s\nWHERE ", writer->source, kfdw_name_relation(writer->join->source));
 	foreach(lc, writer->required)
 		appendStringInfo(&query, "%s AND ", strVal(lfirst(lc)));
 	appendStringInfo(&query, "NOT EXISTS (SELECT FROM %s WHERE %s\n)", kfdw_name_relation(writer->join->table),

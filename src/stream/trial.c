@@ -212,8 +212,15 @@ meet_unmatched(void *argument, int number)
 {
 	KafkaTrial *trial = argument;
 	int			index = trial->piece.first + number;
-	bool		waits = trial->session == KAFKA_TRIAL_WORKER && (trial->expired == NULL || !trial->expired[index]);
+	bool		waits;
 
+	if (number < 0 || number >= trial->piece.count)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the query of records without a row found a row that is none of the batch"),
+				 errdetail("The source has tables that inherit from it."),
+				 errhint("Write the query anew by kafka.create_join() with \"replace\".")));
+	waits = trial->session == KAFKA_TRIAL_WORKER && (trial->expired == NULL || !trial->expired[index]);
 	if (!waits && trial->stream->parking->is_left)
 		return;
 	trial->passed_over[index] = true;

@@ -50,6 +50,14 @@ sub spread { my $p = 0; return join('', map { $p++ % 4 . "|$_\n" } split /\n/, o
 my $got = q{SELECT string_agg(id || ':' || coalesce(name, '-'), ' ' ORDER BY id) FROM %s_got};
 my $parked = q{SELECT coalesce(string_agg(_offset::text, ' ' ORDER BY _offset), '') FROM kafka.parked WHERE stream = '%s'};
 
+# Rows of a table that inherits from the source are none of a batch
+my $parent = tables('parents');
+join_tables('parents');
+query('CREATE TABLE children () INHERITS (parents); INSERT INTO children (id, customer_id) SELECT i, 1000 + i FROM generate_series(1, 300) i');
+produce($parent, orders([ 1, 1 ], [ 2, 2 ], [ 3, 3 ]));
+query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'parents'", 3, 'what has no row is parked, and nothing else');
+query("SELECT kafka.drop_stream('parents'); DROP TABLE children");
+
 # A row that comes late wakes the worker: its timer goes once a minute where there is a trigger
 my $topic = tables('wakes');
 query("INSERT INTO wakes_customers VALUES (1, 'one')");
