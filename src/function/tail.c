@@ -114,8 +114,9 @@ kfdw_tail(PG_FUNCTION_ARGS)
 	KafkaActivity *activity;
 	KafkaTail  *tail;
 
-	InitMaterializedSRF(fcinfo, 0);
+	/* first, so that the rows are those of the table as it is now */
 	relation = kfdw_options_open_topic_table(relid, AccessShareLock);
+	InitMaterializedSRF(fcinfo, 0);
 	check_may_select(relid);
 	options = kfdw_options_table(relid, GetUserId());
 	codec = kfdw_codec_create(kfdw_columns_create(relid, RelationGetDescr(relation), true, NULL), &options->format);
