@@ -52,6 +52,16 @@ becomes($node, 'postgres', $scouts, '0', 'it has looked');
 produce($topic, "{\"id\":1}\n");
 becomes($node, 'locked', 'SELECT count(*) FROM copied', '1', 'and the stream goes on');
 
+# Nor does a database into which a scout cannot even connect, as one of its catalogs is locked.
+$node->safe_psql('postgres', 'CREATE DATABASE closed');
+$session = KafkaSession->new($node, 'closed');
+$session->run('BEGIN; LOCK TABLE pg_class');
+$node->safe_psql('postgres', 'ALTER DATABASE closed CONNECTION LIMIT 50');
+$node->safe_psql('other', "SELECT kafka.alter_stream('copy', max_poll_records => 1)");
+produce($topic, "{\"id\":2}\n{\"id\":3}\n");
+becomes($node, 'other', 'SELECT count(*), (SELECT batches FROM kafka.stat_streams) > 2 FROM copied', '3|t', 'a change of a stream in another database takes effect');
+$session->run('ROLLBACK');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 
