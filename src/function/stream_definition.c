@@ -217,7 +217,7 @@ static void
 stop_watching(const KafkaStream *stream)
 {
 	if (stream->parking != NULL)
-		kfdw_wake_drop_triggers();
+		kfdw_wake_drop_triggers(stream->parking->table);
 }
 
 void

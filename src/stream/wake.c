@@ -180,18 +180,27 @@ list_tables(void)
 	return tables;
 }
 
+/* Whose table it is can be anybody else: only the one of the stream is worth waiting for. */
+static bool
+lock_table(Oid table, bool waits)
+{
+	if (!waits)
+		return ConditionalLockRelationOid(table, AccessExclusiveLock);
+	LockRelationOid(table, AccessExclusiveLock);
+	return true;
+}
+
 /*
  * It was made for the stream: who drops that need not own the table.  Where the trigger
  * stays, nobody gets a lock by it.
  */
 static void
-drop_trigger(Oid table)
+drop_trigger(Oid table, bool waits)
 {
 	ObjectAddress trigger = {TriggerRelationId};
 
-	if (is_waited_for(table))
+	if (is_waited_for(table) || !lock_table(table, waits))
 		return;
-	LockRelationOid(table, AccessExclusiveLock);
 	trigger.objectId = find_trigger(table);
 	if (OidIsValid(trigger.objectId) && !is_waited_for(table))
 		performDeletion(&trigger, DROP_RESTRICT, 0);
@@ -199,10 +208,11 @@ drop_trigger(Oid table)
 
 /* A table may have been renamed, so it is not the stream that tells which has a trigger in vain. */
 void
-kfdw_wake_drop_triggers(void)
+kfdw_wake_drop_triggers(const char *table)
 {
+	Oid			own = kfdw_wake_find_table(table);
 	ListCell   *lc;
 
 	foreach(lc, list_tables())
-		drop_trigger(lfirst_oid(lc));
+		drop_trigger(lfirst_oid(lc), lfirst_oid(lc) == own);
 }

@@ -10,8 +10,11 @@
 /* Makes the trigger where there is none.  Where it cannot be made a notice says that only the timer is left. */
 extern void kfdw_wake_make_trigger(Oid table);
 
-/* Drops it where no stream waits for rows of the table any more. */
-extern void kfdw_wake_drop_triggers(void);
+/*
+ * Drops it where no stream waits for rows of the table any more, after one has stopped to wait
+ * for those of a table of this name.  Others that are in use keep theirs, until the next time.
+ */
+extern void kfdw_wake_drop_triggers(const char *table);
 
 /* True when it has one. */
 extern bool kfdw_wake_has_trigger(Oid table);

@@ -56,7 +56,15 @@ join_tables('parents');
 query('CREATE TABLE children () INHERITS (parents); INSERT INTO children (id, customer_id) SELECT i, 1000 + i FROM generate_series(1, 300) i');
 produce($parent, orders([ 1, 1 ], [ 2, 2 ], [ 3, 3 ]));
 query_becomes("SELECT parked FROM kafka.stat_streams WHERE stream = 'parents'", 3, 'what has no row is parked, and nothing else');
-query("SELECT kafka.drop_stream('parents'); DROP TABLE children");
+
+# A table that somebody else uses keeps its trigger; a stream that did not wait for its rows does not wait for that
+query('CREATE TABLE elsewhere (i int); CREATE TRIGGER tells AFTER INSERT ON elsewhere EXECUTE FUNCTION kafka.wake_streams()');
+my $reader = KafkaSession->new($node);
+$reader->run('BEGIN; TABLE elsewhere');
+is(fails("SET lock_timeout = '20 s'; SELECT kafka.drop_stream('parents')"), '', 'a stream is dropped beside a table with the trigger that is in use');
+is(query("SELECT string_agg(tgrelid::regclass::text, ' ') FROM pg_trigger WHERE tgfoid = 'kafka.wake_streams'::regproc"), 'elsewhere', 'which keeps it');
+$reader->close;
+query('DROP TABLE children, elsewhere');
 
 # A row that comes late wakes the worker: its timer goes once a minute where there is a trigger
 my $topic = tables('wakes');
