@@ -34,7 +34,7 @@ kfdw_error_topic(KafkaClient *client, const char *topic, int32 partition,
 						errmsg("could not reach the leader of topic \"%s\", partition %d, at \"%s\"",
 							   topic, partition, client->servers),
 						errdetail_internal("%s", client->error ? client->reason : reason),
-						errhint("Other partitions can be read by a condition on the partition's column.")));
+						errhint("Others can be read by a condition on the column of the partition, or of the topic.")));
 	if (sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND && partition < 0)
 		ereport_domain(ERROR, domain,
 					   (errcode(sqlstate),

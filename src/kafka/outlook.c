@@ -11,6 +11,12 @@
 #include "kafka/outlook.h"
 #include "kafka/topic.h"
 
+/*
+ * How long leaders may keep silent before a topic is shown without them: a link may be slow,
+ * or others about to be elected.  That is waited for once, whatever the number of topics.
+ */
+#define PATIENCE_MS 2000
+
 /* Takes over what came for a partition. */
 static void
 take_answer(KafkaPartition *partition, const KafkaPartitionAnswer *answer)
@@ -72,12 +78,15 @@ KafkaOutlook *
 kfdw_outlook_take(KafkaClient *client, const KafkaSelection *selection)
 {
 	KafkaOutlook *outlook = palloc0(sizeof(KafkaOutlook));
+	int			patience_ms = PATIENCE_MS;
 
 	outlook->topics = palloc0(selection->ntopics * sizeof(KafkaTopic));
 	for (int t = 0; t < selection->ntopics; t++)
 	{
-		KafkaTopicCall *call = kfdw_topic_offsets(client, selection->topics[t], NULL, 0);
+		KafkaTopicCall *call = kfdw_topic_look(client, selection->topics[t], patience_ms);
 
+		if (call->error)
+			patience_ms = 0;
 		add_topic(outlook, selection, call);
 		if (call->cluster_id != NULL && outlook->cluster_id == NULL)
 			outlook->cluster_id = pstrdup(call->cluster_id);

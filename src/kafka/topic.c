@@ -253,10 +253,18 @@ ask_once(KafkaTopicCall *query, rd_kafka_topic_t *topic, int timeout_ms, bool *s
 	rd_kafka_resp_err_t error = ask_partitions(query, topic, timeout_ms);
 
 	*slow = error == RD_KAFKA_RESP_ERR__TIMED_OUT;
+	query->is_known = !error;
 	if (error || query->count_only)
 		return error;
 	*slow = ask_leaders(query, timeout_ms) == RD_KAFKA_RESP_ERR__TIMED_OUT;
 	return judge_offsets(query);
+}
+
+/* True when brokers tell the partitions, no leader of them answers, and nobody requires that. */
+static bool
+is_silent(const KafkaTopicCall *query)
+{
+	return query->is_known && is_passing(query->error) && query->required == NULL && !query->count_only;
 }
 
 /* True when everything is to be asked again, so long after the first time. */
@@ -265,7 +273,7 @@ is_worth_asking(const KafkaTopicCall *query, int64 elapsed_ms)
 {
 	if (query->error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && query->count_only)
 		return elapsed_ms < UNKNOWN_TOPIC_MS;
-	return is_passing(query->error);
+	return is_passing(query->error) && (!is_silent(query) || elapsed_ms < query->patience_ms);
 }
 
 /* Asks until an answer or the deadline comes. */
@@ -300,7 +308,7 @@ run_query(KafkaCall *call)
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(query->client->rk, query->topic, NULL);
 
 	ask(query, topic);
-	if (!query->error && !query->count_only)
+	if ((!query->error || is_silent(query)) && !query->count_only)
 	{
 		query->cluster_id = rd_kafka_clusterid(query->client->rk, 100);
 
@@ -328,6 +336,13 @@ release_query(KafkaCall *call)
 	free(query);
 }
 
+/* True when brokers have told the client of an error that lasts. */
+static bool
+is_refused(const KafkaClient *client)
+{
+	return client->error && !is_passing(client->error);
+}
+
 /* Waiting is of no use where the brokers refuse the client. */
 static void
 look_for_refusal(KafkaCall *call)
@@ -335,7 +350,7 @@ look_for_refusal(KafkaCall *call)
 	KafkaClient *client = ((KafkaTopicCall *) call)->client;
 
 	kfdw_client_serve(client);
-	if (client->error && !is_passing(client->error))
+	if (is_refused(client))
 		call->abandoned = 1;
 }
 
@@ -379,7 +394,8 @@ run(KafkaTopicCall *query)
 	kfdw_call_run(&query->call);
 	kfdw_client_account(client, query->nbrokers);
 	error = query->error;
-	if (!error || query->required != NULL || (query->may_be_silent && is_passing(error)))
+	if (!error || query->required != NULL || (query->may_be_silent && is_passing(error)) ||
+		(is_silent(query) && !is_refused(client)))
 		return query;
 	topic = pstrdup(query->topic);
 	release_query(&query->call);
@@ -409,12 +425,20 @@ kfdw_topic_renew(KafkaClient *client, const char *topic, int timeout_ms)
 }
 
 KafkaTopicCall *
+kfdw_topic_look(KafkaClient *client, const char *topic, int patience_ms)
+{
+	KafkaTopicCall *query = make_query(client, topic, 0);
+
+	query->patience_ms = patience_ms;
+	return run(query);
+}
+
+KafkaTopicCall *
 kfdw_topic_offsets(KafkaClient *client, const char *topic, const bool *required, int nrequired)
 {
-	KafkaTopicCall *query = make_query(client, topic, required ? nrequired : 0);
+	KafkaTopicCall *query = make_query(client, topic, nrequired);
 
-	if (required != NULL)
-		memcpy(query->required, required, nrequired * sizeof(bool));
+	memcpy(query->required, required, nrequired * sizeof(bool));
 	return run(query);
 }
 

@@ -25,12 +25,14 @@ typedef struct KafkaTopicCall
 	int			timeout_ms;
 	bool		count_only;
 	bool		may_be_silent;	/* then no answer in that time is no error */
+	int			patience_ms;	/* with leaders of which none answers, where none is required */
 	int			nrequired;
 	bool	   *required;		/* by partition; NULL: whatever answers */
 	int64	   *times;			/* by partition; NULL: the first and the end offsets are asked for */
 
 	rd_kafka_resp_err_t error;	/* of the topic */
 	int			nbrokers;		/* that the client knows, those that it started from included */
+	bool		is_known;		/* the partitions were told when they were last asked for */
 	int			npartitions;
 	KafkaPartitionAnswer *partitions;
 	char	   *cluster_id;
@@ -44,10 +46,13 @@ extern KafkaTopicCall *kfdw_topic_count(KafkaClient *client, const char *topic);
 extern KafkaTopicCall *kfdw_topic_renew(KafkaClient *client, const char *topic, int timeout_ms);
 
 /*
- * Asks for the first and the end offsets, either of the required partitions, until
- * all of them have answered or the time is up; or (NULL) of all, each once, until one
- * of them has answered.  Only a topic without any answer is an error.
+ * Asks for the first and the end offsets of all partitions, each once; where none of them
+ * answers, again for so long, and that it was in vain is in "error".  Only a topic of which
+ * the brokers do not tell the partitions is an error.
  */
+extern KafkaTopicCall *kfdw_topic_look(KafkaClient *client, const char *topic, int patience_ms);
+
+/* Asks for those of the required partitions, until all of them have answered or the time is up. */
 extern KafkaTopicCall *kfdw_topic_offsets(KafkaClient *client, const char *topic,
 										  const bool *required, int nrequired);
 

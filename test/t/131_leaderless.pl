@@ -1,4 +1,4 @@
-# A partition without a leader keeps nobody from reading the others.
+# A partition without a leader keeps nobody from reading the others, nor does a topic without any.
 use strict;
 use warnings;
 
@@ -22,6 +22,31 @@ $session->run(<<~"EOF");
 	CREATE TABLE begun (id int, partition int);
 	SELECT kafka.create_stream('running', 'INSERT INTO running SELECT id, _partition FROM t');
 	EOF
+
+# The leaders of a topic's partitions
+sub leaders { return map { (split /\t/)[1] } split /\n/, $broker->kafka_tool('replicas', @_); }
+
+# A topic of one partition, with ten records, led by the broker that will be killed or by another one
+sub make_topic
+{
+	my ($name, $by_second) = @_;
+	do { $broker->kafka_tool('create-topic', '--replace', $name, 1, 1) } until ((leaders($name))[0] == 2) == $by_second;
+	$broker->kafka_tool('generate', $name, '-n', 10, '-m', '{"id":{i}}');
+	return;
+}
+
+make_topic('gone', 1);
+make_topic('there', 0);
+my $columns = q{(id int, _topic text OPTIONS (metadata 'topic')) SERVER k OPTIONS};
+$session->run(<<~"EOF");
+	CREATE FOREIGN TABLE list $columns (topic 'gone,there');
+	CREATE FOREIGN TABLE list_feed $columns (topic 'gone,there', group_id 'lists');
+	CREATE FOREIGN TABLE gone_feed $columns (topic 'gone', group_id 'lists');
+	CREATE TABLE listed (id int, topic text);
+	SELECT kafka.create_stream('listed', 'INSERT INTO listed SELECT id, _topic FROM list');
+	EOF
+becomes($node, 'postgres', 'SELECT count(*) FROM listed', 20, 'a stream reads two topics');
+
 is($session->run('SELECT count(*), count(DISTINCT _partition) FROM t'), '3000|3', 'three partitions have records');
 becomes($node, 'postgres', 'SELECT count(*) FROM running', 3000, 'a stream has them, too');
 my @counts = map { $session->run("SELECT count(*) FROM t WHERE _partition = $_", 20) } 0 .. 2;
@@ -64,9 +89,27 @@ foreach my $stream ('begun', 'running')
 		'stalled', "what it does not read is shown: $stream");
 }
 
+# a topic of which no partition has a leader is no different
+is($session->run("SELECT count(*) FROM list WHERE _topic = 'there'", 20), 10, 'of two topics the one that has a leader is read');
+$session->run('SELECT count(*) FROM list', 20);
+like($session->error, qr/could not reach the leader of topic "gone", partition 0/, 'a scan of both names the other one');
+is($session->run("SELECT count(*) FROM list_feed WHERE _topic = 'there'", 20), 10, 'it is consumed');
+$session->run("SELECT kafka.seek('list_feed', 'earliest', topic => 'there')", 20);
+is($session->error, '', 'its position is moved');
+is($session->run("SELECT topic, next_offset, high_watermark, lag FROM kafka.lag('list_feed') ORDER BY topic", 60),
+	"gone|||\nthere|0|10|10", 'kafka.lag() shows both, and nothing of what does not answer');
+is($session->run("SELECT topic, partition, low_watermark, lag FROM kafka.lag('gone_feed')", 60), 'gone|0||', 'or of one that is alone');
+$session->run("SELECT kafka.alter_stream('listed', max_poll_records => 7)");
+$broker->kafka_tool('generate', 'there', '-n', 10, '-s', 100, '-m', '{"id":{i}}');
+becomes($node, 'postgres', 'SELECT count(*) FROM listed', 30, 'a stream that begins anew goes on with it');
+becomes($node, 'postgres', "SELECT state FROM kafka.stat_streams WHERE stream = 'listed' AND last_error ~ 'leader of topic \"gone\", partition 0'",
+	'stalled', 'and shows what it does not read');
+
 $broker->restart;
 becomes($node, 'postgres', 'SELECT count(*) FROM begun', 3020, 'with its leader back, the stream reads the rest');
-becomes($node, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", '2', 'and neither has trouble');
+becomes($node, 'postgres', "SELECT count(*) FROM kafka.stat_streams WHERE state = 'idle'", '3', 'and none has trouble');
+$broker->kafka_tool('generate', 'gone', '-n', 10, '-s', 100, '-m', '{"id":{i}}');
+becomes($node, 'postgres', 'SELECT count(*), count(DISTINCT (topic, id)) FROM listed', '40|40', 'the topic that had none is read again, too');
 is($session->run('SELECT count(*) FROM t', 60), 3020, 'with its leader back, all is read');
 $broker->kafka_tool('generate', 't', '-n', 10, '-s', 20000, '-p', $dead, '-m', '{"id":{i}}');
 becomes($node, 'postgres', 'SELECT count(*) FROM running WHERE id >= 20000', 10, 'the other stream reads it again, too');
