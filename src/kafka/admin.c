@@ -99,7 +99,7 @@ is_hopeless(const KafkaAdmin *admin, TimestampTz began)
 }
 
 rd_kafka_event_t *
-kfdw_admin_await(KafkaAdmin *admin, const char *topic)
+kfdw_admin_answer(KafkaAdmin *admin)
 {
 	TimestampTz began = kfdw_wait_now();
 
@@ -108,13 +108,23 @@ kfdw_admin_await(KafkaAdmin *admin, const char *topic)
 	admin->answer = NULL;
 	while ((admin->answer = rd_kafka_queue_poll(admin->queue, 0)) == NULL)
 	{
-		if (is_hopeless(admin, began))
-			kfdw_error_unreachable(admin->client, topic);
+		admin->is_unanswered = is_hopeless(admin, began);
+		if (admin->is_unanswered)
+			return NULL;
 		kfdw_client_wait(admin->client, AWAIT_MS);
 	}
-	if (rd_kafka_event_error(admin->answer) == RD_KAFKA_RESP_ERR__TIMED_OUT)
+	admin->is_unanswered = rd_kafka_event_error(admin->answer) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+	return admin->is_unanswered ? NULL : admin->answer;
+}
+
+rd_kafka_event_t *
+kfdw_admin_await(KafkaAdmin *admin, const char *topic)
+{
+	rd_kafka_event_t *answer = kfdw_admin_answer(admin);
+
+	if (answer == NULL)
 		kfdw_error_unreachable(admin->client, topic);
-	return admin->answer;
+	return answer;
 }
 
 void
@@ -122,6 +132,11 @@ kfdw_admin_end(KafkaAdmin *admin)
 {
 	KafkaClient *client = admin->client;
 
+	if (admin->is_unanswered)
+	{
+		abandon_admin(admin);
+		return;
+	}
 	drop_library_objects(admin);
 	admin->client = NULL;
 	kfdw_client_release(client);

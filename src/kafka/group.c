@@ -15,6 +15,9 @@
 
 #define RETRY_PAUSE_MS 50
 
+/* So long a coordinator is waited for by who can do without it. */
+#define PATIENCE_MS 5000
+
 /* Partitions as the library takes them. */
 static rd_kafka_topic_partition_list_t *
 list_positions(const KafkaGroupPosition *positions, int count)
@@ -49,19 +52,22 @@ report_error(KafkaClient *client, const char *group_id, rd_kafka_resp_err_t erro
 					errdetail_internal("%s: %s", rd_kafka_err2name(error), rd_kafka_err2str(error))));
 }
 
-/* Asks until the group's coordinator is there, as long as a statement may wait. */
+/* Asks until the group's coordinator is there, as long as the client waits for an answer. */
 static rd_kafka_resp_err_t
 ask_until_answered(KafkaAdmin *admin, const char *group_id, KafkaGroupPosition *positions, int count,
 				   const rd_kafka_topic_partition_list_t **list)
 {
 	TimestampTz began = kfdw_wait_now();
-	rd_kafka_resp_err_t error;
 
 	for (;;)
 	{
+		rd_kafka_event_t *answer;
+		rd_kafka_resp_err_t error;
+
 		ask(admin, group_id, positions, count);
-		error = kfdw_admin_group_error(kfdw_admin_await(admin, positions[0].topic), list);
-		if (kfdw_fault_course(error) != KAFKA_PASSES ||
+		answer = kfdw_admin_answer(admin);
+		error = answer == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : kfdw_admin_group_error(answer, list);
+		if (answer == NULL || kfdw_fault_course(error) != KAFKA_PASSES ||
 			TimestampDifferenceExceeds(began, kfdw_wait_now(), admin->client->request_timeout_ms))
 			return error;
 		kfdw_client_wait(admin->client, RETRY_PAUSE_MS);
@@ -98,8 +104,12 @@ kfdw_group_ask(const KafkaConfig *config, const char *group_id, KafkaGroupPositi
 	if (count == 0)
 		return true;
 	kfdw_config_set(&member, KAFKA_PROPERTY_GROUP_ID, name);
+	if (!must_tell)
+		member.request_timeout_ms = Min(member.request_timeout_ms, PATIENCE_MS);
 	admin = kfdw_admin_begin(&member, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	error = ask_until_answered(admin, name, positions, count, &list);
+	if (error && must_tell && admin->is_unanswered)
+		kfdw_error_unreachable(admin->client, positions[0].topic);
 	if (error && must_tell)
 		report_error(admin->client, group_id, error);
 	if (!error)
