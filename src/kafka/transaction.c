@@ -96,6 +96,24 @@ move_step(TransactionCall *call, int timeout_ms)
 	return error;
 }
 
+/*
+ * The library goes on looking for a coordinator that brokers do not name to this user, and
+ * says so once, in the consumer's queue: that is the reason why the time is up.
+ */
+static rd_kafka_resp_err_t
+find_reason(const TransactionCall *call, rd_kafka_resp_err_t error)
+{
+	rd_kafka_message_t *message;
+
+	while ((message = rd_kafka_consumer_poll(call->client->rk, 0)) != NULL)
+	{
+		if (message->err && kfdw_fault_course(message->err) != KAFKA_PASSES)
+			error = message->err;
+		rd_kafka_message_destroy(message);
+	}
+	return error;
+}
+
 /* Asking is not a part of a transaction, and has no such error; what passes is asked again. */
 static rd_kafka_error_t *
 read_step(TransactionCall *call, int timeout_ms)
@@ -107,6 +125,8 @@ read_step(TransactionCall *call, int timeout_ms)
 		error = list->elems[0].err;
 	call->offset = list->elems[0].offset;
 	rd_kafka_topic_partition_list_destroy(list);
+	if (kfdw_fault_course(error) == KAFKA_PASSES)
+		error = find_reason(call, error);
 	call->error = error;
 	call->retriable = kfdw_fault_course(error) == KAFKA_PASSES;
 	strlcpy(call->reason, rd_kafka_err2str(error), sizeof(call->reason));

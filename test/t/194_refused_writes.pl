@@ -61,6 +61,9 @@ $session->run("INSERT INTO also VALUES ('late')");
 becomes($node, 'postgres',
 	q{SELECT hint ~ '^The client''s user needs the right to Read the group "kafka_fdw-[^"]+-relay-1" and the topic "[^"]+"\.$' FROM kafka.stat_outbox},
 	't', 'outbox: that the group is refused is said');
+becomes($node, 'postgres',
+	q{SELECT last_error ~ '^could not read a position' AND hint ~ 'needs the right to Read the group' FROM kafka.stat_outbox},
+	't', 'again and again');
 change_acl('--remove', '--force', @refused_group);
 becomes($node, 'postgres', "SELECT v FROM allowed WHERE v = 'late'", 'late', 'and it is published when it is not any more');
 
