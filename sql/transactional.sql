@@ -87,6 +87,11 @@ BEGIN;
 INSERT INTO transactional VALUES ('never');
 INSERT INTO transactional_2 VALUES ('never');
 COMMIT;
+BEGIN;
+INSERT INTO transactional VALUES ('never');
+ALTER SERVER transactional OPTIONS (ADD linger_ms '10');
+INSERT INTO transactional VALUES ('never');
+COMMIT;
 INSERT INTO transactional_2 VALUES ('h');
 -- What is rolled back does not count.
 BEGIN;

@@ -22,17 +22,21 @@
 static KafkaRecordLog *held = NULL; /* NULL: nothing was inserted */
 static List *targets = NIL;
 static const KafkaTarget *first = NULL; /* of the first record that is held */
+static const char *instance = NULL; /* as the transaction found it when it began to write; NULL: not yet */
 static bool committed_in_kafka = false;
 
 /*
  * A session's id is its place among the backends: the next session in it ends what this
- * one may leave behind.
+ * one may leave behind.  In a transaction it stays what it is when the database gets another name.
  */
 static KafkaConfig
 make_config(const KafkaTableOptions *options)
 {
-	char	   *id = psprintf("%s-%s-%d", options->transactional_id_prefix, kfdw_instance_name(), kfdw_backend_number());
+	char	   *id;
 
+	if (instance == NULL)
+		instance = MemoryContextStrdup(TopTransactionContext, kfdw_instance_name());
+	id = psprintf("%s-%s-%d", options->transactional_id_prefix, instance, kfdw_backend_number());
 	return kfdw_config_transactional(&options->producer, kfdw_config_utf8(id), options->transaction_timeout_ms);
 }
 
@@ -48,6 +52,12 @@ check_one_producer(const KafkaTarget *target)
 {
 	if (!holds_records() || first == target || strcmp(first->key, target->key) == 0)
 		return;
+	if (first->relid == target->relid && first->userid == target->userid)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("topic \"%s\" cannot be written to with different options in one Kafka transaction",
+						target->destination.topic),
+				 errdetail("Options of the table, its server or user mapping were changed since this transaction wrote to it.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("topics \"%s\" and \"%s\" cannot be written to in one Kafka transaction",
@@ -127,6 +137,7 @@ end_transaction(bool committed)
 	held = NULL;
 	targets = NIL;
 	first = NULL;
+	instance = NULL;
 	committed_in_kafka = false;
 	if (lost)
 		ereport(WARNING,

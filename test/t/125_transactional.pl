@@ -58,6 +58,14 @@ $session->run("INSERT INTO t VALUES ('three')");
 is($session->error, '', 'and takes its id back');
 is_visible('one,two,three', 'nothing of the failed one is there');
 
+# The first position of the database gives it the id that later transactions use
+$session->run("BEGIN; INSERT INTO t VALUES ('four')");
+is($node->safe_psql('postgres', "CREATE FOREIGN TABLE feed (v text) SERVER k OPTIONS (topic '$topic', format 'text', group_id 'g'); SELECT count(*) FROM feed"),
+	3, 'another session makes the first position');
+$session->run("INSERT INTO t VALUES ('five'); COMMIT; INSERT INTO t VALUES ('six')");
+is($session->error, '', 'a transaction that had begun before goes on');
+is_visible('one,two,three,four,five,six', 'and all is there');
+
 # Again and again, while a session has requests under way, and a relay publishes
 my $busy = KafkaSession->new($node);
 my ($outbox, $many) = map { new_topic(1) } 1 .. 2;
@@ -106,9 +114,9 @@ foreach (1 .. 3)
 	crash($node, $session->pid);
 	$session = KafkaSession->new($node);
 }
-$session->run("INSERT INTO t VALUES ('four')");
+$session->run("INSERT INTO t VALUES ('seven')");
 is($session->error, '', 'after a crash writing goes on');
-is_visible('one,two,three,four', 'and what the killed sessions had sent is never seen');
+is_visible('one,two,three,four,five,six,seven', 'and what the killed sessions had sent is never seen');
 
 # Cancelled in the middle
 $session->start("BEGIN; INSERT INTO t SELECT 'never ' || repeat('x', 1000) FROM generate_series(1, 100000); COMMIT");
@@ -118,8 +126,8 @@ $session->finish;
 SKIP:
 {
 	skip 'the commit was faster', 1 if $session->error !~ /cancel/;
-	$session->run("INSERT INTO t VALUES ('five')");
-	is_visible('one,two,three,four,five', 'what was cancelled in COMMIT is not seen');
+	$session->run("INSERT INTO t VALUES ('eight')");
+	is_visible('one,two,three,four,five,six,seven,eight', 'what was cancelled in COMMIT is not seen');
 }
 
 # A broker that hangs, and answers again in the same transaction
@@ -127,9 +135,9 @@ $broker->pause;
 $session->run("BEGIN; SAVEPOINT s; SET LOCAL statement_timeout = 300; INSERT INTO t VALUES ('never')");
 like($session->error, qr/statement timeout/, 'an INSERT that waits for the broker is cancelled');
 $broker->resume;
-$session->run("ROLLBACK TO s; INSERT INTO t VALUES ('six'); COMMIT");
+$session->run("ROLLBACK TO s; INSERT INTO t VALUES ('nine'); COMMIT");
 is($session->error, '', 'after a rollback to a savepoint the same transaction can write');
-ok(poll_until(sub { kafka_tool('consume', $topic, '-f', 'v') =~ /six$/ }, 60), 'which is visible');
+ok(poll_until(sub { kafka_tool('consume', $topic, '-f', 'v') =~ /nine$/ }, 60), 'which is visible');
 
 $session->close;
 $node->stop;
