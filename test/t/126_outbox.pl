@@ -86,8 +86,24 @@ is($node->safe_psql('postgres', 'SELECT unsent FROM kafka.stat_outbox'), '2', 'i
 $node->safe_psql('postgres', $node->safe_psql('postgres', "SELECT split_part(to_do, ' publishes ', 1) FROM kafka.status WHERE kind = 'outbox'"));
 published($topic, "one,two,three,four", 'told to publish, it does');
 
-# A restored backup
+# A fault that lasts, and is mended
 state_becomes($node, 'idle', 'all is published again');
+my $mended = new_topic(1);
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE mended (v text) SERVER k OPTIONS (topic '$mended', format 'text', delivery 'outbox')");
+$node->safe_psql('postgres', "INSERT INTO mended VALUES ('before')");
+published($mended, 'before', 'a record is published before');
+my $logged = -s $node->logfile;
+$node->safe_psql('postgres', 'ALTER SCHEMA kafka RENAME TO elsewhere');
+ok(poll_until(sub { slurp_file($node->logfile, $logged) =~ /relay.* has failed/ }), 'a relay whose tables are gone fails');
+$node->safe_psql('postgres', 'ALTER SCHEMA elsewhere RENAME TO kafka');
+$node->safe_psql('postgres', "INSERT INTO mended VALUES ('after')");
+state_becomes($node, 'failed', 'it stays so when they are back');
+$node->safe_psql('postgres', "SELECT kafka.resolve_outbox('k', 'publish')");
+state_becomes($node, 'idle', 'until it is told to go on');
+published($mended, 'before,after', 'and nothing is repeated');
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE mended');
+
+# A restored backup
 $node->stop;
 $node->backup_fs_cold('before');
 $node->start;
