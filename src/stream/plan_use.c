@@ -52,13 +52,53 @@ trace_nodes(PlanState **nodes, int count, PlanTrace *trace)
 	return rows;
 }
 
+/* True where one of some relations of the query is the source. */
+static bool
+has_source(const Bitmapset *relids, const PlanState *node, const PlanTrace *trace)
+{
+	int			relid = -1;
+
+	while ((relid = bms_next_member(relids, relid)) >= 0)
+	{
+		const RangeTblEntry *entry = exec_rt_fetch(relid, node->state);
+
+		if (entry->rtekind == RTE_RELATION && entry->relid == trace->source)
+			return true;
+	}
+	return false;
+}
+
+/* The rows of a scan of some relations: of one, or of several that are joined, and perhaps aggregated, elsewhere. */
+static int
+trace_scan(const Bitmapset *relids, const PlanState *node, PlanTrace *trace)
+{
+	if (!has_source(relids, node, trace))
+		return 0;
+	trace->use.scans++;
+	return ROWS_OF_RECORDS | ROWS_REPEAT_KEYS;
+}
+
+/* Those of a node of an extension, which may read by others. */
+static int
+trace_custom_scan(const CustomScanState *node, PlanTrace *trace)
+{
+	int			scans = trace->use.scans;
+	int			rows = 0;
+	ListCell   *lc;
+
+	foreach(lc, node->custom_ps)
+		rows |= trace_node(lfirst(lc), trace);
+	rows |= trace_node(outerPlanState(node), trace);
+	rows |= trace_node(innerPlanState(node), trace);
+	if (trace->use.scans == scans)
+		rows |= trace_scan(((CustomScan *) node->ss.ps.plan)->custom_relids, &node->ss.ps, trace);
+	return rows;
+}
+
 /* The rows that a node takes from those below it. */
 static int
 trace_inputs(PlanState *node, PlanTrace *trace)
 {
-	int			rows = 0;
-	ListCell   *lc;
-
 	switch (nodeTag(node))
 	{
 		case T_AppendState:
@@ -69,10 +109,6 @@ trace_inputs(PlanState *node, PlanTrace *trace)
 			return trace_node(((SubqueryScanState *) node)->subplan, trace);
 		case T_CteScanState:
 			return trace_subplan(((CteScan *) node->plan)->ctePlanId, trace);
-		case T_CustomScanState:
-			foreach(lc, ((CustomScanState *) node)->custom_ps)
-				rows |= trace_node(lfirst(lc), trace);
-			return rows;
 		default:
 			return trace_node(outerPlanState(node), trace);
 	}
@@ -153,10 +189,9 @@ trace_rows(PlanState *node, PlanTrace *trace)
 	switch (nodeTag(node))
 	{
 		case T_ForeignScanState:
-			if (RelationGetRelid(((ScanState *) node)->ss_currentRelation) != trace->source)
-				return 0;
-			trace->use.scans++;
-			return ROWS_OF_RECORDS | ROWS_REPEAT_KEYS;
+			return trace_scan(((ForeignScan *) node->plan)->fs_relids, node, trace);
+		case T_CustomScanState:
+			return trace_custom_scan((CustomScanState *) node, trace);
 		case T_NestLoopState:
 		case T_MergeJoinState:
 		case T_HashJoinState:
