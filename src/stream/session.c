@@ -43,7 +43,17 @@ set_constraints(bool deferred)
 }
 
 void
-kfdw_session_enter_again(void)
+kfdw_session_renew_constraints(void)
+{
+	AfterTriggerFireDeferred();
+
+	/* as between two transactions: there is no event left, nor a subtransaction that would go back to it */
+	AfterTriggerEndXact(true);
+	AfterTriggerBeginXact();
+}
+
+void
+kfdw_session_defer_constraints(void)
 {
 	set_constraints(true);
 }

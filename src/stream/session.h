@@ -12,10 +12,13 @@ extern void kfdw_session_set_search_path(const char *schemas);
 extern int	kfdw_session_begin(void);
 
 /*
- * Where the transaction has left once before: what can be deferred is, as the statement
- * may need it to be.
+ * Where a transaction of the worker's own has left once before, and in no subtransaction: what
+ * is deferred is done, and then constraints are deferred or not as when the transaction began.
  */
-extern void kfdw_session_enter_again(void);
+extern void kfdw_session_renew_constraints(void);
+
+/* The same for somebody else's, whose beginning is gone: what can be deferred is, as the statement may need it to be. */
+extern void kfdw_session_defer_constraints(void);
 
 /* Checks what the transaction has deferred, which is done at its end all the same. */
 extern void kfdw_session_check_deferred(void);

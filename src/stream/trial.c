@@ -57,7 +57,7 @@ struct KafkaTrial
 	bool	   *passed_over;	/* by index: the statement does not see them; NULL: it sees all */
 	TrialCount	count;
 	uint64		rows;
-	bool		applied;		/* a piece was */
+	bool		applied;		/* a piece was, of this transaction */
 	bool		measures;
 	StringInfo	plan;			/* of the last piece that was applied, where it measures */
 	int			planned;		/* its records */
@@ -276,8 +276,8 @@ run_piece(void *argument)
 	MemoryContext old = MemoryContextSwitchTo(trial->context);
 	int			session = kfdw_session_begin();
 
-	if (trial->applied)
-		kfdw_session_enter_again();
+	if (trial->applied && trial->session == KAFKA_TRIAL_USER)
+		kfdw_session_defer_constraints();
 	kfdw_batch_bind(stream->source, trial->piece);
 	resetStringInfo(trial->piece_plan);
 	if (stream->parking != NULL)
@@ -314,6 +314,8 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 	ErrorData  *error;
 
 	CHECK_FOR_INTERRUPTS();
+	if (trial->applied && trial->session == KAFKA_TRIAL_WORKER)
+		kfdw_session_renew_constraints();
 	begin_piece(trial, first, count, sets_aside);
 	error = kfdw_guard_call(KAFKA_GUARD_SUBTRANSACTION, run_piece, trial);
 	if (error == NULL)
@@ -410,7 +412,7 @@ run_buffer(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 {
 	trial->buffer = buffer;
 	trial->rows = 0;
-	trial->applied = false;
+	trial->applied &= trial->session == KAFKA_TRIAL_USER;	/* whose runs are of one transaction */
 	trial->measures = measure;
 	resetStringInfo(trial->plan);
 	trial->count = (TrialCount) {0};

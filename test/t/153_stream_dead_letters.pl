@@ -156,6 +156,25 @@ produce($topic, records(map { [ $_, $_ % 40 == 7 ? -1 : 1 ] } 0 .. 99));
 query("SELECT kafka.create_stream('owns', 'CALL own()', source => 'owns', on_error => 'dead_letter')");
 query_becomes("SELECT count(*) FROM owned", 97, 'constraints are deferred in each piece');
 is(query("SELECT sqlstate, count(*) FROM kafka.dead_letters WHERE stream = 'owns' GROUP BY 1"), '23503|3', 'and checked at its end');
+query("INSERT INTO kafka.stored_dead_letters (stream, server, group_id, stage, sqlstate, error, failed_at, _topic, _partition, _offset, _timestamp, value)
+	SELECT l.stream, l.server, l.group_id, l.stage, l.sqlstate, l.error, l.failed_at, l._topic, 0, i, l._timestamp, convert_to('{\"id\":' || i || ',\"n\":1}', 'UTF8')
+	FROM generate_series(1000, 11009) i, (SELECT * FROM kafka.dead_letters WHERE stream = 'owns' LIMIT 1) l");
+is(query("SELECT kafka.retry_dead_letters('owns')"), 10010, 'so they are where dead letters are run again, however many they are');
+
+# One that gets over a violation of a constraint that can be deferred, and is not
+query("CREATE TABLE seen (id int UNIQUE DEFERRABLE CHECK (id < 100)); CREATE TABLE again (id int);
+	CREATE PROCEDURE see() LANGUAGE plpgsql AS \$\$ DECLARE r record; BEGIN
+		FOR r IN SELECT id FROM sees LOOP
+			BEGIN INSERT INTO seen VALUES (r.id); EXCEPTION WHEN unique_violation THEN INSERT INTO again VALUES (r.id); END;
+		END LOOP;
+		SET CONSTRAINTS ALL DEFERRED;
+	END \$\$");
+$topic = topic('sees');
+produce($topic, records([ 500, 0 ], map { [ $_, 0 ] } 1, 1, 2, 501, 2, 3, 3, 4, 502, 4, 4));
+query("SELECT kafka.create_stream('sees', 'CALL see()', source => 'sees', on_error => 'dead_letter')");
+query_becomes("SELECT string_agg(id::text, ' ' ORDER BY id) FROM again", '1 2 3 4 4', 'what is not deferred is checked at once, in each piece');
+is(query("SELECT string_agg(_offset || ' ' || sqlstate, ', ' ORDER BY _offset) FROM kafka.dead_letters WHERE stream = 'sees'"),
+	'0 23514, 4 23514, 9 23514', 'and only what fails alone is set aside');
 
 # What a transaction has left to its end is no fault of the letters that it runs again
 my ($ignored, $out, $err) = $node->psql('postgres', "BEGIN; INSERT INTO owned VALUES (100, 1000); SELECT kafka.retry_dead_letters('owns'); COMMIT");
