@@ -124,6 +124,7 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 {
 	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	KafkaStream *stream = kfdw_stream_get_own(name);
+	const KafkaTableOptions *options;
 	int64		done = 0;
 	int64		kept = 0;
 
@@ -135,11 +136,13 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	check_is_owner(stream);
 	kfdw_assignment_require_source(stream);
 	LockRelationOid(stream->source, AccessShareLock);
+	options = kfdw_options_table(stream->source, GetUserId());
+	kfdw_assignment_check_options(options);
 
 	/* also a savepoint that is rolled back must not leave the batch bound */
 	PG_TRY();
 	{
-		done = retry_all(stream, kfdw_options_table(stream->source, GetUserId())->server, &kept);
+		done = retry_all(stream, options->server, &kept);
 	}
 	PG_FINALLY();
 	{

@@ -18,6 +18,7 @@
 #include "function/stream_owner.h"
 #include "function/stream_waits.h"
 #include "option/options.h"
+#include "stream/assignment.h"
 #include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/wake.h"
@@ -71,16 +72,8 @@ check_settings(KafkaStream *stream)
 void
 kfdw_stream_check_source(Oid source)
 {
-	KafkaTableOptions *options;
-
 	kfdw_options_require_topic_table(source);
-	options = kfdw_options_table(source, GetUserId());
-	if (options->group_id != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is a consuming table, which cannot be the source of a stream",
-						get_rel_name(source)),
-				 errhint("Use a table of the same topic without \"group_id\": the stream's name is its group.")));
+	kfdw_assignment_check_options(kfdw_options_table(source, GetUserId()));
 }
 
 /* The schemas that names are looked up in now, as a value of search_path. */

@@ -63,6 +63,7 @@ typedef struct KafkaTableOptions
 	/* reading */
 	const char *group_id;		/* NULL: a topic table, no consumer group */
 	bool		group_is_given; /* it is not the table's own */
+	bool		is_consuming;	/* the table has one of its own */
 	KafkaOffsetReset auto_offset_reset;
 	KafkaOffsetReset on_offset_out_of_range;	/* KAFKA_RESET_NONE: error */
 	int			max_poll_records;	/* 0: no limit, as with those that follow */

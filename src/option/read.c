@@ -335,6 +335,7 @@ read_table(Oid relid, Oid userid, bool is_written)
 	build_config(&result->producer, KAFKA_WRITING, settings);
 	result->consumer.origins = result->producer.origins = server_origins(server->serverid, userid);
 	result->consumer.lost_records = lost_records_of(result->on_offset_out_of_range);
+	result->is_consuming = settings[KAFKA_OPT_GROUP_ID].text != NULL;
 	set_group(result, settings[KAFKA_OPT_GROUP_ID].text);
 	return result;
 }
@@ -387,6 +388,7 @@ static bool
 are_equal(const KafkaTableOptions *left, const KafkaTableOptions *right)
 {
 	return strcmp(left->server, right->server) == 0 && are_equal_names(left->group_id, right->group_id) &&
+		left->is_consuming == right->is_consuming &&
 		kfdw_selection_equal(&left->selection, &right->selection) &&
 		kfdw_format_options_equal(&left->format, &right->format) &&
 		left->auto_offset_reset == right->auto_offset_reset &&

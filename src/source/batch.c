@@ -71,8 +71,10 @@ begin_batch(const KafkaScanRequest *request)
 	source = palloc0(sizeof(KafkaBatchSource));
 	source->batch = batch;
 	kfdw_source_take_options(&source->source, request->options);
-	if (batch->set_aside != NULL && source->source.on_error == KAFKA_ON_ERROR_STOP)
-		source->source.on_error = KAFKA_ON_ERROR_DEAD_LETTER;
+
+	/* where the table does not get over a bad record, its stream says what becomes of it */
+	if (source->source.on_error == KAFKA_ON_ERROR_STOP || source->source.on_error == KAFKA_ON_ERROR_DEAD_LETTER)
+		source->source.on_error = batch->set_aside != NULL ? KAFKA_ON_ERROR_DEAD_LETTER : KAFKA_ON_ERROR_STOP;
 	return &source->source;
 }
 

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -37,6 +38,17 @@ kfdw_assignment_require_source(const KafkaStream *stream)
 				 errhint("Create the table; then SELECT kafka.alter_stream(%s, source => 'table').", quote_literal_cstr(stream->name))));
 }
 
+void
+kfdw_assignment_check_options(const KafkaTableOptions *options)
+{
+	if (options->is_consuming)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a consuming table, which cannot be the source of a stream",
+						get_rel_name(options->relid)),
+				 errhint("Use a table of the same topic without \"group_id\": the stream's name is its group.")));
+}
+
 /* Reads the stream and the options of its source. */
 static bool
 read_definition(KafkaAssignment *assignment, const char *name)
@@ -48,6 +60,7 @@ read_definition(KafkaAssignment *assignment, const char *name)
 	{
 		kfdw_assignment_require_source(assignment->stream);
 		assignment->options = kfdw_options_table(assignment->stream->source, GetUserId());
+		kfdw_assignment_check_options(assignment->options);
 		assignment->is_watchable = kfdw_config_equal(&assignment->options->consumer,
 													 &kfdw_options_server(assignment->options->serverid, GetUserId())->consumer);
 		kfdw_options_set_group(assignment->options, assignment->stream->name);

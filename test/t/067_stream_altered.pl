@@ -64,9 +64,35 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM numbers'), 9, 'nothing was
 $node->safe_psql('postgres', "DROP FOREIGN TABLE ids; ALTER FOREIGN TABLE moved RENAME TO ids; SELECT kafka.resume_stream('numbers')");
 becomes($node, 'postgres', 'SELECT count(*) FROM numbers', 10, 'mended, it goes on');
 
+# A source that becomes a consuming table, whose on_error is none that a stream knows
+my $grouped = new_topic(1);
+$node->safe_psql('postgres', <<~"EOF2");
+	CREATE FOREIGN TABLE grouped (id int) SERVER renamed OPTIONS (topic '$grouped');
+	SELECT kafka.create_stream('grouped', 'INSERT INTO numbers SELECT id FROM grouped');
+	EOF2
+produce_ids($grouped, 200);
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers WHERE id = 200', 1, 'another stream runs');
+$node->safe_psql('postgres', "ALTER FOREIGN TABLE grouped OPTIONS (ADD group_id 'other', ADD on_error 'dead_letter')");
+produce_ids($grouped, '"bad"');
+becomes($node, 'postgres', "SELECT state, split_part(last_error, E'\\nCONTEXT', 1) FROM kafka.stat_streams WHERE stream = 'grouped'",
+	qq(failed|"grouped" is a consuming table, which cannot be the source of a stream (SQLSTATE 42809)\nHINT:  Use a table of the same topic without "group_id": the stream's name is its group.),
+	'a source that got a group fails its stream, and says what to do');
+(undef, undef, my $retried) = $node->psql('postgres', "SELECT kafka.retry_dead_letters('grouped')");
+like($retried, qr/"grouped" is a consuming table, which cannot be the source of a stream/, 'nor are dead letters of it run again');
+$node->safe_psql('postgres', "ALTER FOREIGN TABLE grouped OPTIONS (DROP group_id, DROP on_error); SELECT kafka.resume_stream('grouped')");
+becomes($node, 'postgres', "SELECT last_error ~ 'invalid input syntax for type integer: \"bad\"' FROM kafka.stat_streams WHERE stream = 'grouped'", 't',
+	'without it the record is what fails');
+$node->safe_psql('postgres', "SELECT kafka.skip_record('grouped')");
+produce_ids($grouped, 201);
+becomes($node, 'postgres', 'SELECT count(*) FROM numbers WHERE id = 201', 1, 'and the stream goes on from where it was');
+is($node->safe_psql('postgres', "SELECT count(*) FROM kafka.offsets WHERE group_id = 'other'"), 0, 'the group has no position');
+
 # The group of consuming tables is not taken over
 my (undef, undef, $error) = $node->psql('postgres', "SELECT kafka.create_stream('app', 'INSERT INTO numbers SELECT id FROM ids')");
 like($error, qr/consumer group "app" is used by consuming tables/, 'a stream cannot take the group of a consuming table');
 is($node->safe_psql('postgres', "SELECT count(*) > 0 FROM kafka.offsets WHERE group_id = 'app'"), 't', 'which keeps its position');
+
+$node->stop;
+ok(!crashed($node), 'no process crashed');
 
 done_testing();
