@@ -34,6 +34,9 @@
 #define SCOUT_RETRY_MAX_MS 60000
 #define NO_PROCESS_RETRY_MS 5000
 
+/* A scout that something holds up for so long is ended: other databases wait for it. */
+#define SCOUT_MAX_MS 30000
+
 /* A process that a worker leaves to another one is looked for so often, and for a scout kept free so long. */
 #define ROOM_RETRY_MS 100
 #define ROOM_MS 2000
@@ -62,6 +65,7 @@ typedef struct WorkerHandle
 static List *errands = NIL;
 static ScoutErrand *scout_errand = NULL;	/* of the scout that is under way */
 static BackgroundWorkerHandle *scout = NULL;
+static TimestampTz scout_until = 0;
 static WorkerHandle *workers;
 static TimestampTz room_until = 0;	/* no worker is started before, as a scout lacks a process */
 static TimestampTz lacking_since = 0;	/* since when none can be started; 0: one could */
@@ -205,8 +209,16 @@ await_scout(void)
 {
 	bool		done;
 
-	if (scout == NULL || !has_ended(scout))
+	if (scout == NULL)
 		return;
+	if (!has_ended(scout))
+	{
+		if (scout_until <= kfdw_wait_now())
+			TerminateBackgroundWorker(scout);
+		else
+			wake_up_at(scout_until);
+		return;
+	}
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	done = kfdw_shared->scouted;
 	kfdw_shared->scouting = InvalidOid;
@@ -315,6 +327,7 @@ send_scout(ScoutErrand *errand)
 	if (scout != NULL)
 	{
 		scout_errand = errand;
+		scout_until = in_ms(SCOUT_MAX_MS);
 		lacking_since = 0;
 	}
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
