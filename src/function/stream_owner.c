@@ -114,6 +114,8 @@ void
 kfdw_stream_set_owner(const KafkaStream *stream, Oid role)
 {
 	kfdw_stream_check_can_log_in(role);
+	if (!superuser())
+		check_may_create_streams(role);
 	kfdw_streams_set_owner(stream->name, role);
 	kfdw_shared_ping_at_end();
 }
@@ -127,10 +129,7 @@ kfdw_alter_stream_owner(PG_FUNCTION_ARGS)
 
 	(void) GetUserNameFromId(role, false);	/* a number can be given as a regrole */
 	if (!superuser())
-	{
 		kfdw_check_can_set_role(GetUserId(), role);
-		check_may_create_streams(role);
-	}
 	kfdw_stream_set_owner(stream, role);
 	PG_RETURN_VOID();
 }

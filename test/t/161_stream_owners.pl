@@ -59,6 +59,11 @@ $node->safe_psql('postgres', 'GRANT bob TO cid');
 fails('postgres', "SET ROLE bob; SELECT kafka.alter_stream_owner('two', 'cid')", qr/must be (?:member of role|able to SET ROLE) "cid"/, 'nobody gives a stream to a role that he is not');
 $node->safe_psql('postgres', "SET ROLE cid; SELECT kafka.alter_stream_owner('two', 'cid')");
 is(owner('two'), 'cid', 'but to one that he is');
+$node->safe_psql('postgres', 'CREATE ROLE dan LOGIN; GRANT dan TO cid; GRANT CREATE ON SCHEMA public TO dan');
+fails('postgres', "SET ROLE cid; $_", qr/role "dan" may not create streams/, 'not to one who could not create it')
+  foreach "SELECT kafka.alter_stream_owner('two', 'dan')", 'REASSIGN OWNED BY cid TO dan';
+is(owner('two'), 'cid', 'it stays whose it was');
+$node->safe_psql('postgres', 'REVOKE ALL ON SCHEMA public FROM dan; DROP ROLE dan');
 $node->safe_psql('postgres', "SET ROLE cid; SELECT kafka.drop_stream('two')");
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_shdepend WHERE refobjid = 'cid'::regrole AND classid = 'pg_class'::regclass AND objsubid > 0"), 0,
 	'what does not own anything any more can be dropped');
