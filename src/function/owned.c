@@ -95,10 +95,11 @@ follow_reassign_owned(PlannedStmt *statement, const char *text, bool read_only_t
 					  QueryCompletion *completion)
 {
 	const Node *command = statement->utilityStmt;
+	bool		reassigns = IsA(command, ReassignOwnedStmt);	/* others may have freed their statement when they are done */
 	ProcessUtility_hook_type next = previous_hook ? previous_hook : standard_ProcessUtility;
 
 	next(statement, text, read_only_tree, context, params, environment, destination, completion);
-	if (IsA(command, ReassignOwnedStmt) && OidIsValid(get_extension_oid("kafka_fdw", true)))
+	if (reassigns && OidIsValid(get_extension_oid("kafka_fdw", true)))
 	{
 		const ReassignOwnedStmt *reassign = (const ReassignOwnedStmt *) command;
 
