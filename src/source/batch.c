@@ -13,16 +13,22 @@
 typedef struct KafkaBatchSource
 {
 	KafkaSource source;
+	Relation	relation;
 	const KafkaBatch *batch;
+	uint64		number;			/* the batch's, see bound_number */
 	int			next;			/* from the batch's first record */
 } KafkaBatchSource;
 
 static Oid	bound_relid = InvalidOid;
 static KafkaBatch bound_batch;
 
+/* Tells the batch that is bound from those before it, which scans of open cursors may have begun. */
+static uint64 bound_number = 0;
+
 void
 kfdw_batch_bind(Oid relid, KafkaBatch batch)
 {
+	bound_number++;
 	bound_relid = relid;
 	bound_batch = batch;
 }
@@ -69,6 +75,8 @@ begin_batch(const KafkaScanRequest *request)
 	if (batch == NULL)
 		return NULL;
 	source = palloc0(sizeof(KafkaBatchSource));
+	source->relation = request->relation;
+	source->number = bound_number;
 	source->batch = batch;
 	kfdw_source_take_options(&source->source, request->options);
 
@@ -78,12 +86,25 @@ begin_batch(const KafkaScanRequest *request)
 	return &source->source;
 }
 
+/* A cursor outlives what it reads: where the statement has left it open, another piece of the batch is bound, or none. */
+static void
+check_not_over(const KafkaBatchSource *source)
+{
+	if (!kfdw_batch_is_bound() || source->number != bound_number)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_CURSOR_STATE),
+				 errmsg("cannot go on reading \"%s\": the batch that this scan reads is over",
+						RelationGetRelationName(source->relation)),
+				 errhint("Close the cursor in the statement of the stream that opened it.")));
+}
+
 /* All of it: conditions filter, what they leave counts as read all the same. */
 static void
 read_batch(KafkaSource *base, const KafkaSourceFilter *filter)
 {
 	KafkaBatchSource *source = (KafkaBatchSource *) base;
 
+	check_not_over(source);
 	source->next = 0;
 	kfdw_activity_set(base->activity, KAFKA_PROGRESS_RANGE, source->batch->count);
 }
@@ -100,6 +121,7 @@ next_record(KafkaSource *base)
 	KafkaBatchSource *source = (KafkaBatchSource *) base;
 	const KafkaBatch *batch = source->batch;
 
+	check_not_over(source);
 	while (source->next < batch->count && is_passed_over(batch, batch->first + source->next))
 		source->next++;
 	if (source->next == batch->count)

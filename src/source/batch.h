@@ -3,8 +3,8 @@
  *	  The batch that a stream's statement reads.
  *
  * A worker binds its source table to records in a buffer for a transaction; scans of
- * that table then read these and nothing else.  Everywhere else the same table is a
- * plain topic table.
+ * that table then read these and nothing else, and cannot go on when others are bound,
+ * or none.  Everywhere else the same table is a plain topic table.
  */
 #ifndef KFDW_BATCH_H
 #define KFDW_BATCH_H
