@@ -98,6 +98,8 @@ kfdw_session_leave(int level)
 void
 kfdw_session_clear(void)
 {
+	/* first: one may read a temporary table */
+	PortalHashTableDeleteAll();
 	ResetTempTableNamespace();
 }
 

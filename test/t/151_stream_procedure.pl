@@ -55,6 +55,42 @@ foreach my $all (@all)
 	$node->safe_psql('postgres', "SELECT kafka.drop_stream('$name')");
 }
 
+# Cursors that a procedure leaves open read nothing of what comes after
+$node->safe_psql('postgres', <<~'EOF');
+	TRUNCATE copied;
+	ALTER TABLE copied ADD CONSTRAINT c CHECK (n % 40 <> 7);
+	CREATE PROCEDURE leaves() LANGUAGE plpgsql AS $$
+		DECLARE c refcursor := 'plain'; h refcursor := 'sorted'; g refcursor := 'grouped';
+		BEGIN
+			OPEN c FOR SELECT * FROM src;
+			OPEN h SCROLL FOR SELECT * FROM src ORDER BY n;
+			OPEN g FOR SELECT s.n FROM generate_series(1, 3) i, LATERAL (SELECT count(*) AS n FROM src WHERE n > i) s;
+			MOVE 1 FROM g;
+			EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT n FROM src';
+			INSERT INTO copied SELECT id, n FROM src;
+		END $$;
+	SELECT kafka.create_stream('leaves', 'CALL leaves()', source => 'src', on_error => 'dead_letter');
+	EOF
+becomes($node, 'postgres', "SELECT count(*), (SELECT string_agg(_offset::text, ' ' ORDER BY _offset) FROM kafka.dead_letters) FROM copied",
+	'97|6 46 86', 'they are closed before the next piece of a batch begins');
+
+my $retry = "SELECT kafka.retry_dead_letters('leaves')";
+my $session = sub {
+	my ($status, $out, $err) = $node->psql('postgres', join('; ', @_));
+	return $out . $err;
+};
+$node->safe_psql('postgres', 'ALTER TABLE copied DROP CONSTRAINT c');
+my $over = qr/ERROR:  cannot go on reading "src": the batch that this scan reads is over/;
+foreach my $cursor (qw(plain sorted grouped held))
+{
+	like($session->('BEGIN', $retry, "FETCH 3 FROM $cursor"), qr/^3\n?psql.*$over/s, "a cursor of dead letters that are run again ($cursor)");
+}
+like($session->('BEGIN', $retry, 'CLOSE ALL', 'FETCH 3 FROM plain'), qr/cursor "plain" does not exist/, 'can be closed');
+like($session->($retry), qr/$over/, 'one that is held is an error when the transaction ends');
+is($session->('BEGIN', 'DECLARE own CURSOR FOR SELECT n FROM src', 'MOVE 3 FROM own', $retry, 'FETCH 2 FROM own', 'CLOSE ALL', 'COMMIT'),
+	"3\n4\n5", 'a cursor of the session itself goes on');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), 100, 'and they are no dead letters any more');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 
