@@ -28,7 +28,7 @@ typedef struct RowAddress
 typedef struct UpdateGuard
 {
 	PlanState  *node;			/* feeds the change */
-	bool		updates;		/* else it deletes */
+	ModifyTableState *change;
 	ExecProcNodeMtd next_row;	/* its own function */
 	const char *table;
 	AttrNumber	tid_column;
@@ -61,11 +61,23 @@ find_guard(const PlanState *node)
 	return guard;
 }
 
+/* A change that a foreign server makes by itself joins no record, and its rows are what has been done. */
+static bool
+is_made_elsewhere(const UpdateGuard *guard, Oid table)
+{
+	const ResultRelInfo *relation = guard->change->resultRelInfo;
+
+	if (OidIsValid(table))
+		relation = ExecLookupResultRelByOid(guard->change, table, false, false);
+	return relation->ri_usesFdwDirectModify;
+}
+
 /* Remembers a row; an error when it was there before. */
 static void
 note_row(UpdateGuard *guard, TupleTableSlot *slot)
 {
 	RowAddress	address;
+	bool		updates = guard->change->operation == CMD_UPDATE;
 	bool		isnull;
 	bool		found;
 	Datum		tid = ExecGetJunkAttribute(slot, guard->tid_column, &isnull);
@@ -76,14 +88,16 @@ note_row(UpdateGuard *guard, TupleTableSlot *slot)
 	ItemPointerCopy((ItemPointer) DatumGetPointer(tid), &address.tid);
 	if (AttributeNumberIsValid(guard->table_column))
 		address.table = DatumGetObjectId(ExecGetJunkAttribute(slot, guard->table_column, &isnull));
+	if (is_made_elsewhere(guard, address.table))
+		return;
 	(void) hash_search(guard->rows, &address, HASH_ENTER, &found);
 	if (found)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 guard->updates ?
+				 updates ?
 				 errmsg("a batch updates a row of table \"%s\" a second time", guard->table) :
 				 errmsg("a batch deletes a row of table \"%s\" a second time", guard->table),
-				 guard->updates ?
+				 updates ?
 				 errdetail("An UPDATE applies one of the rows that are joined to it.") :
 				 errdetail("A DELETE returns one of the rows that are joined to it."),
 				 errhint(KFDW_ONE_ROW_HINT)));
@@ -116,7 +130,7 @@ guard_change(ModifyTableState *change)
 	guard = MemoryContextAllocZero(context, sizeof(UpdateGuard));
 	guard->node = node;
 	guard->next_row = node->ExecProcNodeReal;
-	guard->updates = change->operation == CMD_UPDATE;
+	guard->change = change;
 	guard->table = RelationGetRelationName(change->rootResultRelInfo->ri_RelationDesc);
 	guard->tid_column = tid_column;
 	guard->table_column = ExecFindJunkAttributeInTlist(node->plan->targetlist, "tableoid");
