@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -25,6 +26,16 @@ PG_FUNCTION_INFO_V1(kfdw_wake_streams);
 static const char *const kinds[] = {"inner", "left", NULL};
 static const char *const ways[] = {"drop", "park", NULL};
 
+/* A relation that stays what it is: what is written names it, and names may be somebody else's after a wait. */
+static Oid
+lock_relation(const KafkaArguments *arguments, const char *name)
+{
+	Oid			relid = kfdw_argument_relation(arguments, name);
+
+	relation_close(kfdw_options_open_relation(relid, AccessShareLock), NoLock);
+	return relid;
+}
+
 /* What is to be joined. */
 static KafkaJoin
 read_join(const KafkaArguments *arguments)
@@ -32,10 +43,10 @@ read_join(const KafkaArguments *arguments)
 	KafkaJoin	join = {0};
 	Datum		columns;
 
-	join.source = kfdw_argument_relation(arguments, "source");
+	join.source = lock_relation(arguments, "source");
 	kfdw_options_require_topic_table(join.source);
-	join.table = kfdw_argument_relation(arguments, "join_table");
-	join.target = kfdw_argument_relation(arguments, "into_table");
+	join.table = lock_relation(arguments, "join_table");
+	join.target = lock_relation(arguments, "into_table");
 	join.condition = kfdw_argument_required(arguments, "join_on");
 	join.is_left = kfdw_argument_word(arguments, "kind", kinds) == 1;
 	join.parks = kfdw_argument_word(arguments, "unmatched", ways) == 1;
