@@ -86,11 +86,14 @@ current_search_path(void)
 	initStringInfo(&path);
 	foreach(lc, fetch_search_path(false))
 	{
-		if (isAnyTempNamespace(lfirst_oid(lc)))
+		const char *schema = get_namespace_name(lfirst_oid(lc));
+
+		/* one of another session may just have been dropped */
+		if (schema == NULL || isAnyTempNamespace(lfirst_oid(lc)))
 			continue;
 		if (path.len > 0)
 			appendStringInfoString(&path, ", ");
-		appendStringInfoString(&path, quote_identifier(get_namespace_name(lfirst_oid(lc))));
+		appendStringInfoString(&path, quote_identifier(schema));
 	}
 	return path.data;
 }
