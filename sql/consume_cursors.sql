@@ -87,6 +87,97 @@ SELECT next_offset FROM kafka.offsets WHERE server = 'consume_cursors_test' AND 
 SELECT v FROM feed LIMIT 1;
 SELECT v FROM feed;
 
+-- Nor can a loop that has read all of it, in a sort, an aggregate, a function or a subquery.
+CREATE FOREIGN TABLE loop_feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'loops', max_poll_records '3');
+CREATE TABLE loop_done (v int);
+CREATE FUNCTION loop_sql() RETURNS SETOF int LANGUAGE sql VOLATILE AS 'SELECT v FROM loop_feed';
+CREATE FUNCTION loop_next(c refcursor, n int) RETURNS int LANGUAGE plpgsql AS 'DECLARE r int; BEGIN FETCH c INTO r; RETURN r; END';
+CREATE FUNCTION loop_plpgsql() RETURNS SETOF int LANGUAGE plpgsql AS $$
+DECLARE r record;
+BEGIN
+  FOR r IN SELECT * FROM loop_sql() LOOP
+    RETURN NEXT r.loop_sql;
+  END LOOP;
+END $$;
+CREATE PROCEDURE loop_over(query text, is_commit bool) LANGUAGE plpgsql AS $$
+DECLARE r record;
+BEGIN
+  FOR r IN EXECUTE query LOOP
+    INSERT INTO loop_done VALUES (r.v);
+    IF is_commit THEN COMMIT; ELSE ROLLBACK; END IF;
+  END LOOP;
+END $$;
+\set VERBOSITY terse
+CALL loop_over('SELECT v FROM loop_feed ORDER BY v', true);
+CALL loop_over('SELECT v FROM loop_feed ORDER BY v', false);
+CALL loop_over('SELECT v, count(*) FROM loop_feed GROUP BY v', true);
+CALL loop_over('SELECT count(*)::int AS v FROM loop_feed', true);
+CALL loop_over('WITH c AS MATERIALIZED (SELECT v FROM loop_feed) SELECT v FROM c', true);
+CALL loop_over('SELECT v FROM (VALUES (0), (1)) a (v) WHERE v < (SELECT max(v) FROM loop_feed)', true);
+CALL loop_over('SELECT 0 AS v UNION ALL SELECT v FROM loop_feed', true);
+CALL loop_over('SELECT v FROM loop_sql() AS f (v)', true);
+CALL loop_over('SELECT v FROM loop_sql() AS f (v)', false);
+CALL loop_over('SELECT loop_sql() AS v', true);
+CALL loop_over('SELECT v FROM loop_plpgsql() AS f (v)', true);
+CALL loop_over('SELECT loop_plpgsql() AS v', true);
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT * FROM loop_sql();
+FETCH 1 FROM c;
+COMMIT;
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT * FROM loop_plpgsql();
+COMMIT;
+DO $$
+DECLARE
+  c refcursor := 'c';
+  r record;
+BEGIN
+  OPEN c FOR SELECT v FROM loop_feed;
+  FETCH c INTO r;
+  FOR r IN SELECT loop_next(c, n) FROM generate_series(1, 2) n LOOP
+    COMMIT;
+  END LOOP;
+END $$;
+SELECT * FROM loop_done;
+SELECT count(*) FROM kafka.offsets WHERE group_id = 'loops';
+
+-- What is no loop over it may go on: one over something else, one that is over, a cursor that was closed or has handed out all.
+DO $$
+DECLARE
+  c CURSOR FOR SELECT v FROM loop_feed ORDER BY v;
+  r record;
+  got int;
+BEGIN
+  INSERT INTO loop_done SELECT v FROM loop_feed;
+  FOR r IN SELECT v FROM loop_done ORDER BY v LOOP
+    SELECT max(loop_sql) INTO got FROM loop_sql();
+    RAISE NOTICE '%, %', r.v, got;
+    COMMIT;
+  END LOOP;
+  FOR r IN SELECT v FROM loop_feed ORDER BY v LOOP
+    RAISE NOTICE '%', r.v;
+  END LOOP;
+  COMMIT;
+  OPEN c;
+  FETCH c INTO got;
+  CLOSE c;
+  FOR r IN SELECT v FROM loop_done WHERE v < 2 LOOP
+    RAISE NOTICE '%, %', r.v, got;
+    ROLLBACK;
+  END LOOP;
+END $$;
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT * FROM loop_sql();
+FETCH ALL FROM c;
+COMMIT;
+FETCH ALL FROM c;
+CLOSE c;
+\set VERBOSITY default
+SELECT next_offset FROM kafka.offsets WHERE group_id = 'loops';
+DROP PROCEDURE loop_over;
+DROP FUNCTION loop_sql, loop_plpgsql, loop_next;
+DROP TABLE loop_done;
+
 -- A transaction that is made read only while one is open may write the position of what it read.
 CREATE FOREIGN TABLE last_feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'last');
 BEGIN;

@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "source/claim.h"
 #include "source/consumption.h"
+#include "source/loop.h"
 #include "source/poll_interval.h"
 #include "source/report.h"
 #include "source/source.h"
@@ -538,6 +539,7 @@ kfdw_consumption_init(void)
 	kfdw_xact_register(&participant);
 	kfdw_permit_init();
 	kfdw_poll_interval_init();
+	kfdw_loop_init();
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = run_query;
 }

@@ -16,6 +16,7 @@
 #include "source/consumed.h"
 #include "source/consumption.h"
 #include "source/fetch.h"
+#include "source/loop.h"
 #include "source/source.h"
 
 typedef struct KafkaGroupSource
@@ -92,6 +93,7 @@ open_group(KafkaGroupSource *source)
 	const KafkaScanRequest *request = &source->request;
 	MemoryContext old = MemoryContextSwitchTo(request->estate->es_query_cxt);
 
+	kfdw_loop_consume(RelationGetRelationName(request->relation));
 	kfdw_fetch_open(&source->fetch, request->options, source->source.activity);
 	source->scan = kfdw_consumption_begin(request->estate, request->options, source->fetch.consumer);
 	source->consumed = kfdw_consumed_get(RelationGetRelid(request->relation));
@@ -144,21 +146,6 @@ read_group(KafkaSource *base, const KafkaSourceFilter *filter)
 	source->full = false;
 }
 
-/* A COMMIT must not read the rest of a cursor into a held one. */
-static void
-refuse_holding(const KafkaScanRequest *request)
-{
-	Portal		portal = ActivePortal;
-
-	if (portal != NULL && portal->holdStore != NULL && portal->strategy == PORTAL_ONE_SELECT &&
-		portal->queryDesc != NULL && portal->queryDesc->estate == request->estate)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot commit while a loop or cursor reads consuming table \"%s\"",
-						RelationGetRelationName(request->relation)),
-				 errhint("Read a bounded batch first, with \"max_poll_records\" or LIMIT, and commit after it.")));
-}
-
 /* Goes on with one partition more, where they are taken one by one; false at the end of all. */
 static bool
 read_next_partition(KafkaGroupSource *source)
@@ -178,7 +165,6 @@ next_record(KafkaSource *base)
 	KafkaGroupSource *source = (KafkaGroupSource *) base;
 	KafkaRecord *record;
 
-	refuse_holding(&source->request);
 	if (source->full)
 		return NULL;
 	record = kfdw_fetch_next(&source->fetch);
