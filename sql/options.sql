@@ -45,6 +45,22 @@ ALTER SERVER options_test OPTIONS (queue_buffering_max_kbytes '1');
 ALTER SERVER options_test OPTIONS (schema_registry_url 'http://x');
 CREATE FOREIGN DATA WRAPPER options_wrapper VALIDATOR kafka.kafka_fdw_validator OPTIONS (topic 'x');
 
+-- What is required is asked for when it is used, where nothing validates it.
+CREATE FOREIGN DATA WRAPPER options_wrapper HANDLER kafka.kafka_fdw_handler;
+CREATE SERVER options_unchecked FOREIGN DATA WRAPPER options_wrapper;
+CREATE FOREIGN TABLE options_unchecked (id int) SERVER options_unchecked OPTIONS (topic 'x');
+EXPLAIN SELECT * FROM options_unchecked;
+INSERT INTO options_unchecked VALUES (1);
+SELECT * FROM kafka.topics('options_unchecked');
+ALTER SERVER options_unchecked OPTIONS (bootstrap_servers 'x');
+ALTER FOREIGN TABLE options_unchecked OPTIONS (DROP topic);
+EXPLAIN SELECT * FROM options_unchecked;
+INSERT INTO options_unchecked VALUES (1);
+ANALYZE options_unchecked;
+SELECT value IS NULL AS unset FROM kafka.options('options_unchecked') WHERE option = 'topic';
+DROP SERVER options_unchecked CASCADE;
+DROP FOREIGN DATA WRAPPER options_wrapper;
+
 -- The SQLSTATEs that a program sees.
 \set VERBOSITY sqlstate
 ALTER SERVER options_test OPTIONS (frobnicate 'x');

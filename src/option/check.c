@@ -31,9 +31,8 @@ check_permissions(const KafkaOptionSetting *settings)
 					 errdetail("Only superusers may set or change an object that has this option.")));
 }
 
-/* An object without a required option is an error as soon as it is made. */
-static void
-check_required(int place, const KafkaOptionSetting *settings)
+void
+kfdw_option_check_required(const KafkaOptionSetting *settings, int place)
 {
 	for (int i = 0; i < KAFKA_OPTION_COUNT; i++)
 	{
@@ -308,7 +307,7 @@ void
 kfdw_option_check_object(const KafkaOptionSetting *settings, int place)
 {
 	check_permissions(settings);
-	check_required(place, settings);
+	kfdw_option_check_required(settings, place);
 	if (place == KAFKA_ON_SERVER)
 	{
 		check_security(settings);

@@ -13,6 +13,9 @@
 /* The complete options of one object, when they are set. */
 extern void kfdw_option_check_object(const KafkaOptionSetting *settings, int place);
 
+/* An object without a required option is an error when it is made, and, as a wrapper may have no validator, when it is used. */
+extern void kfdw_option_check_required(const KafkaOptionSetting *settings, int place);
+
 /*
  * Options that exclude each other, for reading and for writing.  When a table is changed only
  * what it sets is known; when its options are read, everything is.

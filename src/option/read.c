@@ -193,6 +193,7 @@ kfdw_options_server(Oid serverid, Oid userid)
 
 	read_server(server, userid, settings);
 	settle_idempotence(settings);
+	kfdw_option_check_required(settings, KAFKA_ON_SERVER);
 	kfdw_option_check_credentials(settings, server->servername);
 
 	result->serverid = serverid;
@@ -301,6 +302,8 @@ read_table(Oid relid, Oid userid, bool is_written)
 	begin_watch(result, server->serverid);
 
 	kfdw_option_read_table(relid, userid, settings);
+	kfdw_option_check_required(settings, KAFKA_ON_SERVER);
+	kfdw_option_check_required(settings, KAFKA_ON_TABLE);
 	if (is_written)
 		kfdw_option_check_writing(settings);
 	kfdw_option_check_reading(settings);
