@@ -110,5 +110,30 @@ ROLLBACK TO a;
 COMMIT;
 SELECT partition, next_offset FROM kafka.offsets WHERE group_id = 'parts' ORDER BY 1;
 
+-- What is kept of a subtransaction goes with it.
+\! kafka_tool create-topic --replace consume_savepoints 50
+\! seq 1 2000 | kafka_tool produce consume_savepoints
+CREATE FOREIGN TABLE many (v int) SERVER consume_savepoints_test OPTIONS (topic 'consume_savepoints', format 'text', group_id 'many');
+CREATE FUNCTION kept() RETURNS bigint LANGUAGE sql AS
+  $$ SELECT sum(used_bytes)::bigint FROM pg_backend_memory_contexts WHERE name = 'kafka_fdw consumption' $$;
+DO $$
+DECLARE
+  c CURSOR FOR SELECT v FROM many;
+  got int;
+  before bigint;
+BEGIN
+  OPEN c;
+  FOR i IN 1 .. 2000 LOOP
+    BEGIN
+      FETCH c INTO got;
+    EXCEPTION WHEN division_by_zero THEN
+      NULL;
+    END;
+    IF i = 10 THEN before := kept(); END IF;
+  END LOOP;
+  RAISE NOTICE 'grown by %', kept() - before;
+END $$;
+DROP FUNCTION kept;
+
 SET client_min_messages = warning;
 DROP SERVER consume_savepoints_test CASCADE;

@@ -229,6 +229,17 @@ mark_progress(KafkaConsumption *consumption)
 	consumption->marks = mark;
 }
 
+/* Forgets what was saved last: a cursor may be read in many subtransactions. */
+static void
+drop_mark(KafkaConsumption *consumption)
+{
+	KafkaProgressMark *mark = consumption->marks;
+
+	consumption->marks = mark->outer;
+	pfree(mark->next);
+	pfree(mark);
+}
+
 /* A scan has come so far. */
 static void
 advance(KafkaConsumingScan *scan, int partition, int64 next)
@@ -487,7 +498,7 @@ roll_back(KafkaConsumption *consumption, int level)
 	{
 		for (int p = 0; p < consumption->positions->outlook->npartitions; p++)
 			consumption->positions->partitions[p].next = consumption->marks->next[p];
-		consumption->marks = consumption->marks->outer;
+		drop_mark(consumption);
 		consumption->rolled_back = true;
 	}
 	if (consumption->written_level >= level)
@@ -508,7 +519,7 @@ merge_into_parent(KafkaConsumption *consumption, int level)
 		return;
 	mark->level = level - 1;
 	if (mark->level <= (mark->outer ? mark->outer->level : consumption->level))
-		consumption->marks = mark->outer;
+		drop_mark(consumption);
 }
 
 static void
