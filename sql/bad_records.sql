@@ -112,6 +112,32 @@ SELECT id FROM bad_records_given;
 DROP FOREIGN TABLE bad_records_given;
 DROP DOMAIN bad_records_present, bad_records_named;
 
+-- A domain that gets a check while it is read: what a failed one did is undone, too.
+CREATE FUNCTION bad_records_thirds(i int) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 / (i % 3) FROM pg_class;
+  RETURN true;
+END $$;
+CREATE DOMAIN bad_records_number AS int CHECK (VALUE > 0);
+\! kafka_tool create-topic --replace bad_records_numbers 1
+\! seq 0 7 | kafka_tool produce bad_records_numbers
+CREATE FOREIGN TABLE bad_records_numbers (n bad_records_number)
+  SERVER bad_records_test OPTIONS (topic 'bad_records_numbers', format 'text', on_error 'ignore');
+BEGIN;
+DECLARE c CURSOR FOR SELECT n FROM bad_records_numbers;
+FETCH 2 FROM c;
+ALTER DOMAIN bad_records_number ADD CONSTRAINT thirds CHECK (bad_records_thirds(VALUE));
+FETCH 2 FROM c;
+ALTER DOMAIN bad_records_number DROP CONSTRAINT thirds;
+FETCH 1 FROM c;
+ALTER DOMAIN bad_records_number ADD CHECK (bad_records_thirds(VALUE));
+FETCH 2 FROM c;
+COMMIT;
+DROP FOREIGN TABLE bad_records_numbers;
+DROP DOMAIN bad_records_number;
+DROP FUNCTION bad_records_thirds;
+\! kafka_tool delete-topic bad_records_numbers
+
 -- Types of every kind, in records that are bad for each.
 \! kafka_tool create-topic --replace bad_records 1
 \! { printf '{"p": {"a": 1, "b": "x"}}\n{"p": "(1,x)"}\n{"a": [1, "y"]}\n{"a": 5}\n{"r": "[2,1)"}\n{"e": "no"}\n{"d": "2024-02-30"}\n{"m": "a lot"}\n{"j": "\\x5cu0000"}\n{"p": {"a": 1, "b": 2}, "a": [1], "r": "[1,2)", "e": "yes", "d": "2024-02-29", "m": "1.50", "j": {}}\n{"j": '; head -c 100000 /dev/zero | tr '\0' '['; echo '}'; } | kafka_tool produce bad_records

@@ -11,6 +11,7 @@
 #include "delivery/delivery.h"
 #include "delivery/relay.h"
 #include "fdw/fdw.h"
+#include "format/needs.h"
 #include "function/owned.h"
 #include "option/options.h"
 #include "source/batch.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 {
 	kfdw_xact_init();
 	kfdw_option_init();
+	kfdw_needs_init();
 	kfdw_counts_init();
 	kfdw_activity_init();
 

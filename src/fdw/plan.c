@@ -23,7 +23,7 @@
 #include "compat.h"
 #include "fdw/bounds.h"
 #include "fdw/fdw.h"
-#include "format/codec.h"
+#include "format/needs.h"
 #include "source/batch.h"
 
 /*
@@ -109,7 +109,7 @@ takes_subtransactions(Relation relation)
 		return false;
 	columns = kfdw_columns_create(RelationGetRelid(relation), row, false, NULL);
 	for (int i = 0; i < row->natts; i++)
-		if (columns->column[i].attnum != 0 && kfdw_codec_guard_for(&columns->column[i]) == KAFKA_GUARD_SUBTRANSACTION)
+		if (columns->column[i].attnum != 0 && kfdw_needs_guard_for(&columns->column[i]) == KAFKA_GUARD_SUBTRANSACTION)
 			return true;
 	return false;
 }

@@ -13,7 +13,7 @@
 #include "format/codec.h"
 #include "format/convert.h"
 #include "format/metadata.h"
-#include "format/settings.h"
+#include "format/needs.h"
 
 /* The key or the value of records, with the columns that are in it. */
 typedef struct KafkaPart
@@ -42,9 +42,7 @@ struct KafkaRowCodec
 	KafkaColumn **domains;		/* needed columns of a domain, in key and value */
 	int			ndomains;
 
-	KafkaSettingsUse decode_use;	/* what the types' input needs */
-	KafkaSettingsUse encode_use;	/* and their output */
-	KafkaGuard	guard;			/* what it takes to catch an error of it */
+	KafkaNeeds	needs;
 	TupleDesc	header;			/* kafka.header, where headers are needed */
 };
 
@@ -57,35 +55,6 @@ typedef struct KafkaRow
 	bool	   *nulls;
 	bool		tombstone;		/* the record must be one, whatever the row says */
 } KafkaRow;
-
-/* True for a column that is converted by its type's functions, the checks of a domain among them. */
-static bool
-is_converted(const KafkaColumn *column)
-{
-	if (column->type != column->base_type)
-		return true;
-	return (column->in_value || column->kind == KAFKA_COLUMN_KEY) && column->epoch == NULL;
-}
-
-KafkaGuard
-kfdw_codec_guard_for(const KafkaColumn *column)
-{
-	if (!is_converted(column))
-		return KAFKA_GUARD_PLAIN;
-	return kfdw_settings_use(column->type, KAFKA_FROM_TEXT) >= KAFKA_SETTINGS_NAMES ?
-		KAFKA_GUARD_SUBTRANSACTION : kfdw_guard_for_input(column->type);
-}
-
-/* Prepares the conversion of a column. */
-static void
-add_conversion(KafkaRowCodec *codec, const KafkaColumn *column)
-{
-	if (!is_converted(column))
-		return;
-	codec->decode_use = Max(codec->decode_use, kfdw_settings_use(column->type, KAFKA_FROM_TEXT));
-	codec->guard = Max(codec->guard, kfdw_codec_guard_for(column));
-	codec->encode_use = Max(codec->encode_use, kfdw_settings_use(column->type, KAFKA_TO_TEXT));
-}
 
 /* Adds a column to the key or the value. */
 static KafkaField *
@@ -129,8 +98,6 @@ add_column(KafkaRowCodec *codec, KafkaColumn *column)
 {
 	KafkaField *in_value = NULL;
 
-	if (column->needed)
-		add_conversion(codec, column);
 	if (column->needed && column->type != column->base_type && (column->in_value || column->kind == KAFKA_COLUMN_KEY))
 		codec->domains[codec->ndomains++] = column;
 	if (column->in_value)
@@ -177,6 +144,7 @@ kfdw_codec_create(KafkaColumns *columns, const KafkaFormatOptions *options)
 	for (int i = 0; i < columns->natts; i++)
 		if (columns->column[i].attnum != 0)
 			add_column(codec, &columns->column[i]);
+	kfdw_needs_begin(&codec->needs, columns);
 	codec->own_seen = codec->seen = palloc0(sizeof(bool) * Max(columns->natts, 1));
 	codec->value.state = codec->value.format->start(&codec->value.fields, options);
 	start_key(&codec->key, options);
@@ -353,7 +321,7 @@ decode_row(void *arg)
 static void
 decode_under_settings(void *arg)
 {
-	kfdw_settings_call(((KafkaRow *) arg)->codec->decode_use, decode_row, arg);
+	kfdw_settings_call(((KafkaRow *) arg)->codec->needs.decode_use, decode_row, arg);
 }
 
 /* An error names the record and the column. */
@@ -368,6 +336,7 @@ kfdw_codec_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool
 	codec->record = record;
 	codec->in_key = false;
 	error_context_stack = &context;
+	kfdw_needs_update(&codec->needs);
 	decode_under_settings(&row);
 	error_context_stack = context.previous;
 }
@@ -385,7 +354,7 @@ kfdw_codec_try_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, 
 	codec->record = record;
 	codec->in_key = false;
 	error_context_stack = &context;
-	error = kfdw_guard_call(codec->guard, decode_under_settings, &row);
+	error = kfdw_needs_call(&codec->needs, decode_under_settings, &row);
 	error_context_stack = context.previous;
 	if (error != NULL && codec->columns->current != NULL)
 		error->message = psprintf("column \"%s\": %s", codec->columns->current->name, error->message);
@@ -414,7 +383,7 @@ decode_piece(void *arg)
 static void
 decode_piece_under_settings(void *arg)
 {
-	kfdw_settings_call(((KafkaRowPiece *) arg)->row->codec->decode_use, decode_piece, arg);
+	kfdw_settings_call(((KafkaRowPiece *) arg)->row->codec->needs.decode_use, decode_piece, arg);
 }
 
 /* Sets the columns of the key, without those that are fields of the value and were not looked for. */
@@ -426,7 +395,7 @@ decode_rejected_key(KafkaRow *row)
 
 	for (int i = 0; i < codec->value.fields.count; i++)
 		codec->value.fields.field[i].found = false;
-	if (kfdw_guard_call(codec->guard, decode_piece_under_settings, &key) == NULL)
+	if (kfdw_needs_call(&codec->needs, decode_piece_under_settings, &key) == NULL)
 		return;
 	for (int i = 0; i < codec->key.fields.count; i++)
 		row->nulls[codec->key.fields.field[i].column->attnum - 1] = true;
@@ -450,7 +419,7 @@ kfdw_codec_decode_rejected(KafkaRowCodec *codec, KafkaRecord *record, const Erro
 			values[att] = CStringGetTextDatum(kfdw_guard_describe(error));
 			nulls[att] = false;
 		}
-		else if (kfdw_guard_call(codec->guard, decode_piece_under_settings, &piece) != NULL)
+		else if (kfdw_needs_call(&codec->needs, decode_piece_under_settings, &piece) != NULL)
 			nulls[att] = true;
 	}
 	decode_rejected_key(&row);
@@ -473,7 +442,8 @@ kfdw_codec_decode_sent(KafkaRowCodec *codec, KafkaRecord *record, Datum *values,
 {
 	KafkaRow	row = {codec, record, values, nulls};
 
-	kfdw_settings_call(codec->decode_use, decode_sent, &row);
+	kfdw_needs_update(&codec->needs);
+	kfdw_settings_call(codec->needs.decode_use, decode_sent, &row);
 }
 
 /* Puts one column into the record, unless it is NULL. */
@@ -595,6 +565,6 @@ kfdw_codec_encode(KafkaRowCodec *codec, Datum *values, bool *nulls, bool tombsto
 	codec->columns->current = NULL;
 	codec->record = NULL;
 	error_context_stack = &context;
-	kfdw_settings_call(codec->encode_use, encode_row, &row);
+	kfdw_settings_call(codec->needs.encode_use, encode_row, &row);
 	error_context_stack = context.previous;
 }

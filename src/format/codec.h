@@ -9,7 +9,6 @@
 #include "nodes/pg_list.h"
 
 #include "format/format.h"
-#include "format/guard.h"
 #include "kafka/record.h"
 
 typedef struct KafkaRowCodec KafkaRowCodec;
@@ -35,9 +34,6 @@ extern void kfdw_codec_add_seen(KafkaRowCodec *codec, const bool *seen);
  * current memory context, and not raised; NULL: it was decoded.
  */
 extern ErrorData *kfdw_codec_try_decode(KafkaRowCodec *codec, KafkaRecord *record, Datum *values, bool *nulls);
-
-/* What it takes to catch an error of a column. */
-extern KafkaGuard kfdw_codec_guard_for(const KafkaColumn *column);
 
 /* Then sets the columns outside the value, and says the error where there is a column for it. */
 extern void kfdw_codec_decode_rejected(KafkaRowCodec *codec, KafkaRecord *record, const ErrorData *error,
