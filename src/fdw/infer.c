@@ -14,7 +14,9 @@
 
 #include "compat.h"
 #include "fdw/infer.h"
+#include "format/convert.h"
 #include "format/guard.h"
+#include "format/json_string.h"
 
 /* The kinds of values, ored together. */
 #define SEEN_NULL		0x01
@@ -252,8 +254,10 @@ parse(void *argument)
 	const LookedAt *looked_at = argument;
 	KafkaInference *inference = looked_at->inference;
 	JsonSemAction actions = {.semstate = inference,.object_field_start = see_field};
-	char	   *value = pg_any_to_server(looked_at->value, (int) looked_at->len, PG_UTF8);
-	size_t		len = value == looked_at->value ? looked_at->len : strlen(value);
+	size_t		len = looked_at->len;
+	const char *value = kfdw_text_from_utf8(looked_at->value, &len);
+
+	value = kfdw_json_spell_out(value, &len);
 
 	/* a broken one must leave nothing behind */
 	if (pg_parse_json(kfdw_make_json_lexer(value, len, GetDatabaseEncoding(), true), &nothing) != JSON_SUCCESS)

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "format/convert.h"
 #include "format/epoch.h"
+#include "format/json_string.h"
 #include "format/quick.h"
 
 /* Bytes that another program wrote: they are verified even where nothing is converted. */
@@ -69,6 +70,15 @@ convert_quickly(const KafkaColumn *column, const char *string, size_t len, Datum
 	return true;
 }
 
+/* Text as a type's input function reads it; JSON may have escapes that it refuses. */
+static const char *
+readable(const KafkaColumn *column, const char *string, size_t *len)
+{
+	if (column->base_type == JSONOID || column->base_type == JSONBOID)
+		return kfdw_json_spell_out(string, len);
+	return string;
+}
+
 Datum
 kfdw_column_from_string(KafkaColumn *column, char *string, size_t len)
 {
@@ -76,6 +86,7 @@ kfdw_column_from_string(KafkaColumn *column, char *string, size_t len)
 
 	if (convert_quickly(column, string, len, &value))
 		return value;
+	string = unconstify(char *, readable(column, string, &len));
 	return InputFunctionCall(&column->input, string, column->typioparam, column->typmod);
 }
 
@@ -86,6 +97,7 @@ kfdw_column_from_text(KafkaColumn *column, const char *string, size_t len)
 
 	if (convert_quickly(column, string, len, &value))
 		return value;
+	string = readable(column, string, &len);
 	return InputFunctionCall(&column->input, pnstrdup(string, len), column->typioparam, column->typmod);
 }
 

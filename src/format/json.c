@@ -194,8 +194,7 @@ decode_json(void *arg, const char *bytes, size_t len, Datum *values, bool *nulls
 	const char *value;
 
 	value = kfdw_text_from_utf8(bytes, &len);
-	if (GetDatabaseEncoding() == PG_SQL_ASCII)
-		value = kfdw_json_spell_out(value, &len);
+	value = kfdw_json_spell_out(value, &len);
 	kfdw_json_fields_reset(fields);
 	kfdw_json_scan(fields, value, len);
 	check_object(state, *fields->root.start);

@@ -139,7 +139,7 @@ kfdw_json_spell_out(const char *json, size_t *len)
 {
 	const char *p = json;
 	const char *end = json + *len;
-	const char *escape = memchr(p, '\\', *len);
+	const char *escape = GetDatabaseEncoding() == PG_SQL_ASCII ? memchr(p, '\\', *len) : NULL;
 	StringInfoData out;
 
 	if (escape == NULL)

@@ -47,6 +47,24 @@ is($node->safe_psql($ascii, "SELECT $columns FROM t WHERE o = 0"), '1|636166c3a9
 is($node->safe_psql($ascii, "SELECT $columns FROM t WHERE o = 2"), '3|f09f9880||', 'a pair too');
 is($node->safe_psql($ascii, "SELECT id, t FROM t WHERE o = 3"), "4|a\\u0041\"/\bA", 'an escaped backslash begins no escape');
 
+# JSON that is no field of an object
+my $whole = new_topic(1);
+produce($whole, json(qq({"k": "$latin", "$latin": 1}\n)));
+my $quoted = new_topic(1);
+produce($quoted, json(qq(1,"{""k"": ""$latin""}"\n)));
+$node->safe_psql($ascii, <<~"EOF");
+	CREATE FOREIGN TABLE whole (j jsonb OPTIONS (metadata 'value')) SERVER k OPTIONS (topic '$whole');
+	CREATE FOREIGN TABLE whole_json (j json OPTIONS (metadata 'value')) SERVER k OPTIONS (topic '$whole');
+	CREATE FOREIGN TABLE whole_text (j jsonb) SERVER k OPTIONS (topic '$whole', format 'text', on_error 'ignore');
+	CREATE FOREIGN TABLE quoted (id int, j jsonb) SERVER k OPTIONS (topic '$quoted', format 'csv');
+	CREATE SCHEMA imported; IMPORT FOREIGN SCHEMA topics LIMIT TO ("$whole") FROM SERVER k INTO imported OPTIONS (columns 'inferred');
+	EOF
+my $k = sprintf($text, "j->>'k'");
+is($node->safe_psql($ascii, "SELECT $k FROM $_"), '636166c3a9', "the whole value: $_") foreach 'whole', 'whole_json';
+is($node->safe_psql($ascii, "SELECT $k FROM whole_text"), '636166c3a9', 'in the format "text"');
+is($node->safe_psql($ascii, "SELECT $k FROM quoted"), '636166c3a9', 'a field of CSV');
+is($node->safe_psql($ascii, "SELECT " . sprintf($text, 'k') . qq( FROM imported."$whole")), '636166c3a9', 'columns are inferred');
+
 my $latin1 = table_in('LATIN1');
 is($node->safe_psql($latin1, "SELECT $columns FROM t WHERE o = 0"), '1|636166e9|636166e9|636166e9', 'in LATIN1 it is a byte');
 is($node->safe_psql($latin1, "SELECT id, t FROM t WHERE o = 1"), '2|x', 'names that no column can have are passed over');
