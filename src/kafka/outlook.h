@@ -5,6 +5,8 @@
 #ifndef KFDW_OUTLOOK_H
 #define KFDW_OUTLOOK_H
 
+#include "common/int.h"
+
 #include "kafka/selection.h"
 
 struct KafkaClient;
@@ -56,6 +58,13 @@ typedef struct KafkaSlice
 	int64		since;			/* only what stands behind the first record of this time, in
 								 * milliseconds since 1970, or later is wanted */
 } KafkaSlice;
+
+/* A number of offsets, added to others: at most PG_INT64_MAX, as those of several partitions may be more. */
+static inline int64
+kfdw_add_offsets(int64 sum, int64 offsets)
+{
+	return pg_add_s64_overflow(sum, offsets, &sum) ? PG_INT64_MAX : sum;
+}
 
 /* What was seen of topics since somebody asked for a look at them. */
 typedef enum KafkaSight

@@ -50,7 +50,7 @@ kfdw_fetch_start(KafkaFetch *fetch, const KafkaSlice *slices, int nslices)
 	int64		range = 0;
 
 	for (int i = 0; i < nslices; i++)
-		range += slices[i].end - slices[i].from;
+		range = kfdw_add_offsets(range, slices[i].end - slices[i].from);
 	kfdw_activity_add(fetch->activity, KAFKA_PROGRESS_RANGE, range);
 	fetch->done = kfdw_activity_get(fetch->activity, KAFKA_PROGRESS_DONE);
 	read_slices(fetch, slices, nslices);

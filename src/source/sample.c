@@ -53,7 +53,8 @@ kfdw_sample_begin(const KafkaTableOptions *options, int wanted)
 	sample->outlook = kfdw_consumer_outlook(sample->fetch.consumer);
 	kfdw_consumer_require(sample->fetch.consumer, sample->outlook, NULL);
 	for (int p = 0; p < sample->outlook->npartitions; p++)
-		sample->offsets += sample->outlook->partitions[p].end - sample->outlook->partitions[p].low;
+		sample->offsets = kfdw_add_offsets(sample->offsets,
+										   sample->outlook->partitions[p].end - sample->outlook->partitions[p].low);
 	sample->partition = -1;
 	sample->all = sample->offsets <= wanted;
 	sample->per_stretch = sample->all ? Max(wanted, 1) : Max(wanted / STRETCHES, 1);
@@ -67,7 +68,7 @@ find_stretch(KafkaSample *sample)
 {
 	const KafkaOutlook *outlook = sample->outlook;
 	int64		offset = sample->partition < 0 ? 0 :
-		sample->all ? sample->stretch.end : sample->stretch.from + sample->length;
+		sample->all ? sample->stretch.end : kfdw_add_offsets(sample->stretch.from, sample->length);
 
 	/* behind the end of a partition it is as far in the next one */
 	while (sample->partition < 0 || offset >= outlook->partitions[sample->partition].end)
@@ -79,7 +80,7 @@ find_stretch(KafkaSample *sample)
 	}
 	sample->stretch.partition = &outlook->partitions[sample->partition];
 	sample->stretch.from = offset;
-	sample->stretch.end = Min(offset + sample->length, sample->stretch.partition->end);
+	sample->stretch.end = Min(kfdw_add_offsets(offset, sample->length), sample->stretch.partition->end);
 	return true;
 }
 

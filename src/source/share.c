@@ -107,14 +107,15 @@ kfdw_share_create(KafkaShare *share, const KafkaOutlook *outlook, int nmembers)
 }
 
 /*
- * Cuts a slice into portions of about a size.  As that is a member's part of the range,
- * there are no more in all than one for each partition and each member.
+ * Cuts a slice into portions of about a size.  That is a member's part of the range, so
+ * there are no more in all than one for each partition and each member; a range that is
+ * not known, as it is too large, must not make more.  Returns how many more than one there are.
  */
-static void
-cut(KafkaShare *share, const KafkaSlice *slice, int64 size)
+static int64
+cut(KafkaShare *share, const KafkaSlice *slice, int64 size, int64 most_more)
 {
 	int64		length = slice->end - slice->from;
-	int64		pieces = Max(length / size, length > 0);
+	int64		pieces = Min(Max(length / size, length > 0), 1 + most_more);
 
 	for (int64 i = 0; i < pieces; i++)
 	{
@@ -124,19 +125,22 @@ cut(KafkaShare *share, const KafkaSlice *slice, int64 size)
 		portion->from = slice->from + length / pieces * i;
 		portion->end = i == pieces - 1 ? slice->end : portion->from + length / pieces;
 	}
+	return Max(pieces - 1, 0);
 }
 
 void
 kfdw_share_set(KafkaShare *share, const KafkaSlice *slices, int nslices)
 {
+	int64		most_more = share->nmembers;
+
 	share->stopped = false;
 	share->range = 0;
 	share->nportions = share->next_portion = 0;
 	memset(members_of(share), 0, share->nmembers * sizeof(KafkaMemberState));
 	for (int i = 0; i < nslices; i++)
-		share->range += slices[i].end - slices[i].from;
+		share->range = kfdw_add_offsets(share->range, slices[i].end - slices[i].from);
 	for (int i = 0; i < nslices; i++)
-		cut(share, &slices[i], Max(share->range / share->nmembers, LEAST_PIECE));
+		most_more -= cut(share, &slices[i], Max(share->range / share->nmembers, LEAST_PIECE), most_more);
 }
 
 KafkaPartition *
@@ -228,7 +232,7 @@ kfdw_share_take(const KafkaShareMember *member, KafkaSlice *slices)
 	else if (state->portion.from < state->portion.end)
 	{
 		/* a gap in the offsets was larger than what it took: more of them may follow */
-		state->bit *= 2;
+		state->bit = kfdw_add_offsets(state->bit, state->bit);
 		slices[nslices++] = take_bit(member, state);
 	}
 	else

@@ -59,7 +59,7 @@ choose_windows(KafkaTail *tail)
 			continue;
 		tail->slices[nslices++] = (KafkaSlice) {partition, from, state->from};
 		state->from = from;
-		state->window = window * WINDOW_GROWTH;
+		state->window = Min(window, PG_INT64_MAX / WINDOW_GROWTH) * WINDOW_GROWTH;
 		state->behind = state->found;
 		state->seen = 0;
 	}

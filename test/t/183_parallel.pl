@@ -111,6 +111,22 @@ cmp_ok(threads($session->pid), '<', $threads + 10, 'statements and errors leave 
 cmp_ok(fds($session->pid), '<', $fds + 20, 'nor files');
 nothing_is_left('many statements');
 
+# partitions whose offsets add up to more than a number holds: the last segments begin far behind
+my $huge = new_topic(4);
+my $data = $broker->property(1, 'log.dirs');
+$broker->stop;
+foreach my $file (map { my $partition = $_; map { "$data/$huge-$partition/04611686018427387904.$_" } qw(log index timeindex) } 0 .. 3)
+{
+	open(my $handle, '>', $file) or die "$file: $!";
+	close($handle);
+}
+$broker->restart;
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE huge (id int, _partition int OPTIONS (metadata 'partition')) SERVER k OPTIONS (topic '$huge')");
+ok(poll_until(sub { (eval { kafka_tool('watermark', $huge) } // '') =~ /^0\t0\t4611686018427387904\t/ }, 60), 'offsets go far');
+produce($huge, qq({"id": $_}\n), '-p', $_) foreach 0 .. 3;
+is($session->run("SELECT count(*) FROM huge WHERE _partition < $_", 60) . $session->error, $_, "$_ partitions of them are read") foreach 2 .. 4;
+is($session->run('ANALYZE huge', 60) . $session->error, '', 'and analyzed');
+
 start_slowly();
 crash($node, $watcher->run('SELECT pid FROM kafka.stat_scans WHERE leader_pid IS NOT NULL LIMIT 1'));
 ($session, $watcher) = map { KafkaSession->new($node) } 1 .. 2;
