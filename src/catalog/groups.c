@@ -44,11 +44,16 @@ static KafkaStatement delete_owned_statement = {
 	1, {OIDOID}
 };
 
-/* Those of streams have the streams' names, with or without a position. */
+/* Those of its streams have the streams' names, with or without a position. */
 static KafkaStatement delete_namesakes_statement = {
 	"WITH g AS (SELECT o.group_id FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $2 "
 	"UNION SELECT g.group_id FROM kafka.groups g WHERE g.server OPERATOR(pg_catalog.=) $2 "
-	"UNION SELECT s.name FROM kafka.streams s), "
+	"UNION SELECT s.name FROM kafka.streams s "
+	"JOIN pg_catalog.pg_foreign_table t ON t.ftrelid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid "
+	"JOIN pg_catalog.pg_foreign_server f ON f.oid OPERATOR(pg_catalog.=) t.ftserver "
+	"WHERE f.srvname OPERATOR(pg_catalog.=) $1::pg_catalog.name), "
+	"p AS (DELETE FROM kafka.stored_parked p USING g "
+	"WHERE p.server OPERATOR(pg_catalog.=) $1 AND p.stream OPERATOR(pg_catalog.=) g.group_id), "
 	"l AS (DELETE FROM kafka.stored_dead_letters l USING g "
 	"WHERE l.server OPERATOR(pg_catalog.=) $1 AND l.group_id OPERATOR(pg_catalog.=) g.group_id), "
 	"o AS (DELETE FROM kafka.offsets o USING g "

@@ -40,6 +40,19 @@ produce_ids($topic, 7);
 becomes($node, 'postgres', 'SELECT count(*) FROM numbers WHERE id = 7', 1, 'also when it is started again');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT id) FROM numbers'), '7|7', 'no record is read twice');
 
+# What a stream has left under the name of a server that was dropped stays, when another server gets that name
+my $server = "FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '" . bootstrap() . "')";
+$node->safe_psql('postgres', <<~"EOF2");
+	CREATE SERVER gone $server;
+	CREATE FOREIGN TABLE gone_ids (id int) SERVER gone OPTIONS (topic '$topic');
+	CREATE TABLE gone_numbers (id int);
+	SELECT kafka.create_stream('gone', 'INSERT INTO gone_numbers SELECT id FROM gone_ids');
+	EOF2
+becomes($node, 'postgres', 'SELECT count(*) FROM gone_numbers', 7, 'a stream of another server runs');
+$node->safe_psql('postgres', "DROP SERVER gone CASCADE; CREATE SERVER comes $server; ALTER SERVER comes RENAME TO gone");
+is($node->safe_psql('postgres', "SELECT server || ' ' || sum(next_offset) FROM kafka.offsets WHERE group_id = 'gone' GROUP BY server"), 'gone 7', 'its position is there');
+$node->safe_psql('postgres', "SELECT kafka.drop_stream('gone'); DROP SERVER gone; DROP TABLE gone_numbers");
+
 # Another wrapper's server of any name is none of ours
 $node->safe_psql('postgres', 'CREATE FOREIGN DATA WRAPPER none; CREATE SERVER n FOREIGN DATA WRAPPER none; ALTER SERVER n RENAME TO m');
 
