@@ -65,8 +65,9 @@ static KafkaStatement delete_group_statement = {
 
 static KafkaStatement delete_partitions_statement = {
 	"DELETE FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 "
-	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.>=) $4",
-	4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}
+	"AND o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.>=) $4 "
+	"AND (o.topic_id OPERATOR(pg_catalog.=) $5) IS NOT TRUE",
+	5, {TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID}
 };
 
 static KafkaStatement rename_server_statement = {
@@ -228,10 +229,11 @@ kfdw_offsets_delete_group(const char *group_id)
 }
 
 void
-kfdw_offsets_delete_partitions(const KafkaPositionKey *key, int first)
+kfdw_offsets_delete_partitions(const KafkaPositionKey *key, int first, const char *topic_id)
 {
 	Datum		values[] = {
-		CStringGetTextDatum(key->server), CStringGetTextDatum(key->group_id), CStringGetTextDatum(key->topic), Int32GetDatum(first)
+		CStringGetTextDatum(key->server), CStringGetTextDatum(key->group_id), CStringGetTextDatum(key->topic),
+		Int32GetDatum(first), CStringGetTextDatum(topic_id != NULL ? topic_id : "")
 	};
 
 	(void) kfdw_catalog_change(&delete_partitions_statement, values);

@@ -63,8 +63,8 @@ extern bool kfdw_offsets_has_group(const char *group_id);
 
 extern void kfdw_offsets_delete_group(const char *group_id);
 
-/* From that partition on. */
-extern void kfdw_offsets_delete_partitions(const KafkaPositionKey *key, int first);
+/* From that partition on, but for those that are known to be of the topic of this id (NULL: it is not known). */
+extern void kfdw_offsets_delete_partitions(const KafkaPositionKey *key, int first, const char *topic_id);
 extern void kfdw_offsets_rename_server(const char *old_name, const char *new_name);
 
 #endif							/* KFDW_OFFSETS_H */

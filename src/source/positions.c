@@ -368,7 +368,10 @@ is_set_back(const KafkaPositions *positions, const KafkaTopic *topic)
 void
 kfdw_positions_forget_missing(KafkaPositions *positions, int topic)
 {
-	kfdw_offsets_delete_partitions(&positions->topics[topic].key, positions->outlook->topics[topic].npartitions);
+	const KafkaTopic *now = &positions->outlook->topics[topic];
+
+	/* partitions that were just added may not be known to each broker yet: they are of the same topic */
+	kfdw_offsets_delete_partitions(&positions->topics[topic].key, now->npartitions, now->topic_id);
 }
 
 bool
