@@ -80,7 +80,7 @@ kfdw_plan_tables_check_source(const KafkaPlanTables *tables, Oid given)
 static void
 check_topic_target(Oid relid, KafkaPlanTables *tables)
 {
-	KafkaTableOptions *target = kfdw_options_table(relid, GetUserId());
+	KafkaTableOptions *target = kfdw_options_written_table(relid, GetUserId());
 	KafkaTableOptions *read = kfdw_options_table(tables->source, GetUserId());
 
 	kfdw_delivery_check(target);
