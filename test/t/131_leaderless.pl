@@ -31,7 +31,12 @@ sub leaders { return map { (split /\t/)[1] } split /\n/, $broker->kafka_tool('re
 sub make_topic
 {
 	my ($name, $by_second) = @_;
-	do { $broker->kafka_tool('create-topic', '--replace', $name, 1, 1) } until ((leaders($name))[0] == 2) == $by_second;
+	my $leader;
+	do
+	{
+		$broker->kafka_tool('create-topic', '--replace', $name, 1, 1);
+		poll_until(sub { ($leader) = leaders($name); defined $leader && $leader >= 0 });
+	} until ($leader == 2) == $by_second;
 	$broker->kafka_tool('generate', $name, '-n', 10, '-m', '{"id":{i}}');
 	return;
 }
