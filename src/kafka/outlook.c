@@ -95,7 +95,8 @@ kfdw_outlook_take(KafkaClient *client, const KafkaSelection *selection)
 	}
 
 	/* it answers: whatever trouble there was is over */
-	client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (patience_ms > 0)
+		client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	return outlook;
 }
 
