@@ -12,7 +12,7 @@
 typedef struct KafkaPublication
 {
 	const KafkaConfig *producer;
-	const KafkaGroupPosition *position; /* moved together with them */
+	const KafkaTransactionPosition *position; /* moved together with them */
 	const KafkaRecord *records;
 	int			nrecords;
 	bool		patient;		/* topics that are not there, or not allowed, may be later */

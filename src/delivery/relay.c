@@ -269,10 +269,10 @@ write_tick(const RelayWork *work, const KafkaTick *tick)
 }
 
 /* Where the position is, or is to be stored. */
-static KafkaGroupPosition
+static KafkaTransactionPosition
 make_position(const RelayWork *work)
 {
-	return (KafkaGroupPosition) {work->kafka_id, work->tick->topic, work->tick->number};
+	return (KafkaTransactionPosition) {work->kafka_id, work->tick->topic, work->tick->number};
 }
 
 /* Stores the position alone. */
@@ -280,7 +280,7 @@ static void
 store_position(RelayWork *work)
 {
 	KafkaProducer *producer = kfdw_producer_get(&work->producer);
-	KafkaGroupPosition position = make_position(work);
+	KafkaTransactionPosition position = make_position(work);
 
 	kfdw_transaction_begin(producer);
 	kfdw_transaction_move_position(producer, &position);
@@ -377,7 +377,7 @@ settle(RelayWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
 	KafkaTick	tick = *work->tick;
-	KafkaGroupPosition position;
+	KafkaTransactionPosition position;
 
 	if (tick.topic == NULL)
 	{
@@ -457,7 +457,7 @@ static void
 publish(RelayWork *work, List *rows)
 {
 	TimestampTz began = kfdw_wait_now();
-	KafkaGroupPosition position = make_position(work);
+	KafkaTransactionPosition position = make_position(work);
 	KafkaTickRecords *records = kfdw_tick_read(work->tick, rows);
 	KafkaWorkerStats done = {.batches = 1,.records_in = records->count,.records_out = records->count,
 	.lag = -1,.newest_record = -1};

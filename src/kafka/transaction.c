@@ -41,7 +41,7 @@ typedef struct TransactionCall
 	rd_kafka_error_t *(*step) (struct TransactionCall *call, int timeout_ms);
 	int			timeout_ms;		/* of all slices together */
 	bool		must_end;		/* goes on until its outcome is known or the time is up */
-	const KafkaGroupPosition *position; /* the process's, for errors; NULL: it is about none */
+	const KafkaTransactionPosition *position; /* the process's, for errors; NULL: it is about none */
 	char	   *group_id;		/* the thread's, as that */
 	char	   *topic;
 	int64		offset;
@@ -238,7 +238,7 @@ look_after(KafkaCall *argument)
 }
 
 static TransactionCall *
-make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int), const KafkaGroupPosition *position,
+make_call(KafkaClient *client, rd_kafka_error_t *(*step) (TransactionCall *, int), const KafkaTransactionPosition *position,
 		  const char *what)
 {
 	TransactionCall *call = calloc(1, sizeof(TransactionCall));
@@ -284,7 +284,7 @@ run(TransactionCall *call)
 /* Runs a step of a producer; where it fails, or is interrupted, the producer is done for. */
 static void
 run_step(KafkaProducer *producer, rd_kafka_error_t *(*step) (TransactionCall *, int),
-		 const KafkaGroupPosition *position, const char *what)
+		 const KafkaTransactionPosition *position, const char *what)
 {
 	PG_TRY();
 	{
@@ -346,7 +346,7 @@ kfdw_transaction_begin(KafkaProducer *producer)
 }
 
 void
-kfdw_transaction_move_position(KafkaProducer *producer, const KafkaGroupPosition *position)
+kfdw_transaction_move_position(KafkaProducer *producer, const KafkaTransactionPosition *position)
 {
 	run_step(producer, move_step, position, "store a position in a Kafka transaction");
 }
@@ -398,7 +398,7 @@ kfdw_transaction_commit(KafkaProducer *producer)
 }
 
 void
-kfdw_transaction_read_position(const KafkaConfig *consumer, KafkaGroupPosition *position)
+kfdw_transaction_read_position(const KafkaConfig *consumer, KafkaTransactionPosition *position)
 {
 	KafkaConfig config = kfdw_config_copy(consumer);
 	KafkaClient *client;

@@ -12,12 +12,12 @@
 #include "kafka/producer.h"
 
 /* Where a consumer group stands in a topic, in partition 0. */
-typedef struct KafkaGroupPosition
+typedef struct KafkaTransactionPosition
 {
 	const char *group_id;
 	const char *topic;
 	int64		offset;			/* negative: none */
-} KafkaGroupPosition;
+} KafkaTransactionPosition;
 
 /* Makes the transactional id this producer's: what a predecessor has left open is aborted. */
 extern void kfdw_transaction_prepare(KafkaProducer *producer);
@@ -26,7 +26,7 @@ extern void kfdw_transaction_prepare(KafkaProducer *producer);
 extern void kfdw_transaction_begin(KafkaProducer *producer);
 
 /* Moves a position as a part of the transaction. */
-extern void kfdw_transaction_move_position(KafkaProducer *producer, const KafkaGroupPosition *position);
+extern void kfdw_transaction_move_position(KafkaProducer *producer, const KafkaTransactionPosition *position);
 
 /*
  * Commits, when everything is acknowledged.  Interrupts are not heeded until the outcome
@@ -38,6 +38,6 @@ extern void kfdw_transaction_commit(KafkaProducer *producer);
 extern void kfdw_transaction_abort(KafkaProducer *producer);
 
 /* Asks the brokers where the group stands; that they do not answer is an error. */
-extern void kfdw_transaction_read_position(const KafkaConfig *consumer, KafkaGroupPosition *position);
+extern void kfdw_transaction_read_position(const KafkaConfig *consumer, KafkaTransactionPosition *position);
 
 #endif							/* KFDW_TRANSACTION_H */
