@@ -24,7 +24,7 @@ find_shortage(void)
 		absence = (KafkaAbsence) {KAFKA_STATE_STALLED, "the launcher of workers does not run", KAFKA_NO_PROCESS_HINT};
 	else if (kfdw_shared->processes_missing)
 		absence = (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_PROCESS, KAFKA_NO_PROCESS_HINT};
-	else if (kfdw_shared->slots_missing[false])
+	else if (kfdw_shared->slots_missing)
 		absence = (KafkaAbsence) {KAFKA_STATE_STALLED, KAFKA_NO_SLOT, KAFKA_NO_SLOT_HINT};
 	LWLockRelease(kfdw_shared->lock);
 	return absence;

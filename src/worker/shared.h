@@ -178,7 +178,8 @@ typedef struct KafkaShared
 
 	Oid			scouting;		/* the database that a scout is in */
 	bool		scouted;		/* it did its work */
-	bool		slots_missing[2];	/* a scout found too few free slots; of jobs that the others can do without */
+	bool		slots_missing;	/* a scout found too few free slots */
+	bool		optional_slots_missing; /* the same of jobs that the others can do without */
 	bool		processes_missing;	/* the last scout could not be started */
 
 	KafkaHold	holds[KAFKA_MAX_HOLDS];

@@ -279,15 +279,14 @@ take_slot(bool optional)
 bool
 kfdw_slot_can_be_made(void)
 {
-	bool		can_be = false;
+	bool		can_be = kfdw_shared->slots_missing && take_slot(false) != NULL;
+	bool		optional_can_be = kfdw_shared->optional_slots_missing && take_slot(true) != NULL;
 
-	for (int optional = 0; optional <= 1; optional++)
-		if (kfdw_shared->slots_missing[optional] && take_slot(optional) != NULL)
-		{
-			kfdw_shared->slots_missing[optional] = false;
-			can_be = true;
-		}
-	return can_be;
+	if (can_be)
+		kfdw_shared->slots_missing = false;
+	if (optional_can_be)
+		kfdw_shared->optional_slots_missing = false;
+	return can_be || optional_can_be;
 }
 
 /* A new slot for a worker, NULL when all are in use. */
@@ -300,7 +299,10 @@ make_slot(const KafkaWorkerKey *key)
 
 	if (slot == NULL)
 	{
-		kfdw_shared->slots_missing[optional] = true;
+		if (optional)
+			kfdw_shared->optional_slots_missing = true;
+		else
+			kfdw_shared->slots_missing = true;
 		return NULL;
 	}
 	launch = slot->launch;
@@ -409,7 +411,7 @@ kfdw_slot_set_wants(Oid database, List *wants)
 	ListCell   *lc;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	were_missing = kfdw_shared->slots_missing[false];
+	were_missing = kfdw_shared->slots_missing;
 	free_slots(database, wants);
 	foreach(lc, wants)
 	{
@@ -420,7 +422,7 @@ kfdw_slot_set_wants(Oid database, List *wants)
 		for (key.worker = 0; want->enabled && key.worker < want->workers; key.worker++)
 			start_wanting(&key, want);
 	}
-	are_missing = kfdw_shared->slots_missing[false];
+	are_missing = kfdw_shared->slots_missing;
 	LWLockRelease(kfdw_shared->lock);
 	if (are_missing && !were_missing)
 		ereport(LOG,
