@@ -4,13 +4,12 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "utils/guc.h"
-#include "utils/resowner.h"
 
 #include "function/rights.h"
 #include "function/stream_look.h"
 #include "stream/owner.h"
+#include "stream/session.h"
 
 /* A table that somebody has locked is not waited for any longer. */
 #define LOCK_TIMEOUT "1s"
@@ -23,8 +22,9 @@ typedef struct OwnerLook
 } OwnerLook;
 
 static void
-look_as_owner(const OwnerLook *look)
+look_as_owner(void *argument)
 {
+	const OwnerLook *look = argument;
 	KafkaOwnerScope scope;
 
 	if (!OidIsValid(look->stream->owner))
@@ -37,37 +37,12 @@ look_as_owner(const OwnerLook *look)
 	kfdw_owner_end(&scope);
 }
 
-/* In a subtransaction, which gives back the locks: others need not have a right to them. */
-static ErrorData *
-try_to_look(const OwnerLook *look)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		look_as_owner(look);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return error;
-}
-
+/* What was locked is given back: others need not have a right to it. */
 const char *
 kfdw_stream_look(const KafkaStream *stream, void (*look) (void *), void *argument)
 {
-	ErrorData  *error = try_to_look(&(OwnerLook) {stream, look, argument});
+	OwnerLook	as_owner = {stream, look, argument};
+	ErrorData  *error = kfdw_session_look(look_as_owner, &as_owner);
 
 	if (error == NULL)
 		return NULL;

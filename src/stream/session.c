@@ -58,8 +58,8 @@ kfdw_session_defer_constraints(void)
 	set_constraints(true);
 }
 
-void
-kfdw_session_check_deferred(void)
+ErrorData *
+kfdw_session_look(void (*function) (void *argument), void *argument)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -69,7 +69,7 @@ kfdw_session_check_deferred(void)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		set_constraints(false);
+		function(argument);
 	}
 	PG_CATCH();
 	{
@@ -81,6 +81,20 @@ kfdw_session_check_deferred(void)
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	return error;
+}
+
+static void
+do_deferred(void *argument)
+{
+	set_constraints(false);
+}
+
+void
+kfdw_session_check_deferred(void)
+{
+	ErrorData  *error = kfdw_session_look(do_deferred, NULL);
+
 	if (error != NULL)
 		ReThrowError(error);
 }

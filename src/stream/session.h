@@ -20,6 +20,9 @@ extern void kfdw_session_renew_constraints(void);
 /* The same for somebody else's, whose beginning is gone: what can be deferred is, as the statement may need it to be. */
 extern void kfdw_session_defer_constraints(void);
 
+/* Calls a function in a subtransaction, and undoes whatever it did; returns its error, or NULL. */
+extern ErrorData *kfdw_session_look(void (*function) (void *argument), void *argument);
+
 /* Checks what the transaction has deferred, which is done at its end all the same. */
 extern void kfdw_session_check_deferred(void);
 
