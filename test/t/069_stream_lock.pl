@@ -56,10 +56,12 @@ becomes($node, 'locked', 'SELECT count(*) FROM copied', '1', 'and the stream goe
 $node->safe_psql('postgres', 'CREATE DATABASE closed');
 $session = KafkaSession->new($node, 'closed');
 $session->run('BEGIN; LOCK TABLE pg_class');
+my $ended = () = slurp_file($node->logfile) =~ /canceling statement due to lock timeout/g;
 $node->safe_psql('postgres', 'ALTER DATABASE closed CONNECTION LIMIT 50');
 $node->safe_psql('other', "SELECT kafka.alter_stream('copy', max_poll_records => 1)");
 produce($topic, "{\"id\":2}\n{\"id\":3}\n");
 becomes($node, 'other', 'SELECT count(*), (SELECT batches FROM kafka.stat_streams) > 2 FROM copied', '3|t', 'a change of a stream in another database takes effect');
+cmp_ok(scalar(() = slurp_file($node->logfile) =~ /canceling statement due to lock timeout/g), '>', $ended, 'as its scout does not wait for long');
 $session->run('ROLLBACK');
 
 $node->stop;

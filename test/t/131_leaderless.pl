@@ -66,6 +66,8 @@ $session->run(<<~"EOF");
 	SELECT kafka.create_stream('listed', 'INSERT INTO listed SELECT id, _topic FROM list');
 	EOF
 becomes($node, 'postgres', 'SELECT count(*) FROM listed', 20, 'a stream reads two topics');
+$broker->kafka_tool('group-commit', $group, $_, 0, 5) foreach 'gone', 'there';
+is($session->run("SELECT topic, reported_offset FROM kafka.lag('list_feed') ORDER BY topic", 20), "gone|5\nthere|5", 'what Kafka has of the group is shown');
 
 is($session->run('SELECT count(*), count(DISTINCT _partition) FROM t'), '3000|3', 'three partitions have records');
 becomes($node, 'postgres', 'SELECT count(*) FROM running', 3000, 'a stream has them, too');
