@@ -120,6 +120,14 @@ SELECT kafka.create_join('m', 'orders', 'old_customers', 'orders.customer_id = o
 SELECT kafka.create_join('p', 'orders', 'parts', 'orders.customer_id = parts.customer_id', 'enriched', unmatched => 'park');
 SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = 'kafka_wake_streams';
 ROLLBACK;
+-- Nor does a trigger that is disabled.
+BEGIN;
+SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
+ALTER TABLE customers DISABLE TRIGGER kafka_wake_streams;
+SELECT kafka.create_join('k', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
+ALTER TABLE customers ENABLE ALWAYS TRIGGER kafka_wake_streams;
+SELECT kafka.create_join('l', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
+ROLLBACK;
 
 -- What is refused
 SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', kind => 'right');

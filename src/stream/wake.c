@@ -50,9 +50,16 @@ kfdw_wake_find_table(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(strVal(lsecond(names)), schema) : InvalidOid;
 }
 
-/* The trigger of a table; InvalidOid: it has none. */
+/* True when a trigger fires for what sessions do that replicate nothing. */
+static bool
+is_enabled(Form_pg_trigger trigger)
+{
+	return trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+}
+
+/* The trigger of a table, rather an enabled one; InvalidOid: it has none. */
 static Oid
-find_trigger(Oid table)
+find_trigger(Oid table, bool *enabled)
 {
 	Oid			function = find_function();
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
@@ -61,11 +68,18 @@ find_trigger(Oid table)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	*enabled = false;
 	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
 	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		if (((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid == function)
-			found = ((Form_pg_trigger) GETSTRUCT(tuple))->oid;
+	while (!*enabled && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (trigger->tgfoid != function)
+			continue;
+		found = trigger->oid;
+		*enabled = is_enabled(trigger);
+	}
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
 	return found;
@@ -93,7 +107,10 @@ find_table_of(Oid trigger)
 bool
 kfdw_wake_has_trigger(Oid table)
 {
-	return OidIsValid(find_trigger(table));
+	bool		enabled;
+
+	(void) find_trigger(table, &enabled);
+	return enabled;
 }
 
 /* Why a table cannot have the trigger by the current user; NULL: it can. */
@@ -128,11 +145,14 @@ void
 kfdw_wake_make_trigger(Oid table)
 {
 	const char *obstacle = find_obstacle(table);
+	bool		enabled;
 
 	/* until the commit nobody drops the one that is there */
 	if (obstacle == NULL)
 		LockRelationOid(table, ShareRowExclusiveLock);
-	if (OidIsValid(find_trigger(table)))
+	if (OidIsValid(find_trigger(table, &enabled)))
+		obstacle = "Its trigger \"" TRIGGER_NAME "\" is disabled.";
+	if (enabled)
 		return;
 	if (obstacle == NULL)
 		create_trigger(table);
@@ -198,10 +218,11 @@ static void
 drop_trigger(Oid table, bool waits)
 {
 	ObjectAddress trigger = {TriggerRelationId};
+	bool		enabled;
 
 	if (is_waited_for(table) || !lock_table(table, waits))
 		return;
-	trigger.objectId = find_trigger(table);
+	trigger.objectId = find_trigger(table, &enabled);
 	if (OidIsValid(trigger.objectId) && !is_waited_for(table))
 		performDeletion(&trigger, DROP_RESTRICT, 0);
 }

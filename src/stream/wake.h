@@ -16,7 +16,7 @@ extern void kfdw_wake_make_trigger(Oid table);
  */
 extern void kfdw_wake_drop_triggers(const char *table);
 
-/* True when it has one. */
+/* True when it has one that is enabled. */
 extern bool kfdw_wake_has_trigger(Oid table);
 
 /* The table by its name, as a stream knows it; InvalidOid: there is none. */
