@@ -115,13 +115,15 @@ static Holder
 find_worker(const KafkaStream *stream, const KafkaStanding *standing)
 {
 	KafkaWorkerKey key = {.database = MyDatabaseId,.kind = KAFKA_JOB_STREAM};
+	const PgBackendStatus *process;
 	KafkaSlot	slot;
 
 	strlcpy(key.name, stream->name, NAMEDATALEN);
 	key.worker = standing->share % stream->workers;
 	if (kfdw_shared == NULL || !kfdw_slot_copy(&key, &slot) || slot.pid == 0)
 		return (Holder) {-1};
-	return (Holder) {slot.pid, slot.launched_at};
+	process = kfdw_backend_status(slot.pid);
+	return (Holder) {slot.pid, process != NULL ? process->st_proc_start_timestamp : 0};
 }
 
 /* How long the first unread record has been in the topic; -1: unknown. */

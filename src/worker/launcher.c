@@ -368,7 +368,7 @@ look_after_launch(KafkaSlot *slot, WorkerHandle *worker)
 		gone = has_ended(worker->handle);
 	else
 	{
-		gone = TimestampDifferenceExceeds(slot->launched_at, GetCurrentTimestamp(), ATTACH_TIMEOUT_MS);
+		gone = TimestampDifferenceExceeds(slot->launched_at, kfdw_wait_now(), ATTACH_TIMEOUT_MS);
 		wake_up_at(in_ms(ATTACH_TIMEOUT_MS + 1));
 	}
 	if (!gone)
@@ -445,7 +445,7 @@ claim_launch(KafkaSlot *slot)
 		slot->stats.restarts++;
 	slot->launched = true;
 	slot->launch++;
-	slot->launched_at = GetCurrentTimestamp();
+	slot->launched_at = kfdw_wait_now();
 	return true;
 }
 

@@ -123,7 +123,7 @@ typedef struct KafkaSlot
 	/* the process */
 	bool		launched;		/* a process was asked for and has not ended */
 	uint32		launch;			/* counts; a process of an older launch is not the slot's */
-	TimestampTz launched_at;	/* 0: never */
+	TimestampTz launched_at;	/* by kfdw_wait_now(); 0: never */
 	pid_t		pid;			/* 0: none is attached */
 	Latch	   *latch;
 	int			faults;			/* failed starts and batches that still count */

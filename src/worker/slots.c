@@ -113,7 +113,7 @@ kfdw_slot_delay(KafkaSlot *slot)
 void
 kfdw_slot_forgive(KafkaSlot *slot, bool has_worked)
 {
-	if (has_worked || TimestampDifferenceExceeds(slot->launched_at, GetCurrentTimestamp(), MAX_BACKOFF_MS))
+	if (has_worked || TimestampDifferenceExceeds(slot->launched_at, kfdw_wait_now(), MAX_BACKOFF_MS))
 		slot->faults = slot->ends = 0;
 }
 
