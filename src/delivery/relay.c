@@ -51,10 +51,10 @@ typedef struct RelayWork
 	KafkaRelay *relay;
 	KafkaServerOptions *options;
 	KafkaWatch	watch;			/* of what they were read from */
-	MemoryContextCallback callback;
 	KafkaConfig sender;			/* the server's producer, maybe with smaller batches */
 	TimestampTz sender_at;		/* since when it is */
 	KafkaConfig producer;		/* the same, transactional */
+	MemoryContext sender_context;	/* holds both; NULL: there are none yet */
 	char	   *group_id;		/* of the relay's position */
 	char	   *kafka_id;		/* its name in Kafka, which is also the relay's transactional id */
 	char	   *instance;		/* whose ticks they name */
@@ -170,23 +170,6 @@ keep_tick(RelayWork *work, const KafkaTick *tick)
 	work->noted = true;
 }
 
-/* The relay's memory goes away. */
-static void
-end_watch(void *watch)
-{
-	kfdw_watch_end(watch);
-}
-
-/* From now on it is known when the options change. */
-static void
-begin_watch(RelayWork *work)
-{
-	kfdw_watch_begin(&work->watch, &work->options->producer.origins);
-	work->callback.func = end_watch;
-	work->callback.arg = &work->watch;
-	MemoryContextRegisterResetCallback(GetMemoryChunkContext(work), &work->callback);
-}
-
 /* A producer of these properties that writes in the relay's transactions. */
 static KafkaConfig
 make_producer(const RelayWork *work, const KafkaConfig *producer)
@@ -198,12 +181,17 @@ make_producer(const RelayWork *work, const KafkaConfig *producer)
 static void
 set_sender(RelayWork *work, KafkaConfig sender)
 {
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(work));
+	MemoryContext context = AllocSetContextCreate(GetMemoryChunkContext(work), "kafka_fdw sender",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
 	work->sender = kfdw_config_copy(&sender);
 	work->producer = make_producer(work, &sender);
 	work->sender_at = kfdw_wait_now();
 	MemoryContextSwitchTo(old);
+	if (work->sender_context != NULL)
+		MemoryContextDelete(work->sender_context);
+	work->sender_context = context;
 }
 
 /* Reads the options of the server, and the newest tick, which all belong to the work. */
@@ -218,7 +206,7 @@ read_options(RelayWork *work)
 	MemoryContextSwitchTo(GetMemoryChunkContext(work));
 	server = GetForeignServerByName(work->relay->server, false)->serverid;
 	work->options = kfdw_options_server(server, GetUserId());
-	begin_watch(work);
+	kfdw_watch_begin_in(CurrentMemoryContext, &work->watch, &work->options->producer.origins);
 
 	/* this holds the table, so that both are of one instance */
 	keep_tick(work, kfdw_outbox_get_tick(work->relay->id));

@@ -23,6 +23,22 @@ kfdw_watch_end(KafkaWatch *watch)
 	dlist_delete(&watch->node);
 }
 
+/* The memory context of a watch goes away. */
+static void
+end_watch(void *watch)
+{
+	kfdw_watch_end(watch);
+}
+
+void
+kfdw_watch_begin_in(MemoryContext context, KafkaWatch *watch, const KafkaOrigins *origins)
+{
+	kfdw_watch_begin(watch, origins);
+	watch->callback.func = end_watch;
+	watch->callback.arg = watch;
+	MemoryContextRegisterResetCallback(context, &watch->callback);
+}
+
 void
 kfdw_watch_notify(uint32 hash)
 {

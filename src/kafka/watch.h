@@ -22,10 +22,14 @@ typedef struct KafkaWatch
 	KafkaOrigins origins;
 	bool		changed;		/* one of them, since the watch began */
 	bool		in_doubt;		/* the caches were reset: any may have changed */
+	MemoryContextCallback callback;
 } KafkaWatch;
 
 extern void kfdw_watch_begin(KafkaWatch *watch, const KafkaOrigins *origins);
 extern void kfdw_watch_end(KafkaWatch *watch);
+
+/* Begins one that ends with the memory context that it lives in. */
+extern void kfdw_watch_begin_in(MemoryContext context, KafkaWatch *watch, const KafkaOrigins *origins);
 
 /* A catalog entry changed; 0: perhaps all of them.  Never fails. */
 extern void kfdw_watch_notify(uint32 hash);

@@ -89,7 +89,6 @@ typedef struct KafkaTableOptions
 
 	Oid			userid;			/* whose they are */
 	KafkaWatch	watch;
-	MemoryContextCallback callback;
 } KafkaTableOptions;
 
 /*

@@ -223,13 +223,6 @@ lost_records_of(KafkaOffsetReset on_offset_out_of_range)
 	return KAFKA_LOST_ERROR;
 }
 
-/* The memory context of options goes away. */
-static void
-end_watch(void *watch)
-{
-	kfdw_watch_end(watch);
-}
-
 /* Watches what options are about to be read from. */
 static void
 begin_watch(KafkaTableOptions *options, Oid serverid)
@@ -237,10 +230,7 @@ begin_watch(KafkaTableOptions *options, Oid serverid)
 	KafkaOrigins origins = server_origins(serverid, options->userid);
 
 	origins.table = GetSysCacheHashValue1(FOREIGNTABLEREL, ObjectIdGetDatum(options->relid));
-	kfdw_watch_begin(&options->watch, &origins);
-	options->callback.func = end_watch;
-	options->callback.arg = &options->watch;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &options->callback);
+	kfdw_watch_begin_in(CurrentMemoryContext, &options->watch, &origins);
 }
 
 /* The format that an option names. */
