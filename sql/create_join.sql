@@ -120,7 +120,18 @@ SELECT kafka.create_join('m', 'orders', 'old_customers', 'orders.customer_id = o
 SELECT kafka.create_join('p', 'orders', 'parts', 'orders.customer_id = parts.customer_id', 'enriched', unmatched => 'park');
 SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = 'kafka_wake_streams';
 ROLLBACK;
--- Nor does a trigger that is disabled.
+-- One of somebody else's is left alone, and so are its copies in partitions.
+BEGIN;
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
+CREATE TRIGGER mine AFTER INSERT ON parts FOR EACH ROW EXECUTE FUNCTION kafka.wake_streams();
+SELECT kafka.create_join('p', 'orders', 'parts', 'orders.customer_id = parts.customer_id', 'enriched', unmatched => 'park');
+SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
+SELECT kafka.drop_stream('j');
+SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgfoid = 'kafka.wake_streams'::regproc ORDER BY 1, 2;
+SELECT kafka.drop_stream('p');
+SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgfoid = 'kafka.wake_streams'::regproc ORDER BY 1, 2;
+ROLLBACK;
+-- A trigger that is disabled tells of nothing.
 BEGIN;
 SELECT kafka.create_join('j', 'orders', 'customers', 'orders.customer_id = customers.customer_id', 'enriched', unmatched => 'park');
 ALTER TABLE customers DISABLE TRIGGER kafka_wake_streams;

@@ -50,6 +50,19 @@ kfdw_wake_find_table(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(strVal(lsecond(names)), schema) : InvalidOid;
 }
 
+/*
+ * True for one as create_trigger() makes them.  Others can be made to call the function, too,
+ * by any role: for each row, where partitions have them, too, or for some changes only.
+ */
+static bool
+is_whole(HeapTuple tuple)
+{
+	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+	return trigger->tgtype == (TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE) &&
+		trigger->tgattr.dim1 == 0 && heap_attisnull(tuple, Anum_pg_trigger_tgqual, NULL);
+}
+
 /* True when a trigger fires for what sessions do that replicate nothing. */
 static bool
 is_enabled(Form_pg_trigger trigger)
@@ -75,7 +88,7 @@ find_trigger(Oid table, bool *enabled)
 	{
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
 
-		if (trigger->tgfoid != function)
+		if (trigger->tgfoid != function || !is_whole(tuple))
 			continue;
 		found = trigger->oid;
 		*enabled = is_enabled(trigger);
@@ -85,7 +98,7 @@ find_trigger(Oid table, bool *enabled)
 	return found;
 }
 
-/* The table of a trigger. */
+/* The table of a trigger that calls the function; InvalidOid: it is another one than those of streams. */
 static Oid
 find_table_of(Oid trigger)
 {
@@ -97,7 +110,7 @@ find_table_of(Oid trigger)
 
 	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
 	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
-	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)) && is_whole(tuple))
 		table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
@@ -193,8 +206,13 @@ list_tables(void)
 	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function.objectId));
 	scan = systable_beginscan(depends, DependReferenceIndexId, true, NULL, 2, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		if (((Form_pg_depend) GETSTRUCT(tuple))->classid == TriggerRelationId)
-			tables = lappend_oid(tables, find_table_of(((Form_pg_depend) GETSTRUCT(tuple))->objid));
+	{
+		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(tuple);
+		Oid			table = depend->classid == TriggerRelationId ? find_table_of(depend->objid) : InvalidOid;
+
+		if (OidIsValid(table))
+			tables = lappend_oid(tables, table);
+	}
 	systable_endscan(scan);
 	table_close(depends, AccessShareLock);
 	return tables;
