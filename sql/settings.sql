@@ -50,6 +50,29 @@ SELECT timestamptz '2024-07-01 00:00+00', date '2024-07-01';
 RESET timezone;
 RESET datestyle;
 
+-- A function that says it is immutable may have settings of its own, which end with it, with an error too.
+CREATE FUNCTION settings_year(timestamptz) RETURNS int LANGUAGE plpgsql IMMUTABLE SET timezone = 'Asia/Tokyo' SET bytea_output = 'escape' AS $$
+BEGIN
+  IF $1 < '2000-01-01' THEN RAISE EXCEPTION 'too early'; END IF;
+  RETURN extract(year FROM $1);
+END $$;
+CREATE DOMAIN settings_young AS timestamptz CHECK (settings_year(value) > 1999);
+CREATE FOREIGN TABLE settings_own (a settings_young, b timestamptz, c settings_young[]) SERVER settings_test OPTIONS (topic 'settings_own');
+\! kafka_tool create-topic --replace settings_own 1
+\! echo '{"a": "2020-01-01 12:00", "b": "2020-01-01 12:00", "c": ["2020-01-01 12:00", "2020-01-01 12:00"]}' | kafka_tool produce settings_own
+SET timezone = 'America/New_York';
+SELECT a AT TIME ZONE 'GMT' AS a, b AT TIME ZONE 'GMT' AS b, c[1] = b AND c[2] = b AS same FROM settings_own;
+\! echo '{"a": "1999-01-01"}' | kafka_tool produce settings_own
+SET bytea_output = 'escape';
+SELECT * FROM settings_own;
+SHOW bytea_output;
+ALTER FOREIGN TABLE settings_own OPTIONS (on_error 'set_null');
+SELECT a IS NULL AS bad FROM settings_own ORDER BY bad;
+SHOW bytea_output;
+SHOW timezone;
+RESET timezone;
+RESET bytea_output;
+
 -- NULL is one in arrays of any format
 SET array_nulls = off;
 CREATE FOREIGN TABLE settings_arrays (a int[], t text[]) SERVER settings_test OPTIONS (topic 'settings_arrays', format 'csv');
@@ -61,5 +84,5 @@ RESET array_nulls;
 SET client_min_messages = warning;
 DROP SERVER settings_test CASCADE;
 DROP TYPE settings_pair;
-DROP DOMAIN settings_noted, settings_changed;
-DROP FUNCTION settings_note, settings_change;
+DROP DOMAIN settings_noted, settings_changed, settings_young;
+DROP FUNCTION settings_note, settings_change, settings_year;

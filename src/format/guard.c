@@ -18,19 +18,15 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "nodes/execnodes.h"
-#include "nodes/nodeFuncs.h"
-#include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
-#include "utils/typcache.h"
 
 #include "compat.h"
+#include "format/builtin.h"
 #include "format/guard.h"
 
 /* Bytes of an error that are kept. */
@@ -80,41 +76,6 @@ kfdw_guard_describe(const ErrorData *error)
 	return text.data;
 }
 
-/* True for a function that is not PostgreSQL's own. */
-static bool
-is_foreign_function(Oid function, void *unused)
-{
-	return function >= FirstNormalObjectId;
-}
-
-/* True for an expression with such a function in it. */
-static bool
-calls_foreign_function(Node *node, void *unused)
-{
-	if (node == NULL)
-		return false;
-	return check_functions_in_node(node, is_foreign_function, NULL) ||
-		expression_tree_walker(node, calls_foreign_function, NULL);
-}
-
-/* What the checks of a domain need. */
-static KafkaGuard
-domain_guard(Oid domain)
-{
-	DomainConstraintRef *constraints = palloc(sizeof(DomainConstraintRef)); /* released with its context */
-	ListCell   *lc;
-
-	InitDomainConstraintRef(domain, constraints, CurrentMemoryContext, false);
-	foreach(lc, constraints->constraints)
-	{
-		Node	   *check = (Node *) ((DomainConstraintState *) lfirst(lc))->check_expr;
-
-		if (contain_mutable_functions(check) || calls_foreign_function(check, NULL))
-			return KAFKA_GUARD_SUBTRANSACTION;
-	}
-	return kfdw_guard_for_input(getBaseType(domain));
-}
-
 /* What a type needs that is not made of others. */
 static KafkaGuard
 base_guard(Oid type)
@@ -125,19 +86,7 @@ base_guard(Oid type)
 	if (type == REGTYPEOID || type == REGPROCEDUREOID || type == REGOPERATOROID)
 		return KAFKA_GUARD_SUBTRANSACTION;
 	getTypeInputInfo(type, &function, &typioparam);
-	return is_foreign_function(function, NULL) ? KAFKA_GUARD_SUBTRANSACTION : KAFKA_GUARD_PLAIN;
-}
-
-/* A range has its bounds read and compared, and is brought into its canonical form. */
-static KafkaGuard
-range_guard(Oid type)
-{
-	const TypeCacheEntry *range = lookup_type_cache(type, TYPECACHE_RANGE_INFO);
-
-	if (is_foreign_function(range->rng_cmp_proc_finfo.fn_oid, NULL) ||
-		is_foreign_function(range->rng_canonical_finfo.fn_oid, NULL))
-		return KAFKA_GUARD_SUBTRANSACTION;
-	return kfdw_guard_for_input(get_range_subtype(type));
+	return kfdw_builtin_function(function) ? KAFKA_GUARD_PLAIN : KAFKA_GUARD_SUBTRANSACTION;
 }
 
 KafkaGuard
@@ -150,9 +99,9 @@ kfdw_guard_for_input(Oid type)
 	switch (get_typtype(type))
 	{
 		case TYPTYPE_DOMAIN:
-			return domain_guard(type);
+			return kfdw_builtin_checks(type) ? kfdw_guard_for_input(getBaseType(type)) : KAFKA_GUARD_SUBTRANSACTION;
 		case TYPTYPE_RANGE:
-			return range_guard(type);
+			return kfdw_builtin_range(type) ? kfdw_guard_for_input(get_range_subtype(type)) : KAFKA_GUARD_SUBTRANSACTION;
 		case TYPTYPE_MULTIRANGE:
 			return kfdw_guard_for_input(get_multirange_range(type));
 		case TYPTYPE_ENUM:

@@ -10,20 +10,19 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "nodes/execnodes.h"
-#include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "utils/xml.h"
 
+#include "format/builtin.h"
 #include "format/settings.h"
 
 /* The variables behind the settings. */
@@ -56,24 +55,6 @@ static const struct
 	{"lc_monetary", "C", KAFKA_SETTINGS_LOCALE},
 };
 
-/* True for a domain with a CHECK that does more than to look at the value. */
-static bool
-has_mutable_check(Oid domain)
-{
-	DomainConstraintRef *domain_ref = palloc(sizeof(DomainConstraintRef));	/* released with its context */
-	ListCell   *lc;
-
-	InitDomainConstraintRef(domain, domain_ref, CurrentMemoryContext, false);
-	foreach(lc, domain_ref->constraints)
-	{
-		DomainConstraintState *constraint = lfirst(lc);
-
-		if (constraint->check_expr != NULL && contain_mutable_functions((Node *) constraint->check_expr))
-			return true;
-	}
-	return false;
-}
-
 /* What the attributes of a composite need. */
 static KafkaSettingsUse
 composite_use(Oid type, KafkaDirection direction)
@@ -89,7 +70,21 @@ composite_use(Oid type, KafkaDirection direction)
 	return use;
 }
 
-/* What the type's own function needs. */
+/* True for an immutable function that has no settings of its own. */
+static bool
+is_plain(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		plain = HeapTupleIsValid(tuple) &&
+		((Form_pg_proc) GETSTRUCT(tuple))->provolatile == PROVOLATILE_IMMUTABLE &&
+		heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL);
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return plain;
+}
+
+/* What the type's own function needs, which is in C. */
 static KafkaSettingsUse
 function_use(Oid type, KafkaDirection direction)
 {
@@ -101,7 +96,7 @@ function_use(Oid type, KafkaDirection direction)
 		getTypeInputInfo(type, &function, &typioparam);
 	else
 		getTypeOutputInfo(type, &function, &is_varlena);
-	if (function < FirstNormalObjectId || func_volatile(function) == PROVOLATILE_IMMUTABLE)
+	if (kfdw_builtin_function(function) || is_plain(function))
 		return KAFKA_SETTINGS_VARIABLES;
 	return KAFKA_SETTINGS_NAMES;
 }
@@ -120,12 +115,14 @@ derived_use(Oid type, KafkaDirection direction)
 	{
 		case TYPTYPE_DOMAIN:
 			return Max(kfdw_settings_use(getBaseType(type), direction),
-					   direction == KAFKA_FROM_TEXT && has_mutable_check(type) ?
-					   KAFKA_SETTINGS_NAMES : KAFKA_SETTINGS_NONE);
+					   direction == KAFKA_TO_TEXT || kfdw_builtin_checks(type) ?
+					   KAFKA_SETTINGS_NONE : KAFKA_SETTINGS_NAMES);
 		case TYPTYPE_COMPOSITE:
 			return composite_use(type, direction);
 		case TYPTYPE_RANGE:
-			return kfdw_settings_use(get_range_subtype(type), direction);
+			return Max(kfdw_settings_use(get_range_subtype(type), direction),
+					   direction == KAFKA_TO_TEXT || kfdw_builtin_range(type) ?
+					   KAFKA_SETTINGS_NONE : KAFKA_SETTINGS_NAMES);
 		case TYPTYPE_MULTIRANGE:
 			return kfdw_settings_use(get_multirange_range(type), direction);
 		case TYPTYPE_ENUM:
