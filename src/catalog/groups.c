@@ -24,6 +24,12 @@ static KafkaStatement insert_statement = {
 	3, {TEXTOID, TEXTOID, OIDOID}
 };
 
+static KafkaStatement lock_statement = {
+	"SELECT FROM kafka.groups g "
+	"WHERE g.server OPERATOR(pg_catalog.=) $1 AND g.group_id OPERATOR(pg_catalog.=) $2 FOR UPDATE",
+	2, {TEXTOID, TEXTOID}
+};
+
 static KafkaStatement owner_statement = {
 	"UPDATE kafka.groups g SET owner = $3 "
 	"WHERE g.server OPERATOR(pg_catalog.=) $1 AND g.group_id OPERATOR(pg_catalog.=) $2",
@@ -98,6 +104,14 @@ kfdw_groups_insert(const char *server, const char *group_id, Oid owner)
 	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id), ObjectIdGetDatum(owner)};
 
 	(void) kfdw_catalog_change(&insert_statement, values);
+}
+
+void
+kfdw_groups_lock_to_change(const char *server, const char *group_id)
+{
+	Datum		values[] = {CStringGetTextDatum(server), CStringGetTextDatum(group_id)};
+
+	(void) kfdw_catalog_change(&lock_statement, values);
 }
 
 void

@@ -22,6 +22,9 @@ extern void kfdw_groups_lock_to_place(const char *server, const char *group_id);
 
 extern void kfdw_groups_insert(const char *server, const char *group_id, Oid owner);
 
+/* Until the end of the transaction nobody else changes it. */
+extern void kfdw_groups_lock_to_change(const char *server, const char *group_id);
+
 extern void kfdw_groups_set_owner(const char *server, const char *group_id, Oid owner);
 
 /* All groups of a role get another owner, or are deleted with their positions and dead letters. */
