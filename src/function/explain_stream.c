@@ -58,7 +58,7 @@ show_plan(StringInfo text, const KafkaPlan *plan)
 static void
 show_expected_plan(StringInfo text, const KafkaStream *stream)
 {
-	KafkaOwnerScope scope;
+	KafkaRoleScope scope;
 
 	appendStringInfoString(text, "No batch was run yet: this is the plan as it would be now\n");
 	if (!OidIsValid(stream->owner))
@@ -69,7 +69,7 @@ show_expected_plan(StringInfo text, const KafkaStream *stream)
 	kfdw_assignment_require_source(stream);
 	kfdw_owner_begin(&scope, stream);
 	kfdw_statement_explain(stream->statement, stream->source, text);
-	kfdw_owner_end(&scope);
+	kfdw_role_end(&scope);
 }
 
 /* A row for each line, as EXPLAIN has. */

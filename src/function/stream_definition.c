@@ -14,6 +14,7 @@
 #include "catalog/offsets.h"
 #include "catalog/parked.h"
 #include "catalog/relays.h"
+#include "catalog/role_scope.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
 #include "function/stream_waits.h"
@@ -144,24 +145,17 @@ check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 }
 
 /*
- * The same as the owner, whose rights decide.  Who may act for him does not lend him
- * his own: what is planned may run functions.
+ * The same as the owner, whose rights decide.  Whoever acts for him, by SET ROLE or not,
+ * does not lend him his own: what is planned may run functions.
  */
 static void
 check_statement_as_owner(KafkaStream *stream, KafkaStatementAuthor author)
 {
-	Oid			user;
-	int			sec_context;
+	KafkaRoleScope scope;
 
-	if (stream->owner == GetUserId())
-	{
-		check_statement(stream, author);
-		return;
-	}
-	GetUserIdAndSecContext(&user, &sec_context);
-	SetUserIdAndSecContext(stream->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	kfdw_role_begin(&scope, stream->owner);
 	check_statement(stream, author);
-	SetUserIdAndSecContext(user, sec_context);
+	kfdw_role_end(&scope);
 }
 
 /* Stores a stream that there is none of yet. */

@@ -25,7 +25,7 @@ static void
 look_as_owner(void *argument)
 {
 	const OwnerLook *look = argument;
-	KafkaOwnerScope scope;
+	KafkaRoleScope scope;
 
 	if (!OidIsValid(look->stream->owner))
 		ereport(ERROR,
@@ -34,7 +34,7 @@ look_as_owner(void *argument)
 	kfdw_owner_begin(&scope, look->stream);
 	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	look->function(look->argument);
-	kfdw_owner_end(&scope);
+	kfdw_role_end(&scope);
 }
 
 /* What was locked is given back: others need not have a right to it. */

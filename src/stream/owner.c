@@ -4,9 +4,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/guc.h"
-
 #include "stream/owner.h"
 #include "stream/session.h"
 
@@ -18,17 +15,8 @@ search_path(const KafkaStream *stream)
 }
 
 void
-kfdw_owner_begin(KafkaOwnerScope *scope, const KafkaStream *stream)
+kfdw_owner_begin(KafkaRoleScope *scope, const KafkaStream *stream)
 {
-	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
-	SetUserIdAndSecContext(stream->owner, scope->sec_context | SECURITY_RESTRICTED_OPERATION);
-	scope->guc_level = NewGUCNestLevel();
+	kfdw_role_begin(scope, stream->owner);
 	kfdw_session_set_search_path(search_path(stream));
-}
-
-void
-kfdw_owner_end(const KafkaOwnerScope *scope)
-{
-	AtEOXact_GUC(false, scope->guc_level);
-	SetUserIdAndSecContext(scope->userid, scope->sec_context);
 }
