@@ -114,10 +114,11 @@ kfdw_tail(PG_FUNCTION_ARGS)
 	KafkaActivity *activity;
 	KafkaTail  *tail;
 
+	check_may_select(relid);
+
 	/* first, so that the rows are those of the table as it is now */
 	relation = kfdw_options_open_topic_table(relid, AccessShareLock);
 	InitMaterializedSRF(fcinfo, 0);
-	check_may_select(relid);
 	options = kfdw_options_table(relid, GetUserId());
 	codec = kfdw_codec_create(kfdw_columns_create(relid, RelationGetDescr(relation), true, NULL), &options->format);
 	activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, relid);
