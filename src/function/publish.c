@@ -6,10 +6,12 @@
 
 #include "access/relation.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -18,6 +20,7 @@
 
 #include "compat.h"
 #include "delivery/publisher.h"
+#include "function/rights.h"
 #include "option/options.h"
 
 PG_FUNCTION_INFO_V1(kfdw_publish);
@@ -189,6 +192,20 @@ kfdw_publish(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+/* Who may make a trigger that publishes a table may look at what it would do, and nobody else. */
+static void
+check_may_publish(Oid source)
+{
+	AclResult	result;
+
+	kfdw_options_require_relation(source);
+	result = pg_class_aclcheck(source, GetUserId(), ACL_TRIGGER);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(source)), get_rel_name(source));
+	if (!kfdw_may_call(GetUserId(), "publish"))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, "kafka.publish");
+}
+
 /* Fails where a trigger that publishes a table to a target, by these key columns, would. */
 Datum
 kfdw_check_publish(PG_FUNCTION_ARGS)
@@ -199,6 +216,7 @@ kfdw_check_publish(PG_FUNCTION_ARGS)
 	int			count;
 	List	   *keys = NIL;
 
+	check_may_publish(relid);
 	source = kfdw_options_open_relation(relid, AccessShareLock);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
 	for (int i = 0; i < count; i++)

@@ -6,12 +6,11 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/pg_list.h"
-#include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "function/rights.h"
 #include "function/stream_owner.h"
 #include "worker/frame.h"
 #include "worker/shared.h"
@@ -100,10 +99,7 @@ kfdw_stream_check_can_log_in(Oid role)
 static void
 check_may_create_streams(Oid role)
 {
-	List	   *name = list_make2(makeString("kafka"), makeString("create_stream"));
-	Oid			function = LookupFuncName(name, -1, NULL, false);
-
-	if (!kfdw_procedure_may_run(function, role))
+	if (!kfdw_may_call(role, "create_stream"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("role \"%s\" may not create streams", GetUserNameFromId(role, false)),
