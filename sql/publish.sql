@@ -241,6 +241,73 @@ INSERT INTO publish.customers VALUES (11, 'x');
 RESET ROLE;
 \! kafka_tool consume publish -f k | tail -1
 
+-- Nor does anybody else lock tables by looking whether they could be made.
+GRANT EXECUTE ON FUNCTION kafka.publish() TO regress_kafka_writer;
+SET ROLE regress_kafka_writer;
+SELECT kafka.check_publish('publish.customers', 'publish.customer_events', '{}');
+SELECT kafka.publish_table('publish.customers', 'publish.item_rows');
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION kafka.publish() FROM regress_kafka_writer;
+GRANT TRIGGER ON customers TO regress_kafka_writer;
+SET ROLE regress_kafka_writer;
+SELECT kafka.check_publish('publish.customers', 'publish.customer_events', '{}');
+RESET ROLE;
+REVOKE TRIGGER ON customers FROM regress_kafka_writer;
+
+-- What the target's owner has chosen runs as the owner of the table, who needs the right to it, and can do nothing to the session.
+CREATE ROLE regress_kafka_targets;
+GRANT CREATE, USAGE ON SCHEMA publish TO regress_kafka_targets;
+GRANT USAGE ON FOREIGN SERVER publish_test TO regress_kafka_targets;
+\! kafka_tool create-topic --replace publish 2
+CREATE TABLE steps (id int PRIMARY KEY, step text);
+ALTER TABLE steps OWNER TO regress_kafka_publisher;
+GRANT INSERT ON steps TO regress_kafka_writer;
+GRANT EXECUTE ON FUNCTION kafka.publish() TO regress_kafka_publisher;
+SET ROLE regress_kafka_targets;
+CREATE TABLE seen (place text, who name DEFAULT current_user);
+GRANT INSERT ON seen TO PUBLIC;
+CREATE FUNCTION see(place text) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO publish.seen VALUES (place);
+  PERFORM set_config('search_path', 'nowhere', false);
+  RETURN true;
+END $$;
+CREATE FUNCTION one(key bytea, partition_count int) RETURNS int LANGUAGE sql AS $$
+  SELECT CASE WHEN publish.see('partitioner') THEN 1 END $$;
+CREATE DOMAIN watched AS text CHECK (publish.see('domain'));
+CREATE FOREIGN TABLE step_events (id int OPTIONS (metadata 'key', field 'id'), step watched) SERVER publish_test
+  OPTIONS (topic 'publish', partitioner 'publish.one');
+GRANT INSERT ON step_events TO regress_kafka_publisher;
+SET ROLE regress_kafka_publisher;
+SELECT kafka.publish_table('publish.steps', 'publish.step_events');
+RESET ROLE;
+INSERT INTO steps VALUES (1, 'a');
+SET ROLE regress_kafka_writer;
+INSERT INTO publish.steps VALUES (2, 'b');
+RESET ROLE;
+SHOW search_path;
+SELECT * FROM seen;
+\! kafka_tool consume publish -f pv
+REVOKE EXECUTE ON FUNCTION one(bytea, int) FROM PUBLIC;
+SET ROLE regress_kafka_writer;
+INSERT INTO publish.steps VALUES (3, 'c');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION one(bytea, int) TO regress_kafka_publisher;
+SET ROLE regress_kafka_writer;
+INSERT INTO publish.steps VALUES (3, 'c');
+RESET ROLE;
+SELECT kafka.unpublish_table('steps');
+SET ROLE regress_kafka_publisher;
+SELECT kafka.publish_table('publish.steps', 'publish.step_events', for_each => 'statement');
+RESET ROLE;
+\set VERBOSITY terse
+CREATE OR REPLACE FUNCTION see(place text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; RETURN true; END $$;
+INSERT INTO steps VALUES (4, 'd');
+CREATE OR REPLACE FUNCTION see(place text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE customers (id int); RETURN true; END $$;
+INSERT INTO steps VALUES (4, 'd');
+\unset VERBOSITY
+SELECT current_user = session_user;
+
 -- The manual's examples.
 \! kafka_tool create-topic --replace customer_rows 1
 CREATE TABLE publish.shoppers (id bigint PRIMARY KEY, name text, email text);
@@ -265,4 +332,5 @@ SELECT kafka.unpublish_table('publish.shoppers', 'publish.shopper_events');
 SET client_min_messages = warning;
 DROP SCHEMA publish CASCADE;
 DROP SERVER publish_test CASCADE;
-DROP ROLE regress_kafka_publisher, regress_kafka_writer;
+REVOKE EXECUTE ON FUNCTION kafka.publish() FROM regress_kafka_publisher;
+DROP ROLE regress_kafka_publisher, regress_kafka_writer, regress_kafka_targets;

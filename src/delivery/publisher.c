@@ -5,7 +5,8 @@
  * A row becomes one of the target by an expression for each of the target's columns,
  * which is coerced as in an INSERT, and then a record by the target's format.  The
  * target's triggers, defaults and constraints have no part in it; its partitioner and the
- * types of its columns do.
+ * types of its columns do.  What others wrote of these runs as the owner of the source,
+ * whoever changes that.
  */
 #include "postgres.h"
 
@@ -25,6 +26,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "catalog/role_scope.h"
 #include "delivery/delivery.h"
 #include "delivery/publisher.h"
 #include "format/codec.h"
@@ -337,12 +339,15 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	KafkaPublisher *publisher = palloc0(sizeof(KafkaPublisher));
 	KafkaMapping mapping = {.source = source};
 	TupleDesc	desc;
+	KafkaRoleScope scope;
 
 	publisher->source = pstrdup(RelationGetRelationName(source));
 	publisher->owner = source->rd_rel->relowner;
+	kfdw_options_require_topic_table(target);
+	check_right(publisher, target);
 	mapping.target = kfdw_options_open_topic_table(target, RowExclusiveLock);
 	check_target(source, mapping.target);
-	check_right(publisher, target);
+	kfdw_role_begin(&scope, publisher->owner);
 
 	desc = CreateTupleDescCopy(RelationGetDescr(mapping.target));
 	publisher->options = kfdw_options_written_table(target, publisher->owner);
@@ -359,6 +364,7 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	publisher->context = CreateStandaloneExprContext();
 	publisher->row = build_projection(publisher, desc, mapping.row);
 	publisher->tombstone = build_projection(publisher, desc, mapping.tombstone);
+	kfdw_role_end(&scope);
 	table_close(mapping.target, NoLock);
 	return publisher;
 }
@@ -366,7 +372,11 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 void
 kfdw_publisher_begin(KafkaPublisher *publisher)
 {
+	KafkaRoleScope scope;
+
+	kfdw_role_begin(&scope, publisher->owner);
 	publisher->writer = kfdw_delivery_begin(publisher->options, publisher->owner);
+	kfdw_role_end(&scope);
 }
 
 /* The row as the target's; under fixed settings. */
@@ -415,11 +425,15 @@ kfdw_publisher_write(KafkaPublisher *publisher, TupleTableSlot *row, KafkaOperat
 	const char	value = (char) operation;
 	KafkaHeader header = {.key = "op",.value = &value,.value_len = 1};
 	MemoryContext old = MemoryContextSwitchTo(publisher->context->ecxt_per_tuple_memory);
-	KafkaRecord record = make_record(publisher, row, operation == KAFKA_ROW_DELETED);
+	KafkaRoleScope scope;
+	KafkaRecord record;
 
+	kfdw_role_begin(&scope, publisher->owner);
+	record = make_record(publisher, row, operation == KAFKA_ROW_DELETED);
 	record.headers = &header;
 	record.nheaders = 1;
 	kfdw_delivery_add(publisher->writer, &record);
+	kfdw_role_end(&scope);
 	MemoryContextSwitchTo(old);
 	ResetExprContext(publisher->context);
 }
