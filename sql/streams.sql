@@ -111,6 +111,11 @@ SELECT kafka.create_stream('s', 'INSERT INTO target SELECT id FROM orders', work
 SELECT kafka.pause_stream('s');
 COMMIT;
 RESET ROLE;
+REVOKE SELECT ON orders FROM regress_stream_owner;
+SET ROLE regress_stream_owner;
+SELECT kafka.create_stream('t', 'CALL take()', source => 'orders');
+RESET ROLE;
+GRANT SELECT ON orders TO regress_stream_owner;
 REVOKE EXECUTE ON PROCEDURE take() FROM PUBLIC;
 SET ROLE regress_stream_owner;
 SELECT kafka.create_stream('t', 'CALL take()', source => 'orders');

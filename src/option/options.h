@@ -143,6 +143,9 @@ extern void kfdw_options_require_relation(Oid relid);
 /* Any other relation is an error. */
 extern void kfdw_options_require_topic_table(Oid relid);
 
+/* Raises an error where a role may not select any column of a topic table. */
+extern void kfdw_options_require_select(Oid relid, Oid role);
+
 /* Locks a relation, or topic table, until the end of the transaction, and opens it. */
 extern Relation kfdw_options_open_relation(Oid relid, LOCKMODE mode);
 extern Relation kfdw_options_open_topic_table(Oid relid, LOCKMODE mode);

@@ -11,6 +11,7 @@
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -141,6 +142,14 @@ kfdw_options_require_topic_table(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a topic table", get_rel_name(relid))));
+}
+
+void
+kfdw_options_require_select(Oid relid, Oid role)
+{
+	if (pg_class_aclcheck(relid, role, ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(relid, role, ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
 }
 
 /* It may have been dropped while its lock was waited for. */

@@ -41,6 +41,7 @@ kfdw_assignment_require_source(const KafkaStream *stream)
 void
 kfdw_assignment_check_options(const KafkaTableOptions *options)
 {
+	kfdw_options_require_select(options->relid, options->userid);
 	if (options->is_consuming)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

@@ -79,7 +79,7 @@ extern bool kfdw_assignment_is_to_be_renewed(KafkaAssignment *assignment);
 /* Raises an error where the source of a stream was dropped, or is no topic table any more. */
 extern void kfdw_assignment_require_source(const KafkaStream *stream);
 
-/* The same where it is a consuming table, by its options. */
+/* The same where it is a consuming table, or one that the user of its options may not read. */
 extern void kfdw_assignment_check_options(const KafkaTableOptions *options);
 
 /* Why some or all partitions are not read now; NULL: all are.  In the current memory context. */

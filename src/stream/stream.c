@@ -179,11 +179,14 @@ begin_transaction(const KafkaAssignment *assignment)
 	kfdw_streams_lock_to_consume(stream->name);
 	LockRelationOid(stream->source, AccessShareLock);
 	kfdw_options_keep_server(assignment->options->serverid);
-	if (kfdw_streams_is_current(stream->name, stream->revision) && !kfdw_assignment_is_outdated(assignment))
-		return true;
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-	return false;
+	if (!kfdw_streams_is_current(stream->name, stream->revision) || kfdw_assignment_is_outdated(assignment))
+	{
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(context);
+		return false;
+	}
+	kfdw_assignment_check_options(assignment->options);
+	return true;
 }
 
 /* Sets what is shown of how things stand. */
