@@ -8,10 +8,10 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "catalog/dead_letters.h"
+#include "catalog/role_scope.h"
 #include "function/stream_owner.h"
 #include "option/options.h"
 #include "source/batch.h"
@@ -56,18 +56,11 @@ kfdw_skip_record(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/*
- * The statement runs in the user's session, so it runs for nobody else: what the owner
- * wrote into it must not get the rights of whoever is allowed to act for him.
- */
-static void
-check_is_owner(const KafkaStream *stream)
+/* True where the session never was, and never will be, anybody's but the role's. */
+static bool
+is_session_of(Oid role)
 {
-	if (stream->owner != GetUserId())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only the owner of stream \"%s\" can run its dead letters again", stream->name),
-				 errhint("SET ROLE %s.", quote_identifier(GetUserNameFromId(stream->owner, false)))));
+	return GetUserId() == role && GetSessionUserId() == role && GetAuthenticatedUserId() == role;
 }
 
 /* Whose batch this would take the place of reads on. */
@@ -119,6 +112,24 @@ retry_all(const KafkaStream *stream, const char *server, int64 *kept)
 	return total;
 }
 
+/*
+ * The same in a session of somebody who acts for the owner, by SET ROLE or not: what the
+ * owner wrote must not get any rights but his, now or at COMMIT.  So nothing of his can be
+ * deferred, and what the session has deferred is done before, with the session's rights.
+ */
+static int64
+retry_as_owner(const KafkaStream *stream, const char *server, int64 *kept)
+{
+	KafkaRoleScope scope;
+	int64		done;
+
+	kfdw_session_do_deferred();
+	kfdw_role_begin(&scope, stream->owner);
+	done = retry_all(stream, server, kept);
+	kfdw_role_end(&scope);
+	return done;
+}
+
 Datum
 kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 {
@@ -130,19 +141,20 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("kafka.retry_dead_letters()");
 	check_no_batch();
-	check_is_owner(stream);
 	kfdw_streams_lock_to_consume(name);
 	stream = kfdw_stream_get_own(name);
-	check_is_owner(stream);
+	kfdw_stream_require_owner(stream);
 	kfdw_assignment_require_source(stream);
+	kfdw_options_require_select(stream->source, stream->owner);
 	LockRelationOid(stream->source, AccessShareLock);
-	options = kfdw_options_table(stream->source, GetUserId());
+	options = kfdw_options_table(stream->source, stream->owner);
 	kfdw_assignment_check_options(options);
 
 	/* also a savepoint that is rolled back must not leave the batch bound */
 	PG_TRY();
 	{
-		done = retry_all(stream, options->server, &kept);
+		done = is_session_of(stream->owner) ? retry_all(stream, options->server, &kept) :
+			retry_as_owner(stream, options->server, &kept);
 	}
 	PG_FINALLY();
 	{

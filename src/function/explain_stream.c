@@ -61,11 +61,7 @@ show_expected_plan(StringInfo text, const KafkaStream *stream)
 	KafkaRoleScope scope;
 
 	appendStringInfoString(text, "No batch was run yet: this is the plan as it would be now\n");
-	if (!OidIsValid(stream->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the owner of stream \"%s\" does not exist", stream->name),
-				 errhint("See kafka.alter_stream_owner().")));
+	kfdw_stream_require_owner(stream);
 	kfdw_assignment_require_source(stream);
 	kfdw_owner_begin(&scope, stream);
 	kfdw_statement_explain(stream->statement, stream->source, text);

@@ -219,11 +219,7 @@ kfdw_stream_redefine(KafkaStream *stream, bool restated, KafkaStatementAuthor au
 	kfdw_stream_resolve_waits(stream);
 	if (before->parking != NULL && stream->parking == NULL)
 		check_none_parked(stream);
-	if (!OidIsValid(stream->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the owner of stream \"%s\" does not exist", stream->name),
-				 errhint("Give it to another role: kafka.alter_stream_owner().")));
+	kfdw_stream_require_owner(stream);
 	if (restated)
 		check_statement_as_owner(stream, author);
 	kfdw_streams_redefine(stream);

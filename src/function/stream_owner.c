@@ -34,6 +34,16 @@ kfdw_stream_get_own(const char *name)
 	return stream;
 }
 
+void
+kfdw_stream_require_owner(const KafkaStream *stream)
+{
+	if (!OidIsValid(stream->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of stream \"%s\" does not exist", stream->name),
+				 errhint("Give it to another role: kafka.alter_stream_owner().")));
+}
+
 /*
  * A batch that waits for a lock of ours, which we hold on a table that it uses, would
  * wait for us, and we for it.

@@ -17,6 +17,9 @@ extern void kfdw_stream_lock_to_change(const char *name);
 extern KafkaStream *kfdw_stream_get_own(const char *name);
 extern KafkaStream *kfdw_stream_lock_own(const char *name);
 
+/* An error where its owner was dropped. */
+extern void kfdw_stream_require_owner(const KafkaStream *stream);
+
 /* An error in a read-only transaction, as all are on a standby. */
 extern void kfdw_stream_check_writable(void);
 

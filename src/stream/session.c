@@ -84,10 +84,16 @@ kfdw_session_look(void (*function) (void *argument), void *argument)
 	return error;
 }
 
+void
+kfdw_session_do_deferred(void)
+{
+	set_constraints(false);
+}
+
 static void
 do_deferred(void *argument)
 {
-	set_constraints(false);
+	kfdw_session_do_deferred();
 }
 
 void

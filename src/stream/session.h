@@ -23,6 +23,9 @@ extern void kfdw_session_defer_constraints(void);
 /* Calls a function in a subtransaction, and undoes whatever it did; returns its error, or NULL. */
 extern ErrorData *kfdw_session_look(void (*function) (void *argument), void *argument);
 
+/* Does what the transaction has deferred; from then on nothing is, unless it is deferred anew. */
+extern void kfdw_session_do_deferred(void);
+
 /* Checks what the transaction has deferred, which is done at its end all the same. */
 extern void kfdw_session_check_deferred(void);
 

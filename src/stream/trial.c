@@ -276,7 +276,7 @@ run_piece(void *argument)
 	MemoryContext old = MemoryContextSwitchTo(trial->context);
 	int			session = kfdw_session_begin();
 
-	if (trial->applied && trial->session == KAFKA_TRIAL_USER)
+	if (trial->applied && trial->session == KAFKA_TRIAL_USER && !InSecurityRestrictedOperation())
 		kfdw_session_defer_constraints();
 	kfdw_batch_bind(stream->source, trial->piece);
 	resetStringInfo(trial->piece_plan);

@@ -223,7 +223,63 @@ like($err, qr/must be owner of stream "asides"/, 'nor skip');
 query("ALTER ROLE ann LOGIN; GRANT EXECUTE ON FUNCTION kafka.create_stream TO ann; SELECT kafka.alter_stream_owner('asides', 'ann')");
 is(query("SET ROLE ann; SELECT count(*) FROM kafka.dead_letters"), 50, 'who gets the stream gets them');
 ($status, $out, $err) = $node->psql('postgres', "SELECT kafka.retry_dead_letters('asides')");
-like($err, qr/only the owner of stream "asides" can run its dead letters again.*SET ROLE ann/s, 'and a superuser runs them as the owner only');
+like($err, qr/permission denied for foreign table asides/, 'whoever runs them has only the rights of the owner');
+query('GRANT SELECT ON asides TO ann; GRANT INSERT ON asides_got TO ann; GRANT ann TO bob');
+is(query("BEGIN; SET ROLE $_; SELECT kafka.retry_dead_letters('asides'); ROLLBACK"), 29, "which $_ may do")
+	foreach 'ann', 'bob', query('SELECT quote_ident(current_user)');
+
+# What the owner wrote runs with no other rights, now or at COMMIT, whoever acts for him, and leaves nothing in the session
+query("CREATE ROLE mallory LOGIN; CREATE SCHEMA m AUTHORIZATION mallory; GRANT mallory TO bob; CREATE SCHEMA b; CREATE TABLE b.notes (who name);
+	GRANT USAGE ON FOREIGN SERVER k TO mallory; GRANT EXECUTE ON FUNCTION kafka.create_stream TO mallory");
+$topic = new_topic(1);
+query(<<~"EOF");
+	SET ROLE mallory; SET search_path = m;
+	CREATE FOREIGN TABLE src (id int) SERVER k OPTIONS (topic '$topic');
+	CREATE TABLE got (id int CONSTRAINT c CHECK (id < 0)); CREATE TABLE ran (how text, who name DEFAULT current_user);
+	CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO m.ran VALUES (''trigger''); RETURN NULL; END';
+	CREATE CONSTRAINT TRIGGER t AFTER INSERT ON got DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fire();
+	CREATE PROCEDURE work() LANGUAGE sql AS 'INSERT INTO m.got SELECT id FROM m.src';
+	SELECT kafka.create_stream('traps', 'CALL m.work()', source => 'm.src', on_error => 'dead_letter');
+	EOF
+produce($topic, "{\"id\":1}\n{\"id\":2}\n");
+query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'traps'", 2, 'a role has dead letters');
+query('ALTER TABLE m.got DROP CONSTRAINT c');
+my $work = sub { query("CREATE OR REPLACE PROCEDURE m.work() LANGUAGE plpgsql AS \$\$ BEGIN $_[0]; INSERT INTO m.got SELECT id FROM m.src; END \$\$") };
+foreach my $trap (
+	[ 'RESET ROLE', qr/cannot set parameter "role" within/ ],
+	[ 'RESET SESSION AUTHORIZATION', qr/cannot set parameter "session_authorization" within/ ],
+	[ 'SET CONSTRAINTS ALL DEFERRED', qr/cannot fire deferred trigger within security-restricted operation/ ],
+	[ 'CREATE TEMP TABLE notes (who name)', qr/cannot create temporary table within security-restricted operation/ ],
+	[ q(EXECUTE 'DECLARE h CURSOR WITH HOLD FOR SELECT 1'), qr/cannot create a cursor WITH HOLD within security-restricted operation/ ])
+{
+	$work->($trap->[0]);
+	foreach my $role ('', 'SET ROLE mallory;', 'SET SESSION AUTHORIZATION mallory;', 'SET ROLE bob;')
+	{
+		($status, $out, $err) = $node->psql('postgres', "$role SELECT kafka.retry_dead_letters('traps')");
+		like($err, $trap->[1], "refused: $trap->[0] ($role)");
+	}
+}
+$work->("SET search_path = nowhere; INSERT INTO m.ran VALUES ('procedure')");
+query("CREATE FUNCTION b.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO b.notes VALUES (current_user); RETURN NULL; END';
+	CREATE TABLE b.noted (id int); CREATE CONSTRAINT TRIGGER t AFTER INSERT ON b.noted DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION b.note()");
+is(query("BEGIN; INSERT INTO b.noted VALUES (1); SELECT kafka.retry_dead_letters('traps'); SHOW search_path; COMMIT; SELECT current_user = session_user"),
+	"2\n\"\$user\", public\nt", 'what does no such thing is run');
+is(query('SELECT DISTINCT how, who FROM m.ran ORDER BY 1'), "procedure|mallory\ntrigger|mallory", 'as the owner');
+is(query('SELECT who = current_user FROM b.notes'), 't', 'and what the session has deferred as itself');
+
+# A procedure can fail at records that it has not read: they are set aside only if the owner may read them
+query(<<~"EOF");
+	SELECT kafka.drop_stream('traps');
+	CREATE PROCEDURE m.refuse() LANGUAGE plpgsql AS \$\$ BEGIN RAISE 'unread'; END \$\$;
+	GRANT SELECT ON stops TO mallory;
+	BEGIN; SET LOCAL ROLE mallory;
+	SELECT kafka.create_stream('peeks', 'CALL m.refuse()', source => 'stops', on_error => 'dead_letter', max_poll_records => 5);
+	SELECT kafka.pause_stream('peeks'); COMMIT;
+	REVOKE SELECT ON stops FROM mallory; SELECT kafka.resume_stream('peeks');
+	EOF
+query_becomes("SELECT state || ': ' || split_part(last_error, ' (', 1) FROM kafka.stat_streams WHERE stream = 'peeks'",
+	'failed: permission denied for foreign table stops', 'a stream ends whose owner may not read its source');
+is(query("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'peeks'"), 0, 'and shows nothing of it');
 
 $node->stop;
 done_testing();
