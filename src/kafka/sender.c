@@ -27,6 +27,9 @@
 /* The library fails a late record some time after its timeout; by then we do it. */
 #define EXPIRY_SLACK_MS	250
 
+/* So long after it was told to give up the library has said so, if ever. */
+#define LOST_MS		5000
+
 /* produceva() takes its arguments as an array. */
 #define MAX_ARGUMENTS	8
 
@@ -51,6 +54,8 @@ take_report(void *owner, const rd_kafka_message_t *message)
 	KafkaSender *sender = owner;
 	KafkaSenderTopic *topic = message->_private;
 
+	if (sender->outstanding == 0)
+		return;					/* it was taken for lost */
 	sender->outstanding--;
 	topic->outstanding--;
 	topic->turn->outstanding--;
@@ -58,7 +63,7 @@ take_report(void *owner, const rd_kafka_message_t *message)
 	count_requests(sender, topic->counts);
 	sender->reports->take(topic, message);
 	if (sender->outstanding == 0)
-		sender->purged = false;
+		sender->purged_at = 0;
 }
 
 /* Opens a sender. */
@@ -305,18 +310,43 @@ produce(KafkaSenderTopic *topic, const KafkaRecord *record)
 }
 
 /*
+ * Says in the library's place that records were too late.  It was seen to report nothing
+ * on them, not even that they are purged, after their topic was made anew (2.8).
+ */
+static void
+report_lost(KafkaSender *sender)
+{
+	rd_kafka_message_t report = {.err = RD_KAFKA_RESP_ERR__MSG_TIMED_OUT,.partition = RD_KAFKA_PARTITION_UA};
+
+	sender->retired = true;
+	for (KafkaSenderTopic *topic = sender->topics; topic != NULL; topic = topic->next)
+	{
+		report.rkt = topic->topic;
+		report._private = topic;
+		while (topic->outstanding > 0)
+			take_report(sender, &report);
+	}
+}
+
+/*
  * Gives up on records that nobody acknowledged in their time.  The library does so
  * itself, but not while it pauses between two attempts to connect.
  */
 static void
 expire(KafkaSender *sender, TimestampTz since)
 {
-	if (sender->purged ||
-		!TimestampDifferenceExceeds(since, kfdw_wait_now(),
-									Min(sender->delivery_timeout_ms, PG_INT32_MAX - EXPIRY_SLACK_MS) + EXPIRY_SLACK_MS))
-		return;
-	sender->purged = true;
-	kfdw_sender_give_up(sender);
+	int			patience = Min(sender->delivery_timeout_ms, PG_INT32_MAX - EXPIRY_SLACK_MS) + EXPIRY_SLACK_MS;
+
+	if (sender->purged_at != 0)
+	{
+		if (TimestampDifferenceExceeds(sender->purged_at, kfdw_wait_now(), LOST_MS))
+			report_lost(sender);
+	}
+	else if (TimestampDifferenceExceeds(since, kfdw_wait_now(), patience))
+	{
+		sender->purged_at = kfdw_wait_now();
+		kfdw_sender_give_up(sender);
+	}
 }
 
 /* The queue stays full for too long. */
@@ -413,7 +443,7 @@ kfdw_sender_wait(KafkaSender *sender, TimestampTz since)
 rd_kafka_resp_err_t
 kfdw_sender_error(const KafkaSender *sender, const rd_kafka_message_t *message)
 {
-	if (sender->purged && message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (sender->purged_at != 0 && message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
 	return message->err;
 }

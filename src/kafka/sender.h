@@ -60,7 +60,7 @@ struct KafkaSender
 	bool		broken;			/* something failed: not to be used again */
 	bool		retired;		/* another one takes its place, until it is closed */
 	bool		silent;			/* the last question had no answer: ask no more while sending */
-	bool		purged;			/* what is reported as purged was too late */
+	TimestampTz purged_at;		/* since then what is reported as purged was too late; 0: nothing is */
 	int64		outstanding;	/* of all topics */
 };
 

@@ -8,7 +8,8 @@
  * that rd_kafka_offsets_for_times() is asked for;  "records CODE": the error in place of
  * the next records of a partition;  "start NUMBER": reading begins so many times, and the
  * next time not before there is a file again;  "position SECONDS": no answer for so long
- * to rd_kafka_send_offsets_to_transaction(), whatever its timeout.
+ * to rd_kafka_send_offsets_to_transaction(), whatever its timeout;  "lose 1": the next record
+ * is taken, and nothing is said of it ever.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -103,4 +104,13 @@ rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partit
 	if (take_answer("position", &seconds))
 		sleep(seconds);
 	return real(rk, offsets, group, timeout_ms);
+}
+
+rd_kafka_error_t *
+rd_kafka_produceva(rd_kafka_t *rk, const rd_kafka_vu_t *vus, size_t cnt)
+{
+	rd_kafka_error_t *(*real) (rd_kafka_t *, const rd_kafka_vu_t *, size_t) = dlsym(RTLD_NEXT, "rd_kafka_produceva");
+	int			number;
+
+	return take_answer("lose", &number) ? NULL : real(rk, vus, cnt);
 }

@@ -101,6 +101,27 @@ becomes($node, 'postgres', "SELECT unsent, state FROM kafka.stat_outbox WHERE se
 ok(!-e $answer, 'which it was told to');
 is(kafka_tool('consume', $published, '-f', 'v'), 'x', 'once');
 
+# A record of which the library says nothing any more, as was seen where a topic was made anew
+my $kept = new_topic(1);
+$session->run("CREATE SERVER lossy FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers', delivery_timeout_ms '1100', linger_ms '0', socket_timeout_ms '1010')");
+foreach my $delivery ('sync', 'transactional')
+{
+	$session->run("CREATE FOREIGN TABLE $delivery (v text) SERVER lossy OPTIONS (topic '$kept', format 'text', delivery '$delivery')");
+	append_to_file($answer, "lose 1\n");
+	$session->run("INSERT INTO $delivery VALUES ('lost'), ('with it')", 30);
+	ok(!-e $answer, "$delivery: a record is lost in the library");
+	like($session->error, qr/could not deliver a record to topic "$kept": Local: Message timed out/, 'and the statement fails');
+	$session->run("INSERT INTO $delivery VALUES ('$delivery')");
+	is($session->error, '', 'the next one does not');
+}
+$session->run("CREATE FOREIGN TABLE async (v text) SERVER lossy OPTIONS (topic '$kept', format 'text', delivery 'async')");
+append_to_file($answer, "lose 1\n");
+$session->run("INSERT INTO async VALUES ('lost'), ('with it')");
+is($session->run('SELECT _topic, error FROM kafka.flush()', 30), "$kept|Local: Message timed out", 'kafka.flush() returns it');
+$session->run("INSERT INTO async VALUES ('async')");
+is($session->run('SELECT count(*) FROM kafka.flush()'), '0', 'and none after it');
+like(kafka_tool('consume', $kept, '-f', 'v'), qr/sync\n(.*\n)*transactional\n(.*\n)*async$/, 'what came after is in the topic');
+
 ok(!crashed($node), 'no process crashed');
 $node->stop;
 done_testing();
