@@ -37,6 +37,7 @@
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
+#include "rewrite/rewriteHandler.h"
 #endif
 
 /* 17 has numbers of processes in place of backend ids. */
@@ -335,6 +336,16 @@ kfdw_backend_status(int pid)
 			return &local->backendStatus;
 	}
 	return NULL;
+}
+
+Expr *
+kfdw_generation_expression(Relation relation, int attnum)
+{
+#if PG_VERSION_NUM >= 180000
+	return (Expr *) build_generation_expression(relation, attnum);
+#else
+	elog(ERROR, "column %d of relation \"%s\" is not generated", attnum, RelationGetRelationName(relation));
+#endif
 }
 
 /* Here, as 18 has the struct in a header of its own. */

@@ -121,6 +121,9 @@ extern Oid	kfdw_result_userid(struct ResultRelInfo *relinfo, struct EState *esta
 extern struct ForeignPath *kfdw_create_foreignscan_path(struct PlannerInfo *root, struct RelOptInfo *rel,
 														double startup, double total);
 
+/* The expression of a virtual generated column. */
+extern struct Expr *kfdw_generation_expression(struct RelationData *relation, int attnum);
+
 /* What is asked of EXPLAIN: to run it, to measure times, to be read by people. */
 extern bool kfdw_explain_analyzes(const struct ExplainState *es);
 extern bool kfdw_explain_times(const struct ExplainState *es);

@@ -30,6 +30,7 @@
 #include "delivery/delivery.h"
 #include "delivery/publisher.h"
 #include "format/codec.h"
+#include "format/generated.h"
 #include "format/settings.h"
 
 struct KafkaPublisher
@@ -44,6 +45,7 @@ struct KafkaPublisher
 	AttrNumber *keys;			/* the key columns of the source */
 
 	ExprContext *context;		/* its memory is reset with each record */
+	KafkaGenerated *generated;	/* completes rows of the source; NULL: they are complete */
 	ProjectionInfo *row;		/* the source's row as the target's */
 	ProjectionInfo *tombstone;	/* and what a tombstone has of it */
 	ProjectionInfo *projection; /* the one that makes the next record */
@@ -111,6 +113,20 @@ key_field_names(const KafkaColumns *columns)
 	return names;
 }
 
+/* Keys of rows are compared as they are stored. */
+static void
+check_key_column(Relation source, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(source), attnum - 1);
+
+	if (kfdw_generated_is_virtual(attribute))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("key column \"%s\" of table \"%s\" is a virtual generated column", NameStr(attribute->attname),
+						RelationGetRelationName(source)),
+				 errhint("Make it STORED.")));
+}
+
 /* The columns of the key: those of the target's fields, else those that are named, else the primary key. */
 static void
 find_keys(KafkaMapping *mapping, List *names)
@@ -135,6 +151,7 @@ find_keys(KafkaMapping *mapping, List *names)
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("key column \"%s\" of table \"%s\" does not exist", strVal(lfirst(lc)),
 							RelationGetRelationName(mapping->source))));
+		check_key_column(mapping->source, attnum);
 		mapping->keys = lappend_int(mapping->keys, attnum);
 	}
 }
@@ -349,7 +366,7 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	check_target(source, mapping.target);
 	kfdw_role_begin(&scope, publisher->owner);
 
-	desc = CreateTupleDescCopy(RelationGetDescr(mapping.target));
+	desc = CreateTupleDescCopyConstr(RelationGetDescr(mapping.target));
 	publisher->options = kfdw_options_written_table(target, publisher->owner);
 	mapping.columns = kfdw_columns_create(target, desc, true, NULL);
 	find_keys(&mapping, key_columns);
@@ -362,6 +379,7 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 		publisher->keys[i] = list_nth_int(mapping.keys, i);
 	publisher->settings = settings_use(&mapping);
 	publisher->context = CreateStandaloneExprContext();
+	publisher->generated = kfdw_generated_create(source);
 	publisher->row = build_projection(publisher, desc, mapping.row);
 	publisher->tombstone = build_projection(publisher, desc, mapping.tombstone);
 	kfdw_role_end(&scope);
@@ -403,6 +421,16 @@ check_key(const KafkaPublisher *publisher, TupleTableSlot *row)
 	}
 }
 
+/* A row as triggers get it, with what of it is not stored. */
+static TupleTableSlot *
+complete_row(const KafkaPublisher *publisher, TupleTableSlot *row)
+{
+	if (publisher->generated == NULL)
+		return row;
+	slot_getallattrs(row);
+	return kfdw_generated_compute(publisher->generated, row->tts_values, row->tts_isnull);
+}
+
 /* The record that a row becomes, or the tombstone; what it points to lives until the next one. */
 static KafkaRecord
 make_record(KafkaPublisher *publisher, TupleTableSlot *row, bool tombstone)
@@ -411,7 +439,7 @@ make_record(KafkaPublisher *publisher, TupleTableSlot *row, bool tombstone)
 	KafkaRecord record;
 
 	check_key(publisher, row);
-	publisher->context->ecxt_scantuple = row;
+	publisher->context->ecxt_scantuple = complete_row(publisher, row);
 	publisher->projection = tombstone ? publisher->tombstone : publisher->row;
 	kfdw_settings_call(publisher->settings, project, publisher);
 	slot = publisher->projection->pi_state.resultslot;

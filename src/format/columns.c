@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "format/columns.h"
+#include "format/generated.h"
 
 #define MAX_TYPES 5
 
@@ -246,12 +247,25 @@ lookup_functions(KafkaColumn *column)
 	fmgr_info(function, &column->output);
 }
 
+/* A virtual column is neither read nor written: PostgreSQL has its expression in place of it. */
+static void
+check_virtual(Oid relid, Form_pg_attribute attribute)
+{
+	if (GetForeignColumnOptions(relid, attribute->attnum) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" cannot have options", NameStr(attribute->attname), get_rel_name(relid)),
+				 errdetail("It is a virtual generated column, which no record has."),
+				 errhint("Make it STORED, so that it is written into records.")));
+}
+
 /* Fills what is known of one attribute. */
 static void
 describe_column(Oid relid, Form_pg_attribute attribute, KafkaColumn *column)
 {
-	/* a virtual column is neither read nor written: PostgreSQL expands it */
-	if (attribute->attisdropped || attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+	if (kfdw_generated_is_virtual(attribute))
+		check_virtual(relid, attribute);
+	if (attribute->attisdropped || kfdw_generated_is_virtual(attribute))
 		return;
 
 	column->attnum = attribute->attnum;

@@ -15,6 +15,7 @@
 
 #include "format/codec.h"
 #include "format/columns.h"
+#include "format/generated.h"
 #include "option/options.h"
 #include "source/tail.h"
 #include "stat/activity.h"
@@ -76,10 +77,20 @@ decode(KafkaRowCodec *codec, KafkaOnError on_error, KafkaRecord *record, Datum *
 	return error == NULL || on_error == KAFKA_ON_ERROR_SET_NULL;
 }
 
+/* A row of the table has its virtual columns, too. */
+static void
+put_row(KafkaGenerated *generated, Datum *values, bool *nulls, ReturnSetInfo *result)
+{
+	if (generated != NULL)
+		tuplestore_puttupleslot(result->setResult, kfdw_generated_compute(generated, values, nulls));
+	else
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
 /* Decodes records into a tuple store. */
 static void
 put_rows(KafkaTail *tail, KafkaRowCodec *codec, KafkaOnError on_error, KafkaActivity *activity,
-		 ReturnSetInfo *result)
+		 KafkaGenerated *generated, ReturnSetInfo *result)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw tail", ALLOCSET_DEFAULT_SIZES);
 	int			natts = result->setDesc->natts;
@@ -93,7 +104,7 @@ put_rows(KafkaTail *tail, KafkaRowCodec *codec, KafkaOnError on_error, KafkaActi
 
 		memset(nulls, true, natts * sizeof(bool));
 		if (decode(codec, on_error, record, values, nulls))
-			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+			put_row(generated, values, nulls, result);
 		kfdw_activity_add(activity, KAFKA_PROGRESS_RECORDS, 1);
 		kfdw_activity_add(activity, KAFKA_PROGRESS_BYTES, record->key_len + record->value_len);
 		MemoryContextSwitchTo(old);
@@ -124,7 +135,7 @@ kfdw_tail(PG_FUNCTION_ARGS)
 	activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, relid);
 	kfdw_activity_begin(activity);
 	tail = kfdw_tail_open(options, count, activity);
-	put_rows(tail, codec, options->on_error, activity, result);
+	put_rows(tail, codec, options->on_error, activity, kfdw_generated_create(relation), result);
 	kfdw_tail_close(tail);
 	kfdw_activity_end(activity);
 	table_close(relation, NoLock);

@@ -122,7 +122,11 @@ is_of_source(const JoinWriter *writer, Node *part)
 		!contain_mutable_functions(part) && strcmp(get_rel_name(writer->join->source), get_rel_name(writer->join->table)) != 0;
 }
 
-/* Notes which columns of a record cannot be NULL where a part of the condition is true. */
+/*
+ * Notes which columns of a record cannot be NULL where a part of the condition is true.  Not
+ * by IS NOT NULL, which is more of a composite, and which planners leave out where the column
+ * is declared so: a record's can be NULL all the same.
+ */
 static void
 note_nonnull(JoinWriter *writer, Node *part)
 {
@@ -130,7 +134,7 @@ note_nonnull(JoinWriter *writer, Node *part)
 	int			column = 0;
 
 	while ((column = bms_next_member(columns, column)) > 0)
-		require(writer, psprintf("%s.%s IS NOT NULL", writer->source,
+		require(writer, psprintf("num_nulls(%s.%s) = 0", writer->source,
 								 quote_identifier(get_attname(writer->join->source, column, false))));
 }
 

@@ -146,14 +146,11 @@ look_at_source(Materialization *work, Oid relid)
 	work->identity = lappend(work->identity, makeString(pstrdup(work->offset)));
 }
 
-/* A column of the source by its name; NULL: there is none. */
-static const KafkaColumn *
-find_column(const Materialization *work, const char *name)
+/* True for the name of a column of the source. */
+static bool
+has_column(const Materialization *work, const char *name)
 {
-	for (int i = 0; i < work->columns->natts; i++)
-		if (work->columns->column[i].attnum != 0 && strcmp(work->columns->column[i].name, name) == 0)
-			return &work->columns->column[i];
-	return NULL;
+	return get_attnum(work->columns->relid, name) > 0;
 }
 
 /* The columns that are the key of the records: fields of it, or all of it. */
@@ -188,7 +185,7 @@ find_keys(Materialization *work, List *given)
 
 	work->keys = given != NIL ? given : list_record_key(work);
 	foreach(lc, work->keys)
-		if (find_column(work, strVal(lfirst(lc))) == NULL)
+		if (!has_column(work, strVal(lfirst(lc))))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("key column \"%s\" is not a column of topic table \"%s\"", strVal(lfirst(lc)),
@@ -318,7 +315,7 @@ look_at_column(Materialization *work, Relation table, Form_pg_attribute attribut
 	if (attribute->attisdropped || attribute->attgenerated != '\0' || attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS ||
 		has_name(work->keys, name))
 		return;
-	if (find_column(work, name) != NULL)
+	if (has_column(work, name))
 		work->values = lappend(work->values, makeString(pstrdup(name)));
 	else if (attribute->attnotnull && !attribute->atthasdef && attribute->attidentity == '\0')
 		ereport(ERROR,

@@ -1,0 +1,72 @@
+/*
+ * generated.c
+ *	  Virtual generated columns (PostgreSQL 18 and later) of rows that no plan has read.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "optimizer/optimizer.h"
+
+#include "compat.h"
+#include "format/generated.h"
+
+struct KafkaGenerated
+{
+	TupleTableSlot *stored;		/* a row without them */
+	TupleTableSlot *row;
+	ExprContext *context;
+	ExprState **expressions;	/* by attribute; NULL: it is in the tuple */
+};
+
+bool
+kfdw_generated_is_virtual(Form_pg_attribute attribute)
+{
+	return !attribute->attisdropped && attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+}
+
+static bool
+has_virtual(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+		if (kfdw_generated_is_virtual(TupleDescAttr(desc, i)))
+			return true;
+	return false;
+}
+
+KafkaGenerated *
+kfdw_generated_create(Relation relation)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+	KafkaGenerated *generated;
+
+	if (!has_virtual(desc))
+		return NULL;
+	generated = palloc0(sizeof(KafkaGenerated));
+	desc = CreateTupleDescCopy(desc);
+	generated->stored = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	generated->row = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	generated->context = CreateStandaloneExprContext();
+	generated->expressions = palloc0(desc->natts * sizeof(ExprState *));
+	for (int i = 0; i < desc->natts; i++)
+		if (kfdw_generated_is_virtual(TupleDescAttr(RelationGetDescr(relation), i)))
+			generated->expressions[i] = ExecInitExpr(expression_planner(kfdw_generation_expression(relation, i + 1)), NULL);
+	return generated;
+}
+
+TupleTableSlot *
+kfdw_generated_compute(KafkaGenerated *generated, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *stored = ExecClearTuple(generated->stored);
+	TupleTableSlot *row = ExecClearTuple(generated->row);
+	int			natts = stored->tts_tupleDescriptor->natts;
+
+	memcpy(stored->tts_values, values, natts * sizeof(Datum));
+	memcpy(stored->tts_isnull, nulls, natts * sizeof(bool));
+	memcpy(row->tts_values, values, natts * sizeof(Datum));
+	memcpy(row->tts_isnull, nulls, natts * sizeof(bool));
+	generated->context->ecxt_scantuple = ExecStoreVirtualTuple(stored);
+	for (int i = 0; i < natts; i++)
+		if (generated->expressions[i] != NULL)
+			row->tts_values[i] = ExecEvalExpr(generated->expressions[i], generated->context, &row->tts_isnull[i]);
+	return ExecStoreVirtualTuple(row);
+}
