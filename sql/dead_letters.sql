@@ -159,6 +159,29 @@ COMMIT;
 RESET work_mem;
 SELECT count(*) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
 DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+-- Without room for that file it is an error, also to be caught, and they are read again.
+\! (seq -f '1|x%g' 300; echo '1|7'; seq -f '1|y%g' 5000) | kafka_tool produce dead_letters -P '|'
+SET work_mem = '64kB';
+SET temp_file_limit = '200kB';
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+DO $$ BEGIN
+  PERFORM FROM dead_letters_feed WHERE p = 1;
+EXCEPTION WHEN configuration_limit_exceeded THEN RAISE NOTICE '%', SQLERRM;
+END $$;
+-- What a cursor read before the savepoint stays.
+BEGIN;
+DECLARE c CURSOR FOR SELECT id FROM dead_letters_feed WHERE p = 1;
+FETCH 1 FROM c;
+SAVEPOINT a;
+MOVE ALL IN c;
+ROLLBACK TO a;
+COMMIT;
+RESET temp_file_limit;
+SELECT count(*), max(convert_from(value, 'UTF8')) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+RESET work_mem;
+SELECT count(*), count(DISTINCT _offset) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
 -- At every isolation level.
 \! printf '0|s\n' | kafka_tool produce dead_letters -P '|'
 BEGIN ISOLATION LEVEL SERIALIZABLE;

@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -31,10 +30,8 @@ enum
 
 static KafkaStatement insert_statement = {
 	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, " KAFKA_STORED_NAMES("") ", stage, sqlstate, error, failed_at, inserted_by) "
-	"SELECT $1, $2, $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at, $6 FROM letters l "
-	"WHERE $5 IS NULL OR (l._topic OPERATOR(pg_catalog.=) $5 "
-	"AND l._offset OPERATOR(pg_catalog.<) ($4)[l._partition OPERATOR(pg_catalog.+) 1])",
-	6, {TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, TEXTOID, OIDOID}
+	"SELECT $1, $2, $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at, $4 FROM letters l",
+	4, {TEXTOID, TEXTOID, TEXTOID, OIDOID}
 };
 
 /* So many at a time, by number and by bytes; those that are alike in the order all at once. */
@@ -118,23 +115,11 @@ kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, co
 	kfdw_stored_records_add(letters, record, values, nulls);
 }
 
-/* An array of offsets by partition. */
-static Datum
-make_array(const int64 *offsets, int count)
-{
-	Datum	   *elements = palloc(sizeof(Datum) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		elements[i] = Int64GetDatum(offsets[i]);
-	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
 void
-kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader, const char *topic,
-						const int64 *below, int npartitions)
+kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader)
 {
-	char		nulls[] = "      ";
-	Datum		values[6];
+	char		nulls[] = "    ";
+	Datum		values[4];
 	KafkaCatalogScope scope;
 
 	kfdw_catalog_begin(&scope);
@@ -142,11 +127,8 @@ kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader, 
 	values[0] = reader->stream == NULL ? (Datum) 0 : CStringGetTextDatum(reader->stream);
 	values[1] = CStringGetTextDatum(reader->server);
 	values[2] = CStringGetTextDatum(reader->group_id);
-	nulls[3] = nulls[4] = topic == NULL ? 'n' : ' ';
-	values[3] = topic == NULL ? (Datum) 0 : make_array(below, npartitions);
-	values[4] = topic == NULL ? (Datum) 0 : CStringGetTextDatum(topic);
-	nulls[5] = OidIsValid(reader->inserted_by) ? ' ' : 'n';
-	values[5] = ObjectIdGetDatum(reader->inserted_by);
+	nulls[3] = OidIsValid(reader->inserted_by) ? ' ' : 'n';
+	values[3] = ObjectIdGetDatum(reader->inserted_by);
 	(void) kfdw_stored_records_write(letters, "letters", &insert_statement, values, nulls);
 	kfdw_catalog_end(&scope);
 }

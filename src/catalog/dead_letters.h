@@ -34,12 +34,8 @@ extern KafkaStoredRecords *kfdw_dead_letters_begin(void);
 extern void kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, const char *stage,
 								  const ErrorData *error);
 
-/*
- * Writes what was collected and keeps it, as a savepoint may take it back: of a topic
- * (NULL: everything), and of each partition only what is below an offset.
- */
-extern void kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader, const char *topic,
-									const int64 *below, int npartitions);
+/* Writes what was collected and keeps it, as a savepoint may take the rows back. */
+extern void kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader);
 
 /*
  * Deletes some of a stream's letters, the first ones behind a record in the order of the

@@ -12,7 +12,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
@@ -33,19 +32,6 @@ enum
 	RECORD_VALUE,
 	RECORD_HEADERS
 };
-
-/* The temporary file lives as long as the transaction, whatever savepoint it is begun in. */
-static Tuplestorestate *
-begin_store(void)
-{
-	ResourceOwner owner = CurrentResourceOwner;
-	Tuplestorestate *store;
-
-	CurrentResourceOwner = TopTransactionResourceOwner;
-	store = tuplestore_begin_heap(false, false, work_mem);
-	CurrentResourceOwner = owner;
-	return store;
-}
 
 TupleDesc
 kfdw_stored_records_header(TupleDesc desc, int first)
@@ -70,16 +56,26 @@ kfdw_stored_records_begin(const char *name, int first, int ncolumns)
 		elog(ERROR, "table \"kafka.%s\" has %d columns", name, records->desc->natts);
 	records->header = kfdw_stored_records_header(records->desc, first);
 	records->row_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw stored record", ALLOCSET_SMALL_SIZES);
-	records->store = begin_store();
+	kfdw_byte_log_begin(&records->rows);
 	return records;
 }
 
 void
 kfdw_stored_records_end(KafkaStoredRecords *records)
 {
-	if (records->store != NULL)
-		tuplestore_end(records->store);
-	records->store = NULL;
+	kfdw_byte_log_end(&records->rows);
+}
+
+int64
+kfdw_stored_records_position(const KafkaStoredRecords *records)
+{
+	return records == NULL ? 0 : kfdw_byte_log_position(&records->rows);
+}
+
+void
+kfdw_stored_records_cut(KafkaStoredRecords *records, int64 position)
+{
+	kfdw_byte_log_cut(&records->rows, position);
 }
 
 /* The headers of a record as a value. */
@@ -148,24 +144,71 @@ set_record(const KafkaStoredRecords *records, const KafkaRecord *record, Datum *
 	nulls[RECORD_HEADERS] = !get_headers(records, record, &values[RECORD_HEADERS]);
 }
 
+/* Appends a row, all of it or nothing. */
+static void
+append_row(KafkaByteLog *rows, HeapTuple row)
+{
+	kfdw_byte_log_make_room(rows, row->t_len);
+	enlargeStringInfo(&rows->memory, sizeof(row->t_len) + row->t_len);
+	appendBinaryStringInfo(&rows->memory, (char *) &row->t_len, sizeof(row->t_len));
+	appendBinaryStringInfo(&rows->memory, (char *) row->t_data, row->t_len);
+}
+
 void
 kfdw_stored_records_add(KafkaStoredRecords *records, const KafkaRecord *record, Datum *values, bool *nulls)
 {
 	MemoryContext old = MemoryContextSwitchTo(records->row_context);
 
 	set_record(records, record, values + records->first, nulls + records->first);
-	tuplestore_putvalues(records->store, records->desc, values, nulls);
+	append_row(&records->rows, heap_form_tuple(records->desc, values, nulls));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(records->row_context);
+}
+
+/* Reads the next row, in the current memory context. */
+static HeapTuple
+read_row(KafkaByteReader *reader)
+{
+	HeapTuple	row = palloc0(sizeof(HeapTupleData));
+
+	memcpy(&row->t_len, kfdw_byte_log_next(reader, sizeof(row->t_len)), sizeof(row->t_len));
+	row->t_data = palloc(row->t_len);
+	memcpy(row->t_data, kfdw_byte_log_next(reader, row->t_len), row->t_len);
+	return row;
+}
+
+/*
+ * The rows as a statement reads them.  Not before: a tuplestore that an error has met in the
+ * middle is good for nothing, and closing it may fail again.
+ */
+static Tuplestorestate *
+make_store(const KafkaStoredRecords *records)
+{
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+	KafkaByteReader reader;
+
+	kfdw_byte_log_read(&reader, &records->rows);
+	while (kfdw_byte_log_has_more(&reader))
+	{
+		MemoryContext old = MemoryContextSwitchTo(records->row_context);
+
+		tuplestore_puttuple(store, read_row(&reader));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(records->row_context);
+	}
+	kfdw_byte_log_end_read(&reader);
+	return store;
 }
 
 uint64
 kfdw_stored_records_write(KafkaStoredRecords *records, const char *name, KafkaStatement *statement,
 						  Datum *values, const char *nulls)
 {
-	KafkaRows	rows = {name, records->relid, records->store};
+	KafkaRows	rows = {name, records->relid, make_store(records)};
+	uint64		written = kfdw_catalog_write_rows(statement, values, nulls, &rows);
 
-	return kfdw_catalog_write_rows(statement, values, nulls, &rows);
+	tuplestore_end(rows.store);
+	return written;
 }
 
 /* Bytes of a row, in the current memory context; NULL for NULL. */

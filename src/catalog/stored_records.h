@@ -9,6 +9,7 @@
 #define KFDW_STORED_RECORDS_H
 
 #include "access/htup.h"
+#include "catalog/byte_log.h"
 #include "catalog/spi.h"
 #include "kafka/record.h"
 
@@ -31,17 +32,21 @@ typedef struct KafkaStoredRecords
 	int			first;			/* the first of a record's columns, from 0 */
 	TupleDesc	desc;
 	TupleDesc	header;			/* of an element of its headers */
-	struct Tuplestorestate *store;	/* rows of the table */
+	KafkaByteLog rows;			/* of the table */
 	MemoryContext row_context;	/* reset for each row */
 } KafkaStoredRecords;
 
 /*
  * Begins to collect rows of a table with so many columns, until the end of the transaction,
- * in the current memory context.  Needs to be ended before a commit; after an error that is
- * not needed.
+ * in the current memory context.  Needs to be ended before a commit, which never fails; after
+ * an error that is not needed.
  */
 extern KafkaStoredRecords *kfdw_stored_records_begin(const char *table, int first, int ncolumns);
 extern void kfdw_stored_records_end(KafkaStoredRecords *records);
+
+/* How many bytes were collected, of NULL none; and takes back what came behind so many.  Neither fails. */
+extern int64 kfdw_stored_records_position(const KafkaStoredRecords *records);
+extern void kfdw_stored_records_cut(KafkaStoredRecords *records, int64 position);
 
 /* Adds a row; what is not the record's is set, in the context of the row. */
 extern void kfdw_stored_records_add(KafkaStoredRecords *records, const KafkaRecord *record,

@@ -96,7 +96,7 @@ kfdw_tick_set_aside(const KafkaTickRecords *records, const KafkaReader *reader, 
 					(errmsg("%d records were set aside; the first one, for topic \"%s\": %s",
 							list_length(refused), record->topic, refusal->error->message)));
 	}
-	kfdw_dead_letters_write(letters, reader, NULL, NULL, 0);
+	kfdw_dead_letters_write(letters, reader);
 	kfdw_stored_records_end(letters);
 	change_rows(records, taken);
 }

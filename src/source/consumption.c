@@ -225,6 +225,7 @@ mark_progress(KafkaConsumption *consumption)
 	mark->next = MemoryContextAlloc(consumption->context, npartitions * sizeof(int64));
 	for (int p = 0; p < npartitions; p++)
 		mark->next[p] = consumption->positions->partitions[p].next;
+	mark->letters = kfdw_stored_records_position(consumption->dead_letters);
 	mark->outer = consumption->marks;
 	consumption->marks = mark;
 }
@@ -296,30 +297,17 @@ kfdw_consumption_finished(KafkaConsumingScan *scan)
 		advance(scan, scan->slices[i].partition->index, scan->slices[i].end);
 }
 
-/* Writes what was set aside of a topic below the positions; what a savepoint took back is above them. */
-static void
-write_dead_letters(const KafkaConsumption *consumption, const KafkaTopic *topic)
-{
-	const KafkaPositions *positions = consumption->positions;
-	KafkaReader reader = {NULL, positions->server, positions->group_id};
-	int64	   *below = palloc0(Max(topic->npartitions, 1) * sizeof(int64));
-
-	for (int p = topic->first; p < topic->first + topic->count; p++)
-		below[positions->outlook->partitions[p].number] = positions->partitions[p].next;
-	kfdw_dead_letters_write(consumption->dead_letters, &reader, topic->name, below, topic->npartitions);
-	pfree(below);
-}
-
-/* Writes the positions that moved. */
+/* Writes the positions that moved, and what was set aside of the records before. */
 static void
 write_positions(KafkaConsumption *consumption)
 {
 	const KafkaPositions *positions = consumption->positions;
+	KafkaReader reader = {NULL, positions->server, positions->group_id};
 	bool		was_read_only = kfdw_xact_allow_writes();
 
 	consumption->written_level = GetCurrentTransactionNestLevel();
-	for (int t = 0; consumption->dead_letters != NULL && t < positions->outlook->ntopics; t++)
-		write_dead_letters(consumption, &positions->outlook->topics[t]);
+	if (consumption->dead_letters != NULL)
+		kfdw_dead_letters_write(consumption->dead_letters, &reader);
 	if (kfdw_positions_write(consumption->positions))
 		kfdw_permit_use(&consumption->permit, positions->server, positions->group_id);
 	kfdw_xact_restore_writes(was_read_only);
@@ -498,6 +486,8 @@ roll_back(KafkaConsumption *consumption, int level)
 	{
 		for (int p = 0; p < consumption->positions->outlook->npartitions; p++)
 			consumption->positions->partitions[p].next = consumption->marks->next[p];
+		if (consumption->dead_letters != NULL)
+			kfdw_stored_records_cut(consumption->dead_letters, consumption->marks->letters);
 		drop_mark(consumption);
 		consumption->rolled_back = true;
 	}

@@ -25,6 +25,7 @@ typedef struct KafkaProgressMark
 {
 	int			level;
 	int64	   *next;
+	int64		letters;		/* where the dead letters stood */
 	struct KafkaProgressMark *outer;
 } KafkaProgressMark;
 

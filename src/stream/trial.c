@@ -239,7 +239,7 @@ write_letters(KafkaTrial *trial)
 {
 	if (trial->letters == NULL)
 		return;
-	kfdw_dead_letters_write(trial->letters, &trial->reader, NULL, NULL, 0);
+	kfdw_dead_letters_write(trial->letters, &trial->reader);
 	kfdw_stored_records_end(trial->letters);
 	trial->letters = NULL;
 }
