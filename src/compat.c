@@ -303,6 +303,7 @@ int
 kfdw_lock_holder(const LOCKTAG *tag, int mode)
 {
 	VirtualTransactionId *holders;
+	VirtualTransactionId holder;
 	const PGPROC *process;
 	int			count;
 	bool		have_more;
@@ -310,14 +311,16 @@ kfdw_lock_holder(const LOCKTAG *tag, int mode)
 	if (is_lock_mine(tag, mode))
 		return MyProcPid;
 	holders = GetLockConflicts(tag, mode, &count);
+	holder = holders[0];
+	pfree(holders);				/* it has room for all that there might be */
 	if (count == 0)
 		return -1;
 
 	/* it keeps the number of the process that prepared it */
-	if (VirtualTransactionIdIsRecoveredPreparedXact(holders[0]) ||
-		TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(holders[0], &have_more)))
+	if (VirtualTransactionIdIsRecoveredPreparedXact(holder) ||
+		TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(holder, &have_more)))
 		return 0;
-	process = find_process(&holders[0]);
+	process = find_process(&holder);
 	return process == NULL ? -1 : process->pid;
 }
 

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use KafkaFdw;
 use KafkaSession;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_cluster('main');
@@ -19,8 +20,9 @@ my $pid = $waiter->pid;
 # Waits until it waits: its transaction is a new one, and it is at its records.
 sub start_waiting
 {
-	my ($timeout) = @_;
-	$waiter->start("CALL kafka.wait('feed', '$timeout', NULL)");
+	my ($timeout, $table) = @_;
+	$table //= 'feed';
+	$waiter->start("CALL kafka.wait('$table', '$timeout', NULL)");
 	$node->poll_query_until('postgres', <<~"EOF") or die "it does not wait\n";
 		SELECT query LIKE 'CALL%' AND state = 'active' AND wait_event_type = 'Extension' AND backend_xmin IS NULL
 			AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype <> 'virtualxid')
@@ -66,6 +68,27 @@ my $questions = sub { my ($sql) = @_; $waiter->run($sql); $waiter->run("$sql;\n"
 my $lag = $questions->("SELECT count(*) FROM kafka.lag('feed')");
 cmp_ok($questions->("CALL kafka.wait('feed', '1 hour', NULL)"), '<', 5 * $lag, 'it does not wait for what is there');
 $reader->run('SELECT v FROM feed');
+
+# What others hold is looked at again and again, which takes no memory that stays
+sub memory_of_waiter
+{
+	my $offset = -s $node->logfile;
+	my $total;
+	$node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
+	poll_until(sub { ($total) = slurp_file($node->logfile, $offset) =~ /Grand total: (\d+) bytes/; defined $total }, 30) or die "it does not say\n";
+	return $total;
+}
+my $wide = new_topic(100);
+produce_to_each($wide, 0 .. 99);
+$reader->run("CREATE FOREIGN TABLE wide (id int) SERVER k OPTIONS (topic '$wide', group_id 'wide')");
+is($reader->run('BEGIN; SELECT count(*) FROM wide'), 100, 'another transaction holds many partitions');
+start_waiting('1 hour', 'wide');
+sleep(1);
+my $memory = memory_of_waiter();
+sleep(5);
+cmp_ok(memory_of_waiter(), '<', $memory + 500_000, 'who waits for them does not grow');
+$reader->run('ROLLBACK');
+is($waiter->finish(60), 't', 'and is told when they are free');
 
 start_waiting('1 hour');
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
