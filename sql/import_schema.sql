@@ -86,6 +86,20 @@ SELECT count(*), max(substring(attname FROM '_(\d+)$')::int)
 DROP FOREIGN TABLE imported.import_alike;
 \! kafka_tool delete-topic import_alike
 
+-- Comments of a command that failed are none of a later one.
+CREATE SCHEMA import_target;
+CREATE TABLE import_target.import_uneven (id int);
+COMMENT ON COLUMN import_target.import_uneven.id IS 'mine';
+CREATE EVENT TRIGGER import_ended ON ddl_command_end WHEN TAG IN ('CREATE SEQUENCE') EXECUTE FUNCTION kafka.schema_imported();
+BEGIN;
+SAVEPOINT a;
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_uneven) FROM SERVER import_test INTO import_target OPTIONS (columns 'inferred');
+ROLLBACK TO a;
+CREATE SEQUENCE import_target.ids;
+SELECT col_description('import_target.import_uneven'::regclass, 1);
+ROLLBACK;
+DROP EVENT TRIGGER import_ended;
+
 -- What cannot be.
 IMPORT FOREIGN SCHEMA other FROM SERVER import_test INTO imported;
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_nowhere) FROM SERVER import_test INTO imported;
@@ -95,5 +109,5 @@ IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test IN
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_orders) FROM SERVER import_test INTO imported OPTIONS (colums 'inferred');
 
 SET client_min_messages = warning;
-DROP SCHEMA imported CASCADE;
+DROP SCHEMA imported, import_target CASCADE;
 DROP SERVER import_test CASCADE;

@@ -62,7 +62,7 @@ typedef struct PendingComment
 	const char *comment;
 } PendingComment;
 
-/* Of this transaction, in its memory context. */
+/* Of the subtransaction that the command runs in, in its memory context. */
 static List *pending_comments = NIL;
 
 /* The columns that every table has, besides those of the value. */
@@ -82,7 +82,7 @@ static const struct
 	{"_tombstone", "pg_catalog.bool", "tombstone"},
 };
 
-/* The transaction is over. */
+/* The subtransaction was rolled back, or the transaction is over. */
 static void
 forget_comments(void *argument)
 {
@@ -233,7 +233,7 @@ field_path(const char *field)
 static void
 say_later(const ImportForeignSchemaStmt *statement, const char *table, const char *column, char *comment)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext old = MemoryContextSwitchTo(CurTransactionContext);
 	PendingComment *pending = palloc(sizeof(PendingComment));
 
 	if (pending_comments == NIL)
@@ -241,7 +241,7 @@ say_later(const ImportForeignSchemaStmt *statement, const char *table, const cha
 		MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 		callback->func = forget_comments;
-		MemoryContextRegisterResetCallback(TopTransactionContext, callback);
+		MemoryContextRegisterResetCallback(CurTransactionContext, callback);
 	}
 	pending->schema = pstrdup(statement->local_schema);
 	pending->table = pstrdup(table);
@@ -428,10 +428,7 @@ kafkaImportForeignSchema(ImportForeignSchemaStmt *statement, Oid serverid)
 	return commands;
 }
 
-/*
- * Comments on a column, where it is there, and the user's: the command that was to make it
- * may have failed in a savepoint, and this is the end of another one.
- */
+/* Comments on a column, where it is there, and the user's: other event triggers may have changed that. */
 static void
 comment_on(const PendingComment *pending)
 {
