@@ -98,6 +98,12 @@ BEGIN;
 SELECT limits_in_vain();
 SHOW idle_in_transaction_session_timeout;
 COMMIT;
+-- A seek takes partitions, too.
+BEGIN;
+SELECT kafka.seek('limits_feed', 'latest');
+SHOW idle_in_transaction_session_timeout;
+ROLLBACK;
+SHOW idle_in_transaction_session_timeout;
 ALTER FOREIGN TABLE limits_feed OPTIONS (SET max_poll_interval_ms '0');
 BEGIN;
 SELECT count(*) FROM limits_feed;

@@ -394,7 +394,7 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 		"max_poll_interval_ms", NULL, KAFKA_ON_SERVER | KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_INT,
 		.min = 0, .max = PG_INT32_MAX,
 		.def = "300000", .kafka_default = "300000",
-		.help = "how long a session may be idle in a transaction that consumed; 0 is for ever"
+		.help = "how long a session may be idle in a transaction that holds partitions; 0 is for ever"
 	},
 	[KAFKA_OPT_ON_ERROR] = {
 		"on_error", NULL, KAFKA_ON_TABLE, KAFKA_READING, KAFKA_TYPE_ENUM,

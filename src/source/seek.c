@@ -17,6 +17,7 @@
 #include "source/claim.h"
 #include "source/consumption.h"
 #include "source/permit.h"
+#include "source/poll_interval.h"
 #include "source/positions.h"
 #include "source/report.h"
 #include "source/seek.h"
@@ -359,6 +360,7 @@ kfdw_seek_table(KafkaSeeker *seeker)
 
 	kfdw_consumption_write_pending();
 	permit = kfdw_permit_check(seeker->options);
+	kfdw_poll_interval_begin(seeker->options->max_poll_interval_ms);
 	move_positions(seeker, false);
 	kfdw_permit_use(&permit, seeker->positions->server, seeker->options->group_id);
 }
