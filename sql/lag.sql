@@ -60,6 +60,16 @@ SELECT partition, next_offset, lag, lag_seconds FROM kafka.lag('feed_late') ORDE
 ALTER FOREIGN TABLE feed_late OPTIONS (SET auto_offset_reset 'none');
 SELECT partition, next_offset, lag, lag_seconds FROM kafka.lag('feed_late') ORDER BY partition;
 
+-- Partitions with nothing but what was rolled back come to their ends before others, and behind them.
+\! kafka_tool create-topic --replace lag_aborted 3; seq 5 | kafka_tool produce lag_aborted -p 0 -x abort
+\! yes $(head -c 1000 /dev/zero | tr '\0' x) | head -3000 | kafka_tool produce lag_aborted -p 1 -x abort; echo v | kafka_tool produce lag_aborted -p 1
+\! yes $(head -c 1000 /dev/zero | tr '\0' x) | head -30000 | kafka_tool produce lag_aborted -p 2 -x abort
+CREATE FOREIGN TABLE feed_aborted (v text) SERVER lag_test OPTIONS (topic 'lag_aborted', format 'text', group_id 'lag_aborted');
+SET statement_timeout = '60s';
+SELECT partition, lag, lag_seconds > 0 AS waits FROM kafka.lag('feed_aborted') ORDER BY partition;
+RESET statement_timeout;
+\! kafka_tool delete-topic lag_aborted
+
 -- A stream by its name; each partition is a worker's.
 SET client_min_messages = warning;
 CREATE TABLE lag_target (v text);

@@ -93,22 +93,26 @@ ask_group(const KafkaTableOptions *options, KafkaStanding *standings, int count)
 		standings[p].reported = reported[p].offset;
 }
 
-/* Slices of the partitions whose first unread record is to be found, from where they were read to. */
+/* Where the first unread record of a partition may be. */
+static int64
+unread_from(const KafkaStanding *standing)
+{
+	return Max(standing->next_offset, standing->low);
+}
+
+/* Slices of the partitions whose first unread record is to be found, from where they were looked through to. */
 static int
-make_slices(KafkaConsumer *consumer, const KafkaOutlook *outlook, const KafkaStanding *standings, KafkaSlice *slices)
+make_slices(const KafkaOutlook *outlook, const KafkaStanding *standings, const int64 *looked, KafkaSlice *slices)
 {
 	int			nslices = 0;
 
 	for (int p = 0; p < outlook->npartitions; p++)
 	{
 		const KafkaStanding *standing = &standings[p];
-		int64		read = kfdw_consumer_position(consumer, &outlook->partitions[p]);
-		KafkaSlice	slice = {&outlook->partitions[p], Max(standing->next_offset, standing->low)};
+		int64		end = unread_from(standing) + standing->lag;
 
-		slice.end = slice.from + standing->lag;
-		slice.from = Max(slice.from, read);
-		if (standing->lag > 0 && !standing->waits && slice.from < slice.end)
-			slices[nslices++] = slice;
+		if (standing->lag > 0 && !standing->waits && looked[p] < end)
+			slices[nslices++] = (KafkaSlice) {&outlook->partitions[p], looked[p], end};
 	}
 	return nslices;
 }
@@ -140,12 +144,19 @@ find_waiting(KafkaConsumer *consumer, const KafkaOutlook *outlook, KafkaStanding
 {
 	KafkaBuffer *buffer = kfdw_buffer_create(LOOK_RECORDS, LOOK_BYTES);
 	KafkaSlice *slices = palloc(Max(outlook->npartitions, 1) * sizeof(KafkaSlice));
+	int64	   *looked = palloc(Max(outlook->npartitions, 1) * sizeof(int64));
 	int			nslices;
 
-	while ((nslices = make_slices(consumer, outlook, standings, slices)) > 0)
+	for (int p = 0; p < outlook->npartitions; p++)
+		looked[p] = unread_from(&standings[p]);
+	while ((nslices = make_slices(outlook, standings, looked, slices)) > 0)
 	{
 		kfdw_consumer_start(consumer, slices, nslices);
 		look_at_records(consumer, buffer, standings);
+
+		/* the next round knows nothing of partitions that take no part in it */
+		for (int i = 0; i < nslices; i++)
+			looked[slices[i].partition->index] = kfdw_consumer_position(consumer, slices[i].partition);
 	}
 }
 
