@@ -60,6 +60,31 @@ SELECT partition, next_offset, lag, lag_seconds FROM kafka.lag('feed_late') ORDE
 ALTER FOREIGN TABLE feed_late OPTIONS (SET auto_offset_reset 'none');
 SELECT partition, next_offset, lag, lag_seconds FROM kafka.lag('feed_late') ORDER BY partition;
 
+-- Where a position is out of range the group reads on where it is told to, or nowhere; as for what retention removed.
+\! kafka_tool create-topic --replace lag_anew 1; seq 6 | kafka_tool produce lag_anew
+CREATE FOREIGN TABLE feed_stopped (v text) SERVER lag_test OPTIONS (topic 'lag_anew', format 'text', group_id 'lag_stopped');
+CREATE FOREIGN TABLE feed_earliest (v text) SERVER lag_test
+  OPTIONS (topic 'lag_anew', format 'text', group_id 'lag_earliest', on_offset_out_of_range 'earliest');
+CREATE FOREIGN TABLE feed_latest (v text) SERVER lag_test
+  OPTIONS (topic 'lag_anew', format 'text', group_id 'lag_latest', on_offset_out_of_range 'latest');
+CREATE VIEW lags AS SELECT feed, next_offset, low_watermark AS low, high_watermark AS high, lag, lag_seconds > 0 AS waits
+  FROM unnest('{feed_stopped,feed_earliest,feed_latest}'::regclass[]) feed, kafka.lag(feed);
+SELECT kafka.seek(feed, 'earliest') FROM unnest('{feed_stopped,feed_earliest,feed_latest}'::regclass[]) feed;
+\! kafka_tool delete-records lag_anew 0 2
+TABLE lags;
+SELECT kafka.seek(feed, 'latest') FROM unnest('{feed_stopped,feed_earliest,feed_latest}'::regclass[]) feed;
+TABLE lags;
+\! kafka_tool create-topic --replace lag_anew 1; seq 2 | kafka_tool produce lag_anew
+\c -
+TABLE lags;
+SELECT v FROM feed_earliest;
+SELECT v FROM feed_latest;
+\set VERBOSITY sqlstate
+SELECT v FROM feed_stopped;
+\set VERBOSITY default
+TABLE lags;
+\! kafka_tool delete-topic lag_anew
+
 -- Partitions with nothing but what was rolled back come to their ends before others, and behind them.
 \! kafka_tool create-topic --replace lag_aborted 3; seq 5 | kafka_tool produce lag_aborted -p 0 -x abort
 \! yes $(head -c 1000 /dev/zero | tr '\0' x) | head -3000 | kafka_tool produce lag_aborted -p 1 -x abort; echo v | kafka_tool produce lag_aborted -p 1
@@ -99,7 +124,7 @@ SELECT * FROM kafka.lag('feed_nowhere');
 SET client_min_messages = warning;
 \! kafka_tool produce lag -p 1 -x abort -i lag_open </dev/null
 DROP TABLE lag_target;
-DROP VIEW lag;
+DROP VIEW lag, lags;
 DROP SERVER lag_test CASCADE;
 DELETE FROM kafka.groups WHERE server = 'lag_test';
 DELETE FROM kafka.offsets WHERE server = 'lag_test';

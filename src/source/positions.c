@@ -195,38 +195,40 @@ confirm_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 	}
 }
 
-/* Where a partition without a position starts. */
-static int64
-first_offset(const KafkaPositions *positions, const KafkaPartition *partition)
+/* True when a position was written for another cluster, as far as is known. */
+static bool
+is_of_another_cluster(const KafkaPositions *positions, const KafkaPosition *stored)
 {
-	switch (positions->auto_offset_reset)
-	{
-		case KAFKA_RESET_EARLIEST:
-			return partition->low;
-		case KAFKA_RESET_LATEST:
-			/* a partition that came later is read from its beginning */
-			return kfdw_positions_placing(positions, partition->index) == KAFKA_PLACING ? partition->end : partition->low;
-		case KAFKA_RESET_NONE:
-			break;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("consumer group \"%s\" has no position in topic \"%s\", partition %d",
-					positions->group_id, partition->topic, partition->number),
-			 errhint("Place it with kafka.seek(), that of a stream with kafka.reset_stream(), or set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
+	const char *cluster_id = positions->outlook->cluster_id;
+
+	return stored->cluster_id != NULL && cluster_id != NULL && strcmp(stored->cluster_id, cluster_id) != 0;
 }
 
-/* The broker does not have the records at a position: an error, or what replaces it. */
-static int64
-replace_position(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
+bool
+kfdw_positions_find_start(const KafkaPositions *positions, const KafkaPartition *partition,
+						  const KafkaPosition *stored, int64 *start)
 {
-	int64		low = partition->low;
-	int64		end = partition->end;
+	bool		is_placing = kfdw_positions_placing(positions, partition->index) == KAFKA_PLACING;
+	KafkaOffsetReset reset = stored->exists ? positions->on_offset_out_of_range : positions->auto_offset_reset;
 
-	if (positions->on_offset_out_of_range == KAFKA_RESET_EARLIEST)
-		return low;
-	if (positions->on_offset_out_of_range == KAFKA_RESET_LATEST)
-		return end;
+	if (stored->exists && is_of_another_cluster(positions, stored))
+		return false;
+	if (stored->exists && stored->next_offset >= partition->low && stored->next_offset <= partition->end &&
+		!is_of_another_topic(positions, partition->index, stored))
+	{
+		*start = stored->next_offset;
+		return true;
+	}
+
+	/* a partition that came later is read from its beginning */
+	*start = reset == KAFKA_RESET_LATEST && (stored->exists || is_placing) ? partition->end : partition->low;
+	return reset != KAFKA_RESET_NONE;
+}
+
+/* The broker does not have the records at a position. */
+static void
+report_out_of_range(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
+{
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
 			 is_of_another_topic(positions, partition->index, stored) ?
@@ -234,32 +236,42 @@ replace_position(const KafkaPositions *positions, const KafkaPartition *partitio
 					stored->next_offset, positions->group_id, partition->topic, partition->number) :
 			 errmsg("position " INT64_FORMAT " of consumer group \"%s\" is out of range in topic \"%s\", partition %d",
 					stored->next_offset, positions->group_id, partition->topic, partition->number),
-			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, end),
-			 stored->next_offset < low && !is_of_another_topic(positions, partition->index, stored) ?
+			 errdetail("The topic has offsets " INT64_FORMAT " to " INT64_FORMAT ".", partition->low, partition->end),
+			 stored->next_offset < partition->low && !is_of_another_topic(positions, partition->index, stored) ?
 			 errhint("Retention removed records that were not read. Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.") :
 			 errhint("The topic was recreated, or the position was reached with \"isolation_level\" \"read_uncommitted\". Set the option \"on_offset_out_of_range\" to \"earliest\" or \"latest\" to go on.")));
+}
+
+/* There is no place to begin at. */
+static void
+report_no_start(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
+{
+	if (!stored->exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("consumer group \"%s\" has no position in topic \"%s\", partition %d",
+						positions->group_id, partition->topic, partition->number),
+				 errhint("Place it with kafka.seek(), that of a stream with kafka.reset_stream(), or set the option \"auto_offset_reset\" to \"earliest\" or \"latest\".")));
+	if (is_of_another_cluster(positions, stored))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("the position of consumer group \"%s\" in topic \"%s\", partition %d is one of another Kafka cluster",
+						positions->group_id, partition->topic, partition->number),
+				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
+						   stored->cluster_id, positions->server, positions->outlook->cluster_id),
+				 errhint("Start anew with kafka.seek(), a stream with kafka.reset_stream().")));
+	report_out_of_range(positions, partition, stored);
 }
 
 int64
 kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartition *partition,
 							const KafkaPosition *stored)
 {
-	const char *cluster_id = positions->outlook->cluster_id;
+	int64		start;
 
-	if (!stored->exists)
-		return first_offset(positions, partition);
-	if (stored->cluster_id != NULL && cluster_id != NULL && strcmp(stored->cluster_id, cluster_id) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("the position of consumer group \"%s\" in topic \"%s\", partition %d is one of another Kafka cluster",
-						positions->group_id, partition->topic, partition->number),
-				 errdetail("It was written for cluster \"%s\"; server \"%s\" is now cluster \"%s\".",
-						   stored->cluster_id, positions->server, cluster_id),
-				 errhint("Start anew with kafka.seek(), a stream with kafka.reset_stream().")));
-	if (stored->next_offset < partition->low || stored->next_offset > partition->end ||
-		is_of_another_topic(positions, partition->index, stored))
-		return replace_position(positions, partition, stored);
-	return stored->next_offset;
+	if (!kfdw_positions_find_start(positions, partition, stored, &start))
+		report_no_start(positions, partition, stored);
+	return start;
 }
 
 /* For filters: the partitions that are to be started, and those that are to be placed. */

@@ -95,8 +95,10 @@ extern void kfdw_positions_start(KafkaPositions *positions, KafkaConsumer *consu
 
 /*
  * The offset at which reading begins, from a position (or the lack of one) and what the
- * topic has: the errors are the same.
+ * topic has: the errors are the same.  The first is false instead.
  */
+extern bool kfdw_positions_find_start(const KafkaPositions *positions, const KafkaPartition *partition,
+									  const KafkaPosition *stored, int64 *start);
 extern int64 kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartition *partition,
 										 const KafkaPosition *stored);
 

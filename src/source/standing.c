@@ -14,40 +14,51 @@
 #define LOOK_BYTES (1024 * 1024)
 #define LOOK_WAIT_MS 100
 
-/* Offsets that may be read by the group and were not. */
+/* Where the group would read on; unknown where that would be an error, but for what retention removed, which is no lag. */
 static int64
-lag_of(const KafkaPositions *positions, const KafkaPartition *partition)
+start_of(const KafkaPositions *positions, const KafkaPartition *partition)
 {
-	const KafkaPosition *stored = &positions->partitions[partition->index].stored;
+	const KafkaPartitionPosition *position = &positions->partitions[partition->index];
+	int64		start;
 
 	if (partition->end < 0)
 		return KAFKA_UNKNOWN;
-	if (stored->exists)
-		return Max(partition->end - Max(stored->next_offset, partition->low), 0);
-	if (positions->auto_offset_reset == KAFKA_RESET_NONE)
-		return KAFKA_UNKNOWN;
-	return kfdw_positions_placing(positions, partition->index) == KAFKA_PLACING ? 0 : partition->end - partition->low;
+	if (kfdw_positions_find_start(positions, partition, &position->stored, &start))
+		return start;
+	return position->stored.exists && !position->outlived && position->stored.next_offset < partition->low ?
+		partition->low : KAFKA_UNKNOWN;
+}
+
+/* The positions, and ends that are not older where others have read on meanwhile. */
+static void
+read_positions(KafkaPositions *positions, KafkaConsumer *consumer)
+{
+	for (int p = 0; p < positions->outlook->npartitions; p++)
+		positions->partitions[p].claim = KAFKA_CLAIM_TAKEN;
+	kfdw_positions_read(positions);
+	kfdw_positions_renew_ends(positions, consumer);
 }
 
 /* What the group's positions and the topics as it reads them say. */
 static KafkaStanding *
-describe_positions(KafkaPositions *positions)
+describe_positions(const KafkaPositions *positions)
 {
 	const KafkaOutlook *outlook = positions->outlook;
 	KafkaStanding *standings = palloc0(Max(outlook->npartitions, 1) * sizeof(KafkaStanding));
 
-	kfdw_positions_read(positions);
 	for (int p = 0; p < outlook->npartitions; p++)
 	{
 		const KafkaPartition *partition = &outlook->partitions[p];
 		const KafkaPosition *stored = &positions->partitions[p].stored;
+		int64		start = start_of(positions, partition);
 
 		standings[p] = (KafkaStanding) {
 			.topic = partition->topic,
 			.partition = partition->number,
 			.next_offset = stored->exists ? stored->next_offset : KAFKA_UNKNOWN,
 			.low = partition->low,
-			.lag = lag_of(positions, partition),
+			.start = start,
+			.lag = start < 0 ? KAFKA_UNKNOWN : partition->end - start,
 			.waiting_since = KAFKA_UNKNOWN,
 			.share = kfdw_outlook_share(outlook, partition),
 			.holder = kfdw_claim_holder(kfdw_positions_key(positions, p), partition->number),
@@ -93,13 +104,6 @@ ask_group(const KafkaTableOptions *options, KafkaStanding *standings, int count)
 		standings[p].reported = reported[p].offset;
 }
 
-/* Where the first unread record of a partition may be. */
-static int64
-unread_from(const KafkaStanding *standing)
-{
-	return Max(standing->next_offset, standing->low);
-}
-
 /* Slices of the partitions whose first unread record is to be found, from where they were looked through to. */
 static int
 make_slices(const KafkaOutlook *outlook, const KafkaStanding *standings, const int64 *looked, KafkaSlice *slices)
@@ -109,7 +113,7 @@ make_slices(const KafkaOutlook *outlook, const KafkaStanding *standings, const i
 	for (int p = 0; p < outlook->npartitions; p++)
 	{
 		const KafkaStanding *standing = &standings[p];
-		int64		end = unread_from(standing) + standing->lag;
+		int64		end = standing->start + standing->lag;
 
 		if (standing->lag > 0 && !standing->waits && looked[p] < end)
 			slices[nslices++] = (KafkaSlice) {&outlook->partitions[p], looked[p], end};
@@ -148,7 +152,7 @@ find_waiting(KafkaConsumer *consumer, const KafkaOutlook *outlook, KafkaStanding
 	int			nslices;
 
 	for (int p = 0; p < outlook->npartitions; p++)
-		looked[p] = unread_from(&standings[p]);
+		looked[p] = standings[p].start;
 	while ((nslices = make_slices(outlook, standings, looked, slices)) > 0)
 	{
 		kfdw_consumer_start(consumer, slices, nslices);
@@ -169,6 +173,7 @@ kfdw_standing_take(const KafkaTableOptions *options, int *count)
 
 	kfdw_consumer_skip_lost(consumer);
 	positions = kfdw_positions_create(options, kfdw_consumer_outlook(consumer));
+	read_positions(positions, consumer);
 	standings = describe_positions(positions);
 	*count = positions->outlook->npartitions;
 	find_waiting(consumer, positions->outlook, standings);

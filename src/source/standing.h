@@ -18,7 +18,8 @@ typedef struct KafkaStanding
 	int64		low;			/* what the topic has */
 	int64		high;
 	int64		stable;
-	int64		lag;			/* offsets that may be read and were not */
+	int64		start;			/* where the group would read on; unknown: it would be an error, or no leader answers */
+	int64		lag;			/* offsets that may be read from there */
 	bool		waits;			/* there is a record among those */
 	int64		waiting_since;	/* the time of the first one, in milliseconds since 1970 */
 	int64		reported;		/* what Kafka has of the group */
