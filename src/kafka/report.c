@@ -36,7 +36,7 @@ typedef struct KafkaReport
 } KafkaReport;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t changed;	/* by the clock that is never set */
 
 /* under the mutex */
 static KafkaReport *reports = NULL;
@@ -58,7 +58,7 @@ wait_for_change(int timeout_ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += (timeout_ms % 1000) * 1000000L;
 	if (until.tv_nsec >= 1000000000L)
@@ -196,15 +196,29 @@ finish_at_exit(int code, Datum argument)
 		pg_usleep(1000);
 }
 
+/* Done once in a process, before the thread. */
+static void
+set_up(void)
+{
+	pthread_condattr_t attributes;
+
+	if (pthread_condattr_init(&attributes) != 0 ||
+		pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
+		pthread_cond_init(&changed, &attributes) != 0)
+		elog(ERROR, "could not prepare to report positions");
+	(void) pthread_condattr_destroy(&attributes);
+	on_proc_exit(finish_at_exit, 0);
+}
+
 KafkaReporter *
 kfdw_reporter_get(KafkaConsumer *consumer)
 {
-	static bool exit_callback_registered = false;
+	static bool is_set_up = false;
 	KafkaReporter *reporter = kfdw_consumer_client(consumer);
 
-	if (!exit_callback_registered)
-		on_proc_exit(finish_at_exit, 0);
-	exit_callback_registered = true;
+	if (!is_set_up)
+		set_up();
+	is_set_up = true;
 	kfdw_client_hold(reporter);
 	return reporter;
 }
