@@ -26,6 +26,9 @@
 /* The fourth field of our advisory lock tags; there are others in streams.c and source/claim.c. */
 #define ROW_LOCK_CLASS 0x6b68
 
+/* How often a read begins anew, see read_undisturbed(). */
+#define UNDISTURBED_TRIES 20
+
 /* What the statements on our tables name. */
 static const char *const our_tables[] = {
 	"offsets", "groups", "instance", "streams", "stored_dead_letters", "stored_parked", "outbox_relays", "outbox", "outbox_ticks"
@@ -248,19 +251,42 @@ kfdw_catalog_write_rows(KafkaStatement *statement, Datum *values, const char *nu
 	return write_under(GetTransactionSnapshot(), statement, values, nulls);
 }
 
+/* The newest snapshot: one of the catalogs is always new, and can be taken beside parallel workers. */
+static Snapshot
+get_newest_snapshot(void)
+{
+	return GetCatalogSnapshot(InvalidOid);
+}
+
+/*
+ * At SERIALIZABLE reading by an MVCC snapshot is a conflict with who inserts into the same
+ * page of an index.  What is committed, read as it is, conflicts with nobody, and while no
+ * transaction that writes ends it is what a snapshot shows.  When one does, a row that it has
+ * changed may be missing, or there twice: the read begins anew.  Where they end too fast for
+ * that, a conflict, which can be repeated, is better than a wrong answer.
+ */
+static uint64
+read_undisturbed(KafkaStatement *statement, Datum *values, const char *nulls)
+{
+	for (int i = 0; i < UNDISTURBED_TRIES; i++)
+	{
+		uint64		ended = get_newest_snapshot()->snapXactCompletionCount;
+		uint64		rows = kfdw_catalog_read_as_of(statement, values, nulls, SnapshotSelf);
+
+		if (get_newest_snapshot()->snapXactCompletionCount == ended)
+			return rows;
+		SPI_freetuptable(SPI_tuptable);
+	}
+	return kfdw_catalog_read_as_of(statement, values, nulls, get_newest_snapshot());
+}
+
 uint64
 kfdw_catalog_read(KafkaStatement *statement, Datum *values, const char *nulls)
 {
-	/*
-	 * At SERIALIZABLE reading by an MVCC snapshot is a conflict with who inserts into
-	 * the same page of an index.  What is committed, read as it is, conflicts with
-	 * nobody; claims and compare-and-set keep positions, not the snapshot.
-	 */
+	/* claims and compare-and-set keep positions, not the snapshot */
 	if (IsolationIsSerializable())
-		return kfdw_catalog_read_as_of(statement, values, nulls, SnapshotSelf);
-
-	/* a catalog snapshot is always a new one, and can be taken beside parallel workers */
-	return kfdw_catalog_read_as_of(statement, values, nulls, GetCatalogSnapshot(InvalidOid));
+		return read_undisturbed(statement, values, nulls);
+	return kfdw_catalog_read_as_of(statement, values, nulls, get_newest_snapshot());
 }
 
 uint64
@@ -394,7 +420,7 @@ kfdw_catalog_open_cursor(KafkaStatement *statement, Datum *values)
 {
 	Portal		cursor;
 
-	PushActiveSnapshot(GetCatalogSnapshot(InvalidOid));
+	PushActiveSnapshot(get_newest_snapshot());
 	cursor = SPI_cursor_open(NULL, get_plan(statement), values, NULL, true);
 	PopActiveSnapshot();
 	return cursor;
