@@ -39,13 +39,20 @@ SELECT kafka.create_topic('administration_test', 'administration');
 SELECT kafka.add_partitions('administration_test', 'administration', 2);
 SELECT kafka.create_topic('administration_test', 'administration_big', replication_factor => 77);
 SELECT kafka.create_topic('administration_test', 'administration_bad', config => '{"no.such": "property"}');
-SELECT kafka.create_topic('administration_test', 'bad name');
-SELECT kafka.create_topic('administration_test', '');
 SELECT kafka.add_partitions('administration_test', 'administration_nowhere', 2);
 SELECT kafka.drop_topic('administration_test', 'administration_nowhere');
 -- What is wrong before it is asked.
 SELECT kafka.create_topic('administration_test', 'administration_bad', partitions => 0);
 SELECT kafka.create_topic('administration_test', NULL);
+SELECT kafka.create_topic('administration_test', 'bad name');
+SELECT kafka.create_topic('administration_test', '');
+-- Lengths that a request has no room for, and that would be those of something else.
+SELECT kafka.create_topic('administration_test', 'administration' || repeat('x', 65536));
+SELECT kafka.add_partitions('administration_test', 'administration' || repeat('x', 65536), 9);
+SELECT kafka.drop_topic('administration_test', 'administration' || repeat('x', 65536));
+SELECT kafka.drop_topic('administration_test', repeat('x', 250));
+SELECT kafka.create_topic('administration_test', 'administration_bad', config => jsonb_build_object('cleanup.policy', repeat('x', 32768)));
+SELECT kafka.create_topic('administration_test', 'administration_bad', config => jsonb_build_object(repeat('x', 32768), 'delete'));
 SELECT kafka.create_topic('administration_test', 'administration_bad', config => '[1]');
 SELECT kafka.create_topic('administration_test', 'administration_bad', config => '{"a": {"b": 1}}');
 SELECT kafka.create_topic('administration_test', 'administration_bad', config => '{"a": null}');

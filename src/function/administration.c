@@ -9,6 +9,7 @@
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -23,6 +24,9 @@
 #include "option/options.h"
 #include "option/read.h"
 #include "option/table.h"
+
+/* What a length of 16 bits with a sign can say. */
+#define MAX_PROPERTY_LENGTH PG_INT16_MAX
 
 PG_FUNCTION_INFO_V1(kfdw_brokers);
 PG_FUNCTION_INFO_V1(kfdw_topics);
@@ -291,6 +295,32 @@ value_text(const char *name, const JsonbValue *value)
 	}
 }
 
+/* Lengths have 16 bits in a request, and the client does not look: the rest would be read as something else. */
+static const char *
+check_length(const char *property)
+{
+	if (strlen(property) > MAX_PROPERTY_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a name or a value in the topic's configuration has more than %d bytes", MAX_PROPERTY_LENGTH)));
+	return property;
+}
+
+/* The same of a topic's name. */
+static char *
+get_topic_name(const text *argument)
+{
+	char	   *name = text_to_cstring(argument);
+	const char *problem = kfdw_topic_name_problem(name);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid name of a topic: \"%.*s\"", pg_mbcliplen(name, (int) strlen(name), NAMEDATALEN - 1), name),
+				 errdetail_internal("%s", problem)));
+	return name;
+}
+
 /* Adds the properties of a configuration, an object of scalars. */
 static void
 read_config(Jsonb *config, KafkaNewTopic *topic)
@@ -309,10 +339,10 @@ read_config(Jsonb *config, KafkaNewTopic *topic)
 		KafkaTopicProperty *property = &topic->properties[topic->nproperties];
 
 		if (token == WJB_KEY)
-			property->name = pnstrdup(value.val.string.val, value.val.string.len);
+			property->name = check_length(pnstrdup(value.val.string.val, value.val.string.len));
 		else if (token == WJB_VALUE)
 		{
-			property->value = value_text(property->name, &value);
+			property->value = check_length(value_text(property->name, &value));
 			topic->nproperties++;
 		}
 	}
@@ -341,7 +371,7 @@ kfdw_create_topic(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("server and name cannot be null")));
-	topic.name = text_to_cstring(PG_GETARG_TEXT_PP(CREATE_NAME));
+	topic.name = get_topic_name(PG_GETARG_TEXT_PP(CREATE_NAME));
 	topic.partitions = get_count(fcinfo, CREATE_PARTITIONS, "partitions");
 	topic.replication_factor = get_count(fcinfo, CREATE_REPLICATION_FACTOR, "replication_factor");
 	if (!PG_ARGISNULL(CREATE_CONFIG))
@@ -354,7 +384,7 @@ Datum
 kfdw_drop_topic(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("kafka.drop_topic()");
-	kfdw_cluster_drop_topic(get_server(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	kfdw_cluster_drop_topic(get_server(PG_GETARG_TEXT_PP(0)), get_topic_name(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }
 
@@ -362,7 +392,7 @@ Datum
 kfdw_add_partitions(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("kafka.add_partitions()");
-	kfdw_cluster_add_partitions(get_server(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+	kfdw_cluster_add_partitions(get_server(PG_GETARG_TEXT_PP(0)), get_topic_name(PG_GETARG_TEXT_PP(1)),
 								get_count(fcinfo, 2, "total"));
 	PG_RETURN_VOID();
 }

@@ -221,13 +221,15 @@ kfdw_option_check_character(const KafkaOption *option, const char *value)
 		report_invalid_value(option, value, "The value must be a single one-byte character, and no line end.");
 }
 
-/* The rules of Kafka for the name of a topic. */
-static bool
-is_topic_name(const char *name)
+const char *
+kfdw_topic_name_problem(const char *name)
 {
 	size_t		valid = strspn(name, LETTERS DIGITS "._-");
 
-	return name[valid] == '\0' && valid <= MAX_TOPIC_LENGTH && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+	if (valid > 0 && name[valid] == '\0' && valid <= MAX_TOPIC_LENGTH && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+		return NULL;
+	return psprintf("The name of a topic has 1 to %d of the characters a-z, A-Z, 0-9, \".\", \"_\" and \"-\".",
+					MAX_TOPIC_LENGTH);
 }
 
 void
@@ -239,10 +241,11 @@ kfdw_option_check_topic(const KafkaOption *option, const char *value)
 	if (problem != NULL)
 		report_invalid_value(option, value, problem);
 	for (int t = 0; t < selection.ntopics; t++)
-		if (!is_topic_name(selection.topics[t]))
-			report_invalid_value(option, value,
-								 psprintf("The name of a topic has at most %d of the characters a-z, A-Z, 0-9, \".\", \"_\" and \"-\".",
-										  MAX_TOPIC_LENGTH));
+	{
+		problem = kfdw_topic_name_problem(selection.topics[t]);
+		if (problem != NULL)
+			report_invalid_value(option, value, problem);
+	}
 }
 
 void

@@ -82,6 +82,9 @@ extern KafkaOptionSetting kfdw_option_parse(const KafkaOption *option, const cha
 /* The values that an option takes, to be read by people; NULL for any string. */
 extern const char *kfdw_option_valid_values(const KafkaOption *option);
 
+/* What Kafka has against the name of a topic; NULL: nothing. */
+extern const char *kfdw_topic_name_problem(const char *name);
+
 /* Checks that the table names: brokers, names that brokers keep or log, topics, kinds of columns, what is PEM. */
 extern void kfdw_option_check_servers(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_name(const KafkaOption *option, const char *value);
