@@ -118,6 +118,19 @@ SELECT kafka.alter_stream('s', max_poll_records => 3);
 COMMIT;
 SELECT workers, settings FROM defined;
 
+-- What cannot be given is not taken from the table either.
+BEGIN;
+SAVEPOINT a;
+UPDATE kafka.streams SET settings = '{"on_error": "retry"}' WHERE name = 's';
+SELECT kafka.alter_stream('s', max_poll_records => 3);
+ROLLBACK TO a;
+UPDATE kafka.streams SET settings = '{"max_poll_records": -5}' WHERE name = 's';
+SELECT kafka.alter_stream('s', max_poll_bytes => 3);
+ROLLBACK TO a;
+UPDATE kafka.streams SET settings = '{"park_timeout": "0 s"}' WHERE name = 's';
+SELECT kafka.alter_stream('s', max_poll_bytes => 3);
+ROLLBACK;
+
 SELECT kafka.drop_stream('s');
 SET client_min_messages = warning;
 DROP SERVER settings_test CASCADE;

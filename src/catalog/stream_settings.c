@@ -115,13 +115,13 @@ read_text(const KafkaStreamSetting *setting, const char *text)
 																  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
 }
 
-/* Only who owns our tables can have stored a value of another type. */
+/* Only who owns our tables can have stored a value of another type, or one that cannot be given. */
 static void
 refuse_value(const KafkaStreamSetting *setting)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("setting \"%s\" of a stream has a value of the wrong type in kafka.streams", setting->name)));
+			 errmsg("setting \"%s\" of a stream has a wrong value in kafka.streams", setting->name)));
 }
 
 /* A stored array of strings as a list. */
@@ -143,9 +143,18 @@ read_names(const KafkaStreamSetting *setting, JsonbValue *value)
 	return names;
 }
 
-/* A stored value as a setting. */
+/* A value of the right type. */
+static bool
+is_valid(const KafkaStreamSetting *setting, int64 value)
+{
+	if (setting->type == KAFKA_SETTING_WORD)
+		return value >= 0;
+	return value == setting->standard || (value >= setting->min && value <= setting->max);
+}
+
+/* A stored value as a setting, whatever it is. */
 static int64
-read_value(const KafkaStreamSetting *setting, const JsonbValue *value)
+parse_value(const KafkaStreamSetting *setting, const JsonbValue *value)
 {
 	if (setting->type == KAFKA_SETTING_INT && value->type == jbvNumeric)
 		return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
@@ -153,6 +162,16 @@ read_value(const KafkaStreamSetting *setting, const JsonbValue *value)
 		return read_text(setting, pnstrdup(value->val.string.val, value->val.string.len));
 	refuse_value(setting);
 	return 0;					/* keep the compiler quiet */
+}
+
+static int64
+read_value(const KafkaStreamSetting *setting, const JsonbValue *stored)
+{
+	int64		value = parse_value(setting, stored);
+
+	if (!is_valid(setting, value))
+		refuse_value(setting);
+	return value;
 }
 
 void
