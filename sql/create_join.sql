@@ -203,6 +203,11 @@ SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = 'kafka_wake_streams';
 ROLLBACK;
 RESET ROLE;
 SELECT kafka.wake_streams();
+-- It is no trigger that decides what becomes of a row.
+BEGIN;
+CREATE TRIGGER before BEFORE INSERT ON customers FOR EACH ROW EXECUTE FUNCTION kafka.wake_streams();
+INSERT INTO customers DEFAULT VALUES;
+ROLLBACK;
 
 SET client_min_messages = warning;
 DROP SERVER join_test CASCADE;

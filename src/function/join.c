@@ -95,10 +95,18 @@ kfdw_create_join(PG_FUNCTION_ARGS)
 Datum
 kfdw_wake_streams(PG_FUNCTION_ARGS)
 {
+	const TriggerData *data = (TriggerData *) fcinfo->context;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("not called by a trigger")));
-	kfdw_changes_note(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+
+	/* what it returns would be the row, and there is none yet that a stream could find */
+	if (!TRIGGER_FIRED_AFTER(data->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" must be AFTER", data->tg_trigger->tgname)));
+	kfdw_changes_note(RelationGetRelid(data->tg_relation));
 	PG_RETURN_POINTER(NULL);
 }
