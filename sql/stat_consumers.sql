@@ -33,12 +33,23 @@ CREATE ROLE stat_consumers_user;
 SET ROLE stat_consumers_user;
 SELECT records FROM kafka.stat_consumers WHERE server = 'stat_consumers_test';
 RESET ROLE;
+-- Without our validator a table may have any options; they are nothing to those who look.
+CREATE FOREIGN DATA WRAPPER stat_consumers_lax HANDLER kafka.kafka_fdw_handler;
+CREATE SERVER stat_consumers_lax FOREIGN DATA WRAPPER stat_consumers_lax OPTIONS (bootstrap_servers :'servers');
+CREATE FOREIGN TABLE lax_feed (v text) SERVER stat_consumers_lax OPTIONS (topic 'stat_consumers', format 'text', group_id 'lax_group');
+SELECT count(*) FROM lax_feed;
+ALTER FOREIGN TABLE lax_feed OPTIONS (ADD no_such_option '1');
+\set VERBOSITY terse
+SELECT count(*) FROM lax_feed;
+\set VERBOSITY default
+SELECT group_id, "table", records FROM kafka.stat_consumers WHERE server = 'stat_consumers_lax';
 DROP FOREIGN TABLE feed;
 TABLE stats;
 
 SET client_min_messages = warning;
 DROP VIEW stats;
 DROP SERVER stat_consumers_test CASCADE;
-DELETE FROM kafka.offsets WHERE server = 'stat_consumers_test';
-DELETE FROM kafka.groups WHERE server = 'stat_consumers_test';
+DROP FOREIGN DATA WRAPPER stat_consumers_lax CASCADE;
+DELETE FROM kafka.offsets WHERE server IN ('stat_consumers_test', 'stat_consumers_lax');
+DELETE FROM kafka.groups WHERE server IN ('stat_consumers_test', 'stat_consumers_lax');
 DROP ROLE stat_consumers_user;

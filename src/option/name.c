@@ -177,6 +177,12 @@ kfdw_option_find(const char *name, int place)
 	return (KafkaOptionId) (option - kfdw_option_table);
 }
 
+bool
+kfdw_option_is(KafkaOptionId id, const char *name, int place)
+{
+	return find_option(name, place) == &kfdw_option_table[id];
+}
+
 int
 kfdw_option_place(Oid catalog)
 {

@@ -84,7 +84,7 @@ find_group(List *options)
 	ListCell   *cell;
 
 	foreach(cell, options)
-		if (kfdw_option_find(lfirst_node(DefElem, cell)->defname, KAFKA_ON_TABLE) == KAFKA_OPT_GROUP_ID)
+		if (kfdw_option_is(KAFKA_OPT_GROUP_ID, lfirst_node(DefElem, cell)->defname, KAFKA_ON_TABLE))
 			return defGetString(lfirst(cell));
 	return NULL;
 }
@@ -118,7 +118,7 @@ kfdw_options_catches_errors(Oid relid)
 	{
 		DefElem    *option = lfirst_node(DefElem, cell);
 
-		if (kfdw_option_find(option->defname, KAFKA_ON_TABLE) == KAFKA_OPT_ON_ERROR)
+		if (kfdw_option_is(KAFKA_OPT_ON_ERROR, option->defname, KAFKA_ON_TABLE))
 			return kfdw_option_parse(&kfdw_option_table[KAFKA_OPT_ON_ERROR], defGetString(option)).number !=
 				KAFKA_ON_ERROR_STOP;
 	}
