@@ -178,6 +178,23 @@ SELECT kafka.retry_dead_letters('sourceless');
 SELECT kafka.explain_stream('sourceless');
 SELECT kafka.drop_stream('sourceless');
 
+-- What a statement does to its own stream it cannot do where dead letters are run again either.
+BEGIN;
+CREATE PROCEDURE ends() LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO target SELECT id FROM orders;
+  PERFORM kafka.drop_stream('ends');
+END $$;
+SELECT kafka.create_stream('ends', 'CALL ends()', source => 'orders');
+INSERT INTO kafka.stored_dead_letters (stream, server, group_id, _topic, _partition, _offset, value, stage, sqlstate, error, failed_at)
+  VALUES ('ends', 'streams_test', 'ends', 'streams', 0, 9, '{"id": 1}', 'statement', '23514', 'failed', now());
+SAVEPOINT a;
+SELECT kafka.retry_dead_letters('ends');
+ROLLBACK TO a;
+SELECT kafka.drop_stream('ends');
+SELECT count(*) FROM kafka.dead_letters WHERE stream = 'ends';
+ROLLBACK;
+
 -- No name is too long to be asked for.
 DO $$
 BEGIN

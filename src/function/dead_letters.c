@@ -153,12 +153,14 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	/* also a savepoint that is rolled back must not leave the batch bound */
 	PG_TRY();
 	{
+		kfdw_stream_set_retried(name);
 		done = is_session_of(stream->owner) ? retry_all(stream, options->server, &kept) :
 			retry_as_owner(stream, options->server, &kept);
 	}
 	PG_FINALLY();
 	{
 		kfdw_batch_unbind();
+		kfdw_stream_set_retried("");
 	}
 	PG_END_TRY();
 

@@ -18,6 +18,9 @@
 
 PG_FUNCTION_INFO_V1(kfdw_alter_stream_owner);
 
+/* The stream whose statement this session is running on dead letters. */
+static char retried[NAMEDATALEN] = "";
+
 KafkaStream *
 kfdw_stream_get_own(const char *name)
 {
@@ -63,13 +66,19 @@ kfdw_stream_check_writable(void)
 }
 
 void
+kfdw_stream_set_retried(const char *name)
+{
+	strlcpy(retried, name, NAMEDATALEN);
+}
+
+void
 kfdw_stream_check_own_statement(const char *name, const char *what)
 {
-	if (kfdw_frame_is_of_stream(name))
+	if (kfdw_frame_is_of_stream(name) || strcmp(retried, name) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot %s stream \"%s\" in its own statement", what, name),
-				 errdetail("A batch ends by writing the position.")));
+				 errdetail("When it is over its position is written, or what has failed of it.")));
 }
 
 KafkaStream *

@@ -27,7 +27,10 @@ extern void kfdw_stream_check_writable(void);
 extern void kfdw_stream_check_preloaded(void);
 extern void kfdw_stream_check_can_log_in(Oid role);
 
-/* Raises an error in a worker of the stream, whose batch is about to write the position; says what it did. */
+/* The stream whose statement this session runs from here on; "": none. */
+extern void kfdw_stream_set_retried(const char *name);
+
+/* Raises an error in the stream's own statement, in a worker or as it is retried; says what it did. */
 extern void kfdw_stream_check_own_statement(const char *name, const char *what);
 
 #endif							/* KFDW_STREAM_OWNER_H */

@@ -112,6 +112,8 @@ is($node->safe_psql('restored', "SELECT owner = 0, owner FROM kafka.streams WHER
 $node->safe_psql('restored', "SELECT kafka.adopt_instance('new')");
 is($node->safe_psql('restored', "SELECT state, last_error FROM kafka.stat_streams WHERE stream = 'three'"),
 	'failed|its owner does not exist: see kafka.alter_stream_owner()', 'and does not run');
+fails('restored', "SELECT kafka.$_", qr/the owner of stream "three" does not exist/, "nor is it of use: $_")
+  foreach "alter_stream('three', max_poll_records => 9)", "retry_dead_letters('three')";
 $node->safe_psql('restored', "GRANT INSERT ON copied TO PUBLIC; GRANT SELECT ON ids TO PUBLIC; SELECT kafka.alter_stream_owner('three', current_user::regrole)");
 becomes($node, 'restored', "SELECT state FROM kafka.stat_streams WHERE stream = 'three'", 'idle', 'until somebody takes it');
 is($node->safe_psql('restored', "SELECT '10'::kafka.role = 0"), 't', 'a number is never a role');
