@@ -204,6 +204,14 @@ set_definition(const KafkaStream *stream, Datum *values, char *nulls)
 }
 
 void
+kfdw_streams_refuse_duplicate(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("stream \"%s\" already exists", name)));
+}
+
+void
 kfdw_streams_insert(const KafkaStream *stream)
 {
 	Datum		values[8];
@@ -212,9 +220,7 @@ kfdw_streams_insert(const KafkaStream *stream)
 	set_definition(stream, values, nulls);
 	values[7] = ObjectIdGetDatum(stream->owner);
 	if (kfdw_catalog_change_nulls(&insert_statement, values, nulls) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("stream \"%s\" already exists", stream->name)));
+		kfdw_streams_refuse_duplicate(stream->name);
 }
 
 void
@@ -292,32 +298,56 @@ kfdw_streams_delete(const char *name)
 
 /* The lock that stands for a stream in this database. */
 static void
-lock_stream(const char *name, LOCKMODE mode)
+make_tag(LOCKTAG *tag, const char *name)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) name, (int) strlen(name), 0);
+
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, STREAM_LOCK_CLASS);
+}
+
+/* Takes it; false when it is not to be waited for, and would have to be. */
+static bool
+lock_stream(const char *name, LOCKMODE mode, bool wait)
+{
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, STREAM_LOCK_CLASS);
-	(void) LockAcquire(&tag, mode, false, false);
+	make_tag(&tag, name);
+	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
 kfdw_streams_lock_to_consume(const char *name)
 {
-	lock_stream(name, ShareLock);
+	(void) lock_stream(name, ShareLock, true);
 }
 
 void
 kfdw_streams_lock_to_change(const char *name)
 {
-	lock_stream(name, ExclusiveLock);
+	(void) lock_stream(name, ExclusiveLock, true);
+}
+
+void
+kfdw_streams_unlock(const char *name)
+{
+	LOCKTAG		tag;
+
+	make_tag(&tag, name);
+	(void) LockRelease(&tag, ExclusiveLock, false);
 }
 
 /* No stream has this name. */
-void
-kfdw_streams_lock_waits(void)
+bool
+kfdw_streams_try_waits(void)
 {
-	lock_stream("", ExclusiveLock);
+	return lock_stream("", ExclusiveLock, false);
+}
+
+void
+kfdw_streams_await_waits(void)
+{
+	(void) lock_stream("", ExclusiveLock, true);
+	kfdw_streams_unlock("");
 }
 
 bool

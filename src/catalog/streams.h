@@ -9,6 +9,7 @@
 #include "nodes/pg_list.h"
 
 #include "catalog/stream_settings.h"
+#include "compat.h"
 
 /* A stream's records are parked that have no row in a table. */
 typedef struct KafkaStreamParking
@@ -40,6 +41,9 @@ extern KafkaStream *kfdw_streams_get(const char *name);
 /* All rows. */
 extern List *kfdw_streams_list(void);
 
+/* Raises the error that there is a stream of a name. */
+pg_noreturn extern void kfdw_streams_refuse_duplicate(const char *name);
+
 extern void kfdw_streams_insert(const KafkaStream *stream);
 
 /* Makes the row what it would be if the stream was inserted now, but for its owner and whether it is enabled. */
@@ -69,8 +73,16 @@ extern void kfdw_streams_delete(const char *name);
 extern void kfdw_streams_lock_to_consume(const char *name);
 extern void kfdw_streams_lock_to_change(const char *name);
 
-/* Locks what streams wait for, until the end of the transaction: two changes that are no circle alone may be one together. */
-extern void kfdw_streams_lock_waits(void);
+/* Takes back the last lock_to_change(). */
+extern void kfdw_streams_unlock(const char *name);
+
+/*
+ * Locks what streams wait for, until the end of the transaction: two changes that are no circle
+ * alone may be one together.  False, at once, while another transaction has it; the other
+ * function waits until it has not.
+ */
+extern bool kfdw_streams_try_waits(void);
+extern void kfdw_streams_await_waits(void);
 
 /* True when the stream is still enabled in this revision. */
 extern bool kfdw_streams_is_current(const char *name, TransactionId revision);

@@ -6,6 +6,7 @@
 
 #include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -158,15 +159,30 @@ check_statement_as_owner(KafkaStream *stream, KafkaStatementAuthor author)
 	kfdw_role_end(&scope);
 }
 
+/* Only who owns a stream may lock it: a name that another role's has is an error at once. */
+static void
+check_not_of_another(const char *name)
+{
+	const KafkaStream *stream = kfdw_streams_get(name);
+
+	if (stream != NULL && !has_privs_of_role(GetUserId(), stream->owner))
+		kfdw_streams_refuse_duplicate(name);
+}
+
 /* Stores a stream that there is none of yet. */
 static void
 insert_stream(KafkaStream *stream, KafkaStatementAuthor author)
 {
+	check_not_of_another(stream->name);
 	check_settings(stream);
 	kfdw_stream_check_can_log_in(stream->owner);
 	check_statement_as_owner(stream, author);
 	kfdw_instance_ensure();
-	kfdw_streams_lock_to_change(stream->name);
+	do
+	{
+		kfdw_streams_lock_to_change(stream->name);
+		check_not_of_another(stream->name);
+	} while (!kfdw_stream_lock_waits(stream));
 	kfdw_stream_resolve_waits(stream);
 	kfdw_streams_insert(stream);
 	check_group_is_new(stream->name);
@@ -182,7 +198,9 @@ kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor autho
 	kfdw_relays_check_group(stream->name);
 	if (replace && kfdw_streams_get(stream->name) != NULL)
 	{
-		stream->owner = kfdw_stream_lock_own(stream->name)->owner;
+		do
+			stream->owner = kfdw_stream_lock_own(stream->name)->owner;
+		while (!kfdw_stream_lock_waits(stream));
 		kfdw_stream_redefine(stream, true, author);
 	}
 	else

@@ -188,6 +188,16 @@ resolve(const List *streams, const KafkaStream *stream, char *name)
 	return writers;
 }
 
+bool
+kfdw_stream_lock_waits(const KafkaStream *stream)
+{
+	if (stream->settings.wait_for == NIL || kfdw_streams_try_waits())
+		return true;
+	kfdw_streams_unlock(stream->name);
+	kfdw_streams_await_waits();
+	return false;
+}
+
 void
 kfdw_stream_resolve_waits(KafkaStream *stream)
 {
@@ -197,7 +207,6 @@ kfdw_stream_resolve_waits(KafkaStream *stream)
 
 	if (stream->settings.wait_for == NIL)
 		return;
-	kfdw_streams_lock_waits();
 	streams = kfdw_streams_list();
 	foreach(lc, stream->settings.wait_for)
 		waits = list_union(waits, resolve(streams, stream, strVal(lfirst(lc))));

@@ -16,6 +16,7 @@
 #include "function/stream_arguments.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
+#include "function/stream_waits.h"
 #include "worker/news.h"
 #include "worker/shared.h"
 
@@ -59,20 +60,31 @@ check_restatable(const KafkaStream *stream)
 				 errhint("kafka.create_join() with \"replace\" writes another one, and keeps the position and what is parked.")));
 }
 
+/* Sets what alter_stream is given of a stream's settings. */
+static void
+take_settings(const KafkaArguments *arguments, KafkaStream *stream)
+{
+	if (kfdw_arguments_reset_settings(arguments, &stream->settings))
+		stream->workers = KAFKA_STREAM_WORKERS;
+	kfdw_arguments_take_settings(arguments, &stream->settings);
+	stream->workers = kfdw_argument_int(arguments, "workers", stream->workers);
+}
+
 Datum
 kfdw_alter_stream(PG_FUNCTION_ARGS)
 {
 	KafkaArguments arguments = kfdw_arguments_of(fcinfo);
+	const char *name = kfdw_argument_required(&arguments, "name");
 	KafkaStream *stream;
 	char	   *statement = kfdw_argument_text(&arguments, "statement");
 	Oid			source = kfdw_argument_oid(&arguments, "source");
 
 	kfdw_stream_check_preloaded();
-	stream = kfdw_stream_lock_own(kfdw_argument_required(&arguments, "name"));
-	if (kfdw_arguments_reset_settings(&arguments, &stream->settings))
-		stream->workers = KAFKA_STREAM_WORKERS;
-	kfdw_arguments_take_settings(&arguments, &stream->settings);
-	stream->workers = kfdw_argument_int(&arguments, "workers", stream->workers);
+	do
+	{
+		stream = kfdw_stream_lock_own(name);
+		take_settings(&arguments, stream);
+	} while (!kfdw_stream_lock_waits(stream));
 	if (statement != NULL)
 	{
 		check_restatable(stream);
