@@ -223,6 +223,16 @@ kfdw_streams_insert(const KafkaStream *stream)
 		kfdw_streams_refuse_duplicate(stream->name);
 }
 
+/* Changes the row of a stream, which may be gone: no lock keeps the owner of our tables from it. */
+static void
+change_stream(KafkaStatement *statement, Datum *values, const char *nulls, const char *name)
+{
+	if (kfdw_catalog_change_nulls(statement, values, nulls) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("stream \"%s\" does not exist", name)));
+}
+
 void
 kfdw_streams_redefine(const KafkaStream *stream)
 {
@@ -230,7 +240,7 @@ kfdw_streams_redefine(const KafkaStream *stream)
 	char		nulls[] = "       ";
 
 	set_definition(stream, values, nulls);
-	(void) kfdw_catalog_change_nulls(&redefine_statement, values, nulls);
+	change_stream(&redefine_statement, values, nulls, stream->name);
 }
 
 void
@@ -238,7 +248,7 @@ kfdw_streams_set_enabled(const char *name, bool enabled)
 {
 	Datum		values[] = {CStringGetTextDatum(name), BoolGetDatum(enabled)};
 
-	(void) kfdw_catalog_change(&enable_statement, values);
+	change_stream(&enable_statement, values, NULL, name);
 }
 
 void
@@ -246,7 +256,7 @@ kfdw_streams_set_owner(const char *name, Oid owner)
 {
 	Datum		values[] = {CStringGetTextDatum(name), ObjectIdGetDatum(owner)};
 
-	(void) kfdw_catalog_change(&owner_statement, values);
+	change_stream(&owner_statement, values, NULL, name);
 }
 
 /* A record as the statements take it. */
@@ -265,7 +275,7 @@ kfdw_streams_skip(const char *name, const char *topic, int32 partition, int64 of
 	Datum		values[4];
 
 	set_record(values, name, topic, partition, offset);
-	(void) kfdw_catalog_change(&skip_statement, values);
+	change_stream(&skip_statement, values, NULL, name);
 }
 
 void

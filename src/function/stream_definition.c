@@ -231,7 +231,7 @@ stop_watching(const KafkaStream *stream)
 void
 kfdw_stream_redefine(KafkaStream *stream, bool restated, KafkaStatementAuthor author)
 {
-	const KafkaStream *before = kfdw_streams_get(stream->name);
+	const KafkaStream *before = kfdw_stream_get_own(stream->name);
 
 	check_settings(stream);
 	kfdw_stream_resolve_waits(stream);
