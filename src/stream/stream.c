@@ -566,6 +566,17 @@ judge(void *argument, const ErrorData *error)
 	return work->phase == PHASE_STATEMENT ? KAFKA_REMEDY_RETRY : KAFKA_REMEDY_REOPEN;
 }
 
+static void
+look_on(void *argument)
+{
+	StreamWork *work = argument;
+	KafkaWorkerStats stats = {.newest_record = -1};
+
+	fill_in(work, &stats);
+	kfdw_frame_record(&stats, true);
+	kfdw_consumer_is_busy(work->assignment->consumer, kfdw_assignment_done(work->assignment));
+}
+
 static const KafkaJob stream_job = {
 	.noun = "stream",
 	.failed_hint = "It waits for kafka.resume_stream() or a change of the stream.",
@@ -574,6 +585,7 @@ static const KafkaJob stream_job = {
 	.step = step,
 	.is_current = is_current,
 	.judge = judge,
+	.look_on = look_on,
 	.close = close_stream,
 };
 

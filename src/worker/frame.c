@@ -6,7 +6,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -48,9 +47,6 @@ static const char *const passing_faults[] = {
 	"58",						/* system error */
 };
 
-/* Views show this much of a message, a detail, a hint. */
-#define MAX_ERROR_PART (KAFKA_ERROR_LEN / 4)
-
 static const KafkaWorkerKey *key;
 static const KafkaJob *job;
 static void *work = NULL;		/* NULL: to be opened */
@@ -59,6 +55,8 @@ static MemoryContext work_context;	/* holds the work */
 static MemoryContext step_context;	/* is reset after each step */
 static char reported[KAFKA_ERROR_LEN];	/* the trouble that is in the slot already */
 static char activity[NAMEDATALEN + 32];
+static bool looks_on = false;	/* it does nothing but to look after work that has failed */
+static int	look_errors = 0;
 static bool fresh = true;		/* the session remembers nothing: no step has done anything yet */
 static emit_log_hook_type previous_log_hook;
 
@@ -265,7 +263,7 @@ kfdw_frame_is_of_stream(const char *name)
 bool
 kfdw_frame_in_trouble(void)
 {
-	return kfdw_news_of_trouble();
+	return looks_on || kfdw_news_of_trouble();
 }
 
 bool
@@ -371,40 +369,6 @@ do_job(void)
 
 /* Errors ------------------------------------------------------------------- */
 
-/* Appends a part of an error; none is so long that the ones behind it have no room. */
-static void
-append_part(StringInfo text, const char *label, const char *part)
-{
-	int			len;
-
-	if (part == NULL)
-		return;
-	len = strlen(part);
-	appendStringInfoString(text, label);
-	if (len <= MAX_ERROR_PART)
-		appendStringInfoString(text, part);
-	else
-	{
-		appendBinaryStringInfo(text, part, pg_mbcliplen(part, len, MAX_ERROR_PART));
-		appendStringInfoString(text, "...");
-	}
-}
-
-/* What views show of an error. */
-static char *
-describe_error(const ErrorData *error)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	append_part(&text, "", error->message);
-	appendStringInfo(&text, " (SQLSTATE %s)", unpack_sql_state(error->sqlerrcode));
-	append_part(&text, "\nDETAIL:  ", error->detail);
-	append_part(&text, "\nHINT:  ", error->hint);
-	append_part(&text, "\nCONTEXT:  ", error->context);
-	return text.data;
-}
-
 /* Ends what the error interrupted; returns a copy of it.  One of a kind that was logged is not logged again. */
 static ErrorData *
 clean_up(void)
@@ -443,7 +407,7 @@ pause_before_retry(int ms)
 static void
 wait_out(const ErrorData *error)
 {
-	int			faults = kfdw_own_slot_fault(KAFKA_STATE_STALLED, describe_error(error), error->hint);
+	int			faults = kfdw_own_slot_fault(KAFKA_STATE_STALLED, kfdw_news_describe(error), error->hint);
 
 	kfdw_news_bad(KAFKA_STATE_STALLED, error->sqlerrcode);
 	pause_before_retry(kfdw_slot_backoff_ms(faults));
@@ -468,7 +432,7 @@ judge(const ErrorData *error)
 static void
 give_up(const ErrorData *error, KafkaWorkerState state, const char *outcome, const char *hint)
 {
-	(void) kfdw_own_slot_fault(state, describe_error(error), error->hint);
+	(void) kfdw_own_slot_fault(state, kfdw_news_describe(error), error->hint);
 	ereport(LOG,
 			(errmsg("%s \"%s\", worker %d, %s", job->noun, key->name, key->worker, outcome),
 			 errhint("%s", hint)));
@@ -510,9 +474,9 @@ describe_worker(void *argument)
 		errcontext("%s \"%s\", worker %d", job->noun, key->name, key->worker);
 }
 
-/* Does the job until it is not wanted any more (false) or an error came that one can get over. */
+/* Does the job, or another thing, until it is over (false) or an error came that one gets over. */
 static bool
-try_job(void)
+try_to(void (*act) (void), bool (*get_over) (void))
 {
 	volatile bool again = false;
 	ErrorContextCallback context = {error_context_stack, describe_worker, NULL};
@@ -520,11 +484,11 @@ try_job(void)
 	PG_TRY();
 	{
 		error_context_stack = &context;
-		do_job();
+		act();
 	}
 	PG_CATCH();
 	{
-		again = recover();
+		again = get_over();
 	}
 	PG_END_TRY();
 	error_context_stack = context.previous;
@@ -533,13 +497,49 @@ try_job(void)
 
 /*
  * Work that has failed for good does nothing, but shows how far behind it is, until
- * somebody changes what is wanted: that takes a new process.
+ * somebody changes what is wanted: that takes a new process.  One that was started in place
+ * of another that did this opens the work for it.
  */
+static void
+look_on(void)
+{
+	TransactionId revision;
+
+	if (look_errors > 0)
+		pause_before_retry(kfdw_slot_backoff_ms(look_errors));
+	if (work == NULL)
+	{
+		MemoryContextSwitchTo(step_context);
+		MemoryContextReset(step_context);
+		if (!kfdw_own_slot_follow(&revision) || !open_work(revision))
+			return;
+		job->look_on(work);
+		pgstat_report_activity(STATE_IDLE, activity);
+	}
+	while (is_current() && kfdw_own_slot_has_failed())
+		wait_ms(FAILED_WAIT_MS, &failed_wait);
+}
+
+/* An error, or a cancel, ends no look. */
+static bool
+look_again(void)
+{
+	(void) clean_up();
+	drop_work();
+	look_errors++;
+	return looks_on;
+}
+
+/* Work that could not even be opened is not looked after, nor that of jobs which show nothing of it. */
 static void
 watch_failed_work(void)
 {
-	while (work != NULL && is_current())
-		wait_ms(FAILED_WAIT_MS, &failed_wait);
+	if (work == NULL && !looks_on)
+		return;
+	looks_on = job->look_on != NULL;
+	kfdw_own_slot_look_on(looks_on);
+	while (try_to(look_on, look_again))
+		;
 	drop_work();
 }
 
@@ -590,7 +590,8 @@ kfdw_worker_main(Datum argument)
 	work_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw work", ALLOCSET_DEFAULT_SIZES);
 	step_context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw step", ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(drop_work_at_exit, (Datum) 0);
-	while (try_job())
+	looks_on = job->look_on != NULL && kfdw_own_slot_has_failed();
+	while (!looks_on && try_to(do_job, recover))
 		;
 	watch_failed_work();
 	proc_exit(0);

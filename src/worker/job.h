@@ -87,6 +87,9 @@ typedef struct KafkaJob
 	/* After an error in a step, whose transaction was aborted. */
 	KafkaRemedy	(*judge) (void *work, const ErrorData *error);
 
+	/* Shows how far behind work is that has failed, from now on and without doing it.  NULL: that is not shown. */
+	void		(*look_on) (void *work);
+
 	/* Ends work that is in order; its memory context is deleted next. */
 	void		(*close) (void *work);
 } KafkaJob;

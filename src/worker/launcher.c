@@ -393,7 +393,7 @@ is_optional(const KafkaSlot *slot)
 static bool
 lacks_process(const KafkaSlot *slot)
 {
-	return slot->in_use && slot->wanted && !slot->launched && slot->state != KAFKA_STATE_FAILED &&
+	return slot->in_use && slot->wanted && !slot->launched && (slot->state != KAFKA_STATE_FAILED || slot->looks_on) &&
 		kfdw_streams_enabled && !kfdw_shared_is_held(slot->key.database);
 }
 
@@ -456,11 +456,12 @@ note_no_process(KafkaSlot *slot, const char *name)
 	bool		is_known;
 
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
-	is_known = slot->state == KAFKA_STATE_STALLED && strcmp(slot->stats.last_error, KAFKA_NO_PROCESS) == 0;
+	is_known = slot->state == KAFKA_STATE_FAILED ||
+		(slot->state == KAFKA_STATE_STALLED && strcmp(slot->stats.last_error, KAFKA_NO_PROCESS) == 0);
 	kfdw_slot_end_process(slot);
 	slot->next_start = in_ms(!is_optional(slot) && end_optional() ? ROOM_RETRY_MS : NO_PROCESS_RETRY_MS);
 	wake_up_at(slot->next_start);
-	if (slot->wanted)
+	if (slot->wanted && slot->state != KAFKA_STATE_FAILED)
 	{
 		kfdw_slot_set_error(slot, KAFKA_NO_PROCESS, KAFKA_NO_PROCESS_HINT);
 		kfdw_slot_set_state(slot, KAFKA_STATE_STALLED);

@@ -10,6 +10,8 @@
 
 #include "access/xact.h"
 #include "commands/async.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "utils/json.h"
@@ -20,6 +22,9 @@
 #include "worker/slots.h"
 
 #define CHANNEL "kafka_fdw"
+
+/* Views show this much of a message, a detail, a hint. */
+#define MAX_ERROR_PART (KAFKA_ERROR_LEN / 4)
 
 /* So many kinds of errors are told of in one trouble. */
 #define MAX_CODES 16
@@ -59,6 +64,39 @@ bool
 kfdw_news_of_trouble(void)
 {
 	return ncodes > 0;
+}
+
+/* Appends a part of an error; none is so long that the ones behind it have no room. */
+static void
+append_part(StringInfo text, const char *label, const char *part)
+{
+	int			len;
+
+	if (part == NULL)
+		return;
+	len = strlen(part);
+	appendStringInfoString(text, label);
+	if (len <= MAX_ERROR_PART)
+		appendStringInfoString(text, part);
+	else
+	{
+		appendBinaryStringInfo(text, part, pg_mbcliplen(part, len, MAX_ERROR_PART));
+		appendStringInfoString(text, "...");
+	}
+}
+
+char *
+kfdw_news_describe(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	append_part(&text, "", error->message);
+	appendStringInfo(&text, " (SQLSTATE %s)", unpack_sql_state(error->sqlerrcode));
+	append_part(&text, "\nDETAIL:  ", error->detail);
+	append_part(&text, "\nHINT:  ", error->hint);
+	append_part(&text, "\nCONTEXT:  ", error->context);
+	return text.data;
 }
 
 void

@@ -23,6 +23,9 @@ extern void kfdw_news_renew(void);
 /* True from the first trouble on until that is over. */
 extern bool kfdw_news_of_trouble(void);
 
+/* What views show of an error. */
+extern char *kfdw_news_describe(const ErrorData *error);
+
 /* Outside any transaction: */
 
 /* The worker is in trouble, or has failed. */

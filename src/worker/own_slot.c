@@ -56,7 +56,8 @@ detach(int code, Datum argument)
 		if (code != 0 && !my_slot->gives_way)
 		{
 			my_slot->faults++;
-			explain_end();
+			if (my_slot->state != KAFKA_STATE_FAILED)
+				explain_end();
 		}
 		kfdw_slot_delay(my_slot);
 	}
@@ -118,6 +119,25 @@ TransactionId
 kfdw_own_slot_revision(void)
 {
 	return my_revision;
+}
+
+bool
+kfdw_own_slot_has_failed(void)
+{
+	bool		has_failed;
+
+	LWLockAcquire(kfdw_shared->lock, LW_SHARED);
+	has_failed = my_slot->state == KAFKA_STATE_FAILED;
+	LWLockRelease(kfdw_shared->lock);
+	return has_failed;
+}
+
+void
+kfdw_own_slot_look_on(bool looks_on)
+{
+	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
+	my_slot->looks_on = looks_on && my_slot->state == KAFKA_STATE_FAILED;
+	LWLockRelease(kfdw_shared->lock);
 }
 
 void

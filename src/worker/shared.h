@@ -128,6 +128,7 @@ typedef struct KafkaSlot
 	Latch	   *latch;
 	int			faults;			/* failed starts and batches that still count */
 	bool		steps_back;		/* the batch was canceled for a session that changes what is wanted: no user did */
+	bool		looks_on;		/* it has failed, and is to have a process that shows how far behind it is */
 	bool		gives_way;		/* its process was ended for another one: no fault */
 	int			ends;			/* of processes in a batch, among them */
 	TimestampTz next_start;		/* no process before, by kfdw_wait_now() */

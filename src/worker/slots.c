@@ -361,6 +361,7 @@ start_wanting(const KafkaWorkerKey *key, const KafkaWant *want)
 	slot->faults = slot->ends = 0;
 	memset(slot->failed_runs, 0, sizeof(slot->failed_runs));
 	slot->next_start = 0;
+	slot->looks_on = false;
 	kfdw_slot_set_state(slot, KAFKA_STATE_STARTING);
 	if (slot->latch != NULL)
 		SetLatch(slot->latch);
@@ -472,6 +473,7 @@ kfdw_slot_end_database(Oid database)
 
 		/* what is wanted may be another thing afterwards: a scout will say */
 		slot->kept = true;
+		slot->looks_on = false;
 		if (slot->state != KAFKA_STATE_FAILED)
 			stop_wanting(slot);
 		if (!slot->launched)

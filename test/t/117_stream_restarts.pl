@@ -41,6 +41,16 @@ becomes($node, 'postgres', $counters, 'idle|t|2|t', 'so does one after DROP and 
 produce($topic, "{\"id\":100}\n");
 becomes($node, 'postgres', 'SELECT state FROM kafka.stat_streams', 'failed', 'a stream fails');
 my $log = -s $node->logfile;
+my $error = $node->safe_psql('postgres', 'SELECT last_error FROM kafka.stat_streams');
+my $lag = 'SELECT state, partitions, lag, last_error FROM kafka.stat_streams WHERE pid IS NOT NULL';
+my $behind = 1;
+foreach my $signal (qw(cancel terminate))
+{
+	$node->safe_psql('postgres', "SELECT pg_${signal}_backend(pid) FROM kafka.stat_streams");
+	produce($topic, "{\"id\":10}\n");
+	$behind++;
+	becomes($node, 'postgres', $lag, "failed|1|$behind|$error", "pg_${signal}_backend() ends no look at how far behind it is");
+}
 $node->safe_psql('postgres', 'CREATE DATABASE other TEMPLATE template0');
 $node->psql('postgres', 'ALTER DATABASE postgres RENAME TO other');
 $node->reload;
