@@ -13,6 +13,7 @@
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
@@ -121,6 +122,44 @@ kfdw_session_clear(void)
 	/* first: one may read a temporary table */
 	PortalHashTableDeleteAll();
 	ResetTempTableNamespace();
+}
+
+List *
+kfdw_session_list_prepared(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *names = NIL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT name FROM pg_catalog.pg_prepared_statement()", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the prepared statements");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		const char *name = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		names = lappend(names, makeString(pstrdup(name)));
+		MemoryContextSwitchTo(old);
+	}
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	return names;
+}
+
+void
+kfdw_session_drop_prepared(List *kept)
+{
+	ListCell   *lc;
+
+	if (kept == NIL)
+	{
+		DropAllPreparedStatements();
+		return;
+	}
+	foreach(lc, kfdw_session_list_prepared())
+		if (!list_member(kept, lfirst(lc)))
+			DropPreparedStatement(strVal(lfirst(lc)), false);
 }
 
 void

@@ -5,6 +5,8 @@
 #ifndef KFDW_SESSION_H
 #define KFDW_SESSION_H
 
+#include "nodes/pg_list.h"
+
 /* Has names looked up in these schemas until the innermost nest level of settings ends. */
 extern void kfdw_session_set_search_path(const char *schemas);
 
@@ -34,6 +36,13 @@ extern void kfdw_session_leave(int level);
 
 /* Then, in the same transaction, where the session is the worker's own: forgets what the statement left behind. */
 extern void kfdw_session_clear(void);
+
+/*
+ * The names of all prepared statements, in the current memory context; and drops those with other
+ * names: no rollback does.
+ */
+extern List *kfdw_session_list_prepared(void);
+extern void kfdw_session_drop_prepared(List *kept);
 
 /*
  * After the transaction, however it ended: forgets what outlives also a rollback.  Among

@@ -49,6 +49,7 @@ struct KafkaTrial
 	KafkaTrialSession session;
 	bool		sets_aside;		/* what fails becomes a dead letter */
 	bool		cautious;		/* the batch before had poison */
+	List	   *prepared;		/* names of statements that the session had prepared before; a worker has none */
 	MemoryContext context;		/* of a piece */
 
 	/* the batch */
@@ -83,6 +84,8 @@ kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSessi
 	trial->plan = makeStringInfo();
 	trial->piece_plan = makeStringInfo();
 	trial->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw trial", ALLOCSET_DEFAULT_SIZES);
+	if (session == KAFKA_TRIAL_USER)
+		trial->prepared = kfdw_session_list_prepared();
 	return trial;
 }
 
@@ -322,6 +325,7 @@ try_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 		note_applied(trial);
 	else
 		trial->count = before;
+	kfdw_session_drop_prepared(trial->prepared);
 	if (trial->letters != NULL)
 		kfdw_stored_records_end(trial->letters);
 	if (trial->parked != NULL)

@@ -107,6 +107,29 @@ $node->safe_psql('postgres', 'DELETE FROM blocked');
 becomes($node, 'postgres', 'SELECT count(DISTINCT id) FROM copied', $produced, 'and then succeeds');
 is(worker(), $worker, 'in the same process');
 
+# The same before each piece of a batch with poison, and of dead letters, where what the session itself has prepared stays.
+$node->safe_psql('postgres', <<~"EOF");
+	SELECT kafka.drop_stream('copy');
+	TRUNCATE copied;
+	ALTER TABLE copied ADD CHECK (id <> 'poison');
+	CREATE OR REPLACE PROCEDURE copy() LANGUAGE plpgsql AS \$\$
+	BEGIN
+		PREPARE leftover AS SELECT 1;
+		INSERT INTO copied SELECT id FROM ids;
+	END \$\$;
+	SELECT kafka.create_stream('copy', 'CALL copy()', source => 'ids', on_error => 'dead_letter');
+	EOF
+becomes($node, 'postgres', 'SELECT count(DISTINCT id) FROM copied', $produced, 'a procedure that prepares a statement runs');
+produce($topic, join('', map { "{\"id\":\"$_\"}\n" } 'good', 'poison', 'better', 'poison'));
+becomes($node, 'postgres', "SELECT count(*) FROM copied WHERE id IN ('good', 'better')", 2, 'also for a batch with poison');
+is($node->safe_psql('postgres', 'SELECT count(*), min(sqlstate) FROM kafka.dead_letters'), '2|23514', 'which is set aside');
+my $retry = "SELECT kafka.retry_dead_letters('copy')";
+is($node->safe_psql('postgres', "PREPARE own AS $retry; EXECUTE own; $retry; SELECT name FROM pg_prepared_statements"), "0\n0\nown",
+	'and run again, and again in one session');
+$node->safe_psql('postgres', 'ALTER TABLE copied DROP CONSTRAINT copied_id_check');
+is($node->safe_psql('postgres', "$retry; SELECT name FROM pg_prepared_statements"), 2, 'until it succeeds');
+$produced += 3;
+
 # A statement that is stored out of line can be read again when nothing else is at hand that holds a snapshot.
 $node->safe_psql('postgres', <<~"EOF");
 	SELECT kafka.drop_stream('copy');
