@@ -48,6 +48,7 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	Relation	relation = node->ss.ss_currentRelation;
 	KafkaScanRequest request = {node->ss.ps.state, relation, kfdw_scan_userid(node)};
 	KafkaScanState *scan;
+	KafkaColumns *columns;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
@@ -61,7 +62,10 @@ kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->activity = kfdw_activity_create(KAFKA_ACTIVITY_SCAN, RelationGetRelid(relation));
 	scan->table_counts = kfdw_counts_get(KAFKA_COUNTS_READING, RelationGetRelid(relation));
 	scan->source = kfdw_source_begin(&request, scan->activity);
-	scan->codec = kfdw_codec_create(read_columns(relation, plan, scan->source), &request.options->format);
+	columns = read_columns(relation, plan, scan->source);
+	if (scan->source->kind->note_columns != NULL)
+		scan->source->kind->note_columns(scan->source, columns);
+	scan->codec = kfdw_codec_create(columns, &request.options->format);
 	scan->bounds = kfdw_bounds_begin(list_nth(plan->fdw_private, KAFKA_SCAN_BOUNDS), plan->fdw_exprs,
 									 &node->ss.ps);
 	scan->bounds_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw bounds",

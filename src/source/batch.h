@@ -10,6 +10,8 @@
 #define KFDW_BATCH_H
 
 #include "kafka/buffer.h"
+#include "nodes/bitmapset.h"
+#include "option/options.h"
 #include "utils/elog.h"
 
 /* Some of the records of a buffer, one after the other. */
@@ -37,6 +39,19 @@ extern bool kfdw_batch_is_bound(void);
 
 /* The batch bound to a table, NULL where it is to be read from the broker. */
 extern const KafkaBatch *kfdw_batch_bound(Oid relid);
+
+/* What becomes of a record of it that cannot be decoded, where the table says this. */
+extern KafkaOnError kfdw_batch_on_error(const KafkaBatch *batch, KafkaOnError of_table);
+
+/* What no scan of the batch that is bound has decoded. */
+typedef struct KafkaBatchRest
+{
+	int			first;			/* so many records were, from the batch's first */
+	bool		all;			/* all columns count; else: */
+	Bitmapset  *attributes;		/* the numbers of those that scans use */
+} KafkaBatchRest;
+
+extern KafkaBatchRest kfdw_batch_rest(void);
 
 /* Called once in a backend. */
 extern void kfdw_batch_init(void);

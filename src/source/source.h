@@ -11,6 +11,7 @@
 
 #include "nodes/execnodes.h"
 
+#include "format/columns.h"
 #include "kafka/consumer.h"
 #include "option/options.h"
 #include "stat/activity.h"
@@ -60,6 +61,9 @@ typedef struct KafkaSourceKind
 	 * to.  Checks what can be checked without a broker.
 	 */
 	KafkaSource *(*begin) (const KafkaScanRequest *request);
+
+	/* Is told which columns the scan decodes; NULL: no matter. */
+	void		(*note_columns) (KafkaSource *source, const KafkaColumns *columns);
 
 	/* Begins to read what is wanted: before the first record, and at each rescan. */
 	void		(*read) (KafkaSource *source, const KafkaSourceFilter *filter);

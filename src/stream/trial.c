@@ -21,6 +21,7 @@
 #include "catalog/parked.h"
 #include "format/guard.h"
 #include "source/batch.h"
+#include "source/rest.h"
 #include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/trial.h"
@@ -269,6 +270,23 @@ begin_piece(KafkaTrial *trial, int first, int count, bool sets_aside)
 	trial->piece = (KafkaBatch) {trial->buffer, first, count, trial->passed_over, sets_aside ? set_undecodable_aside : NULL, trial};
 }
 
+/*
+ * Records of which the statement needed nothing are looked at, too.  Under its search_path,
+ * as those before; whatever else it may have set, it has not for these.
+ */
+static void
+look_at_rest(const KafkaStream *stream)
+{
+	int			session;
+
+	if (!kfdw_rest_exists(stream->source))
+		return;
+	session = kfdw_session_begin();
+	kfdw_session_set_search_path(stream->search_path);
+	kfdw_rest_decode(stream->source);
+	kfdw_session_leave(session);
+}
+
 /* Runs the statement for the piece. */
 static void
 run_piece(void *argument)
@@ -289,6 +307,7 @@ run_piece(void *argument)
 										   trial->measures ? trial->piece_plan : NULL,
 										   stream->parking != NULL ? &unmatched : NULL);
 	kfdw_session_leave(session);
+	look_at_rest(stream);
 	if (trial->session == KAFKA_TRIAL_WORKER)
 		kfdw_session_clear();
 	write_letters(trial);
