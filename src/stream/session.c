@@ -170,3 +170,13 @@ kfdw_session_forget(void)
 	ResetSequenceCaches();
 	LockReleaseSession(USER_LOCKMETHOD);
 }
+
+void
+kfdw_session_roll_back(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(context);
+	kfdw_session_forget();
+}

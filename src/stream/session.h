@@ -50,4 +50,7 @@ extern void kfdw_session_drop_prepared(List *kept);
  */
 extern void kfdw_session_forget(void);
 
+/* Rolls the transaction back, without an error; with the same. */
+extern void kfdw_session_roll_back(void);
+
 #endif							/* KFDW_SESSION_H */

@@ -302,6 +302,8 @@ run_batch(StreamWork *work)
 	if (!begin_transaction(assignment))
 		return false;
 	result = kfdw_trial_run(work->trial, assignment->buffer, measure);
+	if (kfdw_trial_roll_back(&result))
+		return true;			/* the next step runs it again */
 	batch.records_out = result.rows;
 	batch.dead_letters = result.set_aside;
 	batch.last_batch_ms = (kfdw_wait_now() - began) / 1000.0;
@@ -332,6 +334,8 @@ run_portion(StreamWork *work)
 	if (!begin_transaction(work->assignment))
 		return false;
 	result = kfdw_parking_run(work->parking, work->parking_trial);
+	if (kfdw_trial_roll_back(&result))
+		return true;			/* the next step runs it again */
 	portion.records_out = result.rows;
 	portion.dead_letters = result.set_aside;
 	CommitTransactionCommand();

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -22,6 +23,7 @@
 #include "format/guard.h"
 #include "source/batch.h"
 #include "source/rest.h"
+#include "stream/doubts.h"
 #include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/trial.h"
@@ -51,6 +53,7 @@ struct KafkaTrial
 	bool		sets_aside;		/* what fails becomes a dead letter */
 	bool		cautious;		/* the batch before had poison */
 	List	   *prepared;		/* names of statements that the session had prepared before; a worker has none */
+	KafkaDoubts *doubts;
 	MemoryContext context;		/* of a piece */
 
 	/* the batch */
@@ -84,6 +87,7 @@ kfdw_trial_create(const KafkaStream *stream, const char *server, KafkaTrialSessi
 	trial->sets_aside = stream->settings.on_error == KAFKA_STREAM_SETS_ASIDE || session == KAFKA_TRIAL_USER;
 	trial->plan = makeStringInfo();
 	trial->piece_plan = makeStringInfo();
+	trial->doubts = kfdw_doubts_create();
 	trial->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw trial", ALLOCSET_DEFAULT_SIZES);
 	if (session == KAFKA_TRIAL_USER)
 		trial->prepared = kfdw_session_list_prepared();
@@ -126,6 +130,8 @@ count_failure(KafkaTrial *trial, int index, const ErrorData *error)
 	count->run.sqlstate = error->sqlerrcode;
 	count->run.records++;
 	count->set_aside++;
+	if (kfdw_doubts_any(trial->doubts))
+		return;					/* all of it will be undone */
 	check_in_a_row(trial, record, error);
 	if (limit > 0 && count->set_aside > limit)
 		ereport(ERROR,
@@ -387,21 +393,36 @@ deal_with_poison(KafkaTrial *trial, int index, ErrorData *error)
 	MemoryContextSwitchTo(old);
 }
 
+/* True for an error that a row may be to blame for which another transaction has just committed. */
+static bool
+is_conflict(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION || error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
+}
+
 /*
  * Runs the statement for one record.  A row that another transaction has just committed
- * was not there for it, and is the next time.
+ * was not there for it, and is the next time, unless this one keeps its snapshot.
  */
 static ErrorData *
 try_record(KafkaTrial *trial, int index)
 {
 	ErrorData  *error = try_piece(trial, index, 1, trial->sets_aside);
 
-	if (error != NULL && error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION)
+	if (error != NULL && is_conflict(error) && !IsolationUsesXactSnapshot())
 		error = try_piece(trial, index, 1, trial->sets_aside);
 	return error;
 }
 
-/* Runs the statement for all records, in pieces as large as may be. */
+/* True for a record that may not fail in a transaction with a newer snapshot, which a user's session cannot begin. */
+static bool
+is_in_doubt(KafkaTrial *trial, int index, const ErrorData *error)
+{
+	return is_conflict(error) && IsolationUsesXactSnapshot() && trial->session == KAFKA_TRIAL_WORKER &&
+		kfdw_doubts_add(trial->doubts, kfdw_buffer_get(trial->buffer, index));
+}
+
+/* Runs the statement for all records, in pieces as large as may be; where that is undone, to learn which of them fail. */
 static void
 run_pieces(KafkaTrial *trial)
 {
@@ -423,8 +444,13 @@ run_pieces(KafkaTrial *trial)
 		}
 		found = true;
 		size = Max(Min(n / 2, MAX_PIECE), 1);
-		if (n == 1)
-			deal_with_poison(trial, first++, error);
+		if (n > 1)
+			continue;
+		if (!is_in_doubt(trial, first, error))
+			deal_with_poison(trial, first, error);
+		else if (!trial->sets_aside)
+			break;
+		first++;
 	}
 	trial->cautious = found;
 }
@@ -439,6 +465,7 @@ run_buffer(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 	trial->measures = measure;
 	resetStringInfo(trial->plan);
 	trial->count = (TrialCount) {0};
+	kfdw_doubts_begin(trial->doubts);
 	if (trial->session == KAFKA_TRIAL_WORKER)
 		trial->count.run = kfdw_frame_failed_run(trial->expired != NULL);
 	run_pieces(trial);
@@ -448,6 +475,7 @@ run_buffer(KafkaTrial *trial, KafkaBuffer *buffer, bool measure)
 		.rows = trial->rows,
 		.set_aside = trial->count.set_aside + trial->count.given_up,
 		.parked = trial->count.parked,
+		.in_doubt = kfdw_doubts_any(trial->doubts),
 		.plan = trial->plan->data,
 		.planned = trial->planned
 	};
@@ -482,8 +510,17 @@ kfdw_trial_free_piece(KafkaTrial *trial)
 	trial->parked = NULL;
 }
 
+bool
+kfdw_trial_roll_back(const KafkaTrialResult *result)
+{
+	if (result->in_doubt)
+		kfdw_session_roll_back();
+	return result->in_doubt;
+}
+
 void
 kfdw_trial_committed(KafkaTrial *trial)
 {
 	kfdw_frame_keep_failed_run(trial->expired != NULL, trial->count.run);
+	kfdw_doubts_clear(trial->doubts);
 }

@@ -23,6 +23,7 @@ typedef struct KafkaTrialResult
 	uint64		rows;			/* that the statement wrote */
 	int64		set_aside;		/* records that are dead letters */
 	int64		parked;			/* that wait now */
+	bool		in_doubt;		/* records failed that may not in a transaction with a newer snapshot */
 	const char *plan;			/* of the last piece that was applied, until the next batch; empty: none was measured */
 	int			planned;		/* records of that piece */
 } KafkaTrialResult;
@@ -47,7 +48,10 @@ extern KafkaTrialResult kfdw_trial_run_parked(KafkaTrial *trial, KafkaBuffer *bu
 /* Lets go of what the last piece has left where an error ended it: its statement, and the scan in it. */
 extern void kfdw_trial_free_piece(KafkaTrial *trial);
 
-/* In a worker: what was run is committed. */
+/* In a worker: rolls the transaction back where it leaves records in doubt; false: it does not. */
+extern bool kfdw_trial_roll_back(const KafkaTrialResult *result);
+
+/* The same: what was run is committed. */
 extern void kfdw_trial_committed(KafkaTrial *trial);
 
 #endif							/* KFDW_TRIAL_H */
