@@ -49,13 +49,22 @@ kfdw_procedure_check(const PlannedStmt *plan)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_PROCEDURE, get_func_name(called(plan)));
 }
 
+/* True for a plan that has one row at most: that of an aggregate, or of no table. */
+static bool
+has_one_row(const Plan *plan)
+{
+	if (IsA(plan, Agg))
+		return ((const Agg *) plan)->aggstrategy == AGG_PLAIN && ((const Agg *) plan)->groupingSets == NIL;
+	return IsA(plan, Result) && outerPlan(plan) == NULL;
+}
+
 /* True when a query that was run for a number of rows, 0 being all, has no more of them. */
 static bool
 has_ended(const QueryDesc *query, uint64 count)
 {
 	bool		returns_rows = query->operation == CMD_SELECT || query->plannedstmt->hasReturning;
 
-	return count == 0 || !returns_rows || query->estate->es_processed < count;
+	return count == 0 || !returns_rows || query->estate->es_processed < count || has_one_row(query->plannedstmt->planTree);
 }
 
 /* True for a query of the procedure, or of what it calls, that reads the source. */

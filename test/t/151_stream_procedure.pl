@@ -21,6 +21,8 @@ my @left = (
 	[ 'few', 'sql', 'INSERT INTO copied SELECT id, n FROM src LIMIT 5' ],
 	[ 'nought', 'sql', 'INSERT INTO copied VALUES (1, 1)' ],
 	[ 'one', 'plpgsql', 'DECLARE r record; BEGIN SELECT * INTO r FROM src; END' ],
+	[ 'first', 'plpgsql', 'DECLARE r record; BEGIN SELECT * INTO r FROM src ORDER BY n; END' ],
+	[ 'group', 'plpgsql', 'DECLARE r record; BEGIN SELECT id, sum(n) INTO r FROM src GROUP BY id; END' ],
 	[ 'part', 'plpgsql', 'DECLARE r record; BEGIN FOR r IN SELECT * FROM src LOOP EXIT WHEN r.n = 5; END LOOP; END' ],
 	[ 'most', 'plpgsql', 'DECLARE c CURSOR FOR SELECT * FROM src; BEGIN OPEN c; MOVE FORWARD 99 FROM c; CLOSE c; END' ]);
 foreach my $left (@left)
@@ -44,6 +46,9 @@ my @all = (
 	[ 'by_cursor', 'plpgsql', 'DECLARE c CURSOR FOR SELECT * FROM src; r record; BEGIN
 		FOR r IN SELECT * FROM src LIMIT 1 LOOP NULL; END LOOP; OPEN c;
 		LOOP FETCH c INTO r; EXIT WHEN NOT FOUND; INSERT INTO copied VALUES (r.id, r.n); END LOOP; CLOSE c; END' ],
+	[ 'by_aggregate', 'plpgsql', 'DECLARE ns int[]; BEGIN SELECT array_agg(n) INTO ns FROM src; INSERT INTO copied SELECT 1, unnest(ns); END' ],
+	[ 'by_cte', 'plpgsql', 'DECLARE n bigint; BEGIN
+		WITH x AS (SELECT * FROM src), y AS (INSERT INTO copied SELECT id, x.n FROM x RETURNING 1) SELECT count(*) INTO n FROM y; END' ],
 	[ 'by_join', 'plpgsql', 'BEGIN INSERT INTO copied SELECT t.id, 1 FROM target t LEFT JOIN src USING (id) WHERE src.id IS NULL;
 		INSERT INTO copied SELECT id, n FROM src; END' ]);
 foreach my $all (@all)
