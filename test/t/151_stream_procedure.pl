@@ -22,7 +22,7 @@ my @left = (
 	[ 'nought', 'sql', 'INSERT INTO copied VALUES (1, 1)' ],
 	[ 'one', 'plpgsql', 'DECLARE r record; BEGIN SELECT * INTO r FROM src; END' ],
 	[ 'first', 'plpgsql', 'DECLARE r record; BEGIN SELECT * INTO r FROM src ORDER BY n; END' ],
-	[ 'group', 'plpgsql', 'DECLARE r record; BEGIN SELECT id, sum(n) INTO r FROM src GROUP BY id; END' ],
+	[ 'groups', 'plpgsql', 'DECLARE r record; BEGIN SELECT id, sum(n) INTO r FROM src GROUP BY id; END' ],
 	[ 'part', 'plpgsql', 'DECLARE r record; BEGIN FOR r IN SELECT * FROM src LOOP EXIT WHEN r.n = 5; END LOOP; END' ],
 	[ 'most', 'plpgsql', 'DECLARE c CURSOR FOR SELECT * FROM src; BEGIN OPEN c; MOVE FORWARD 99 FROM c; CLOSE c; END' ]);
 foreach my $left (@left)
