@@ -155,6 +155,27 @@ SELECT * FROM kafka.flush();
 \! kafka_tool consume publish -f kvh
 DROP TABLE parts;
 
+-- The owner of the table that is named publishes, also what is in partitions of others.
+\! kafka_tool create-topic --replace publish 1
+CREATE ROLE regress_kafka_partition;
+GRANT USAGE ON SCHEMA publish TO regress_kafka_partition;
+CREATE TABLE splits (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+CREATE TABLE splits_1 PARTITION OF splits FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+CREATE TABLE splits_11 PARTITION OF splits_1 FOR VALUES FROM (0) TO (10);
+ALTER TABLE splits_11 OWNER TO regress_kafka_partition;
+CREATE FOREIGN TABLE split_events (id int OPTIONS (metadata 'key', field 'id'), v text) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('splits', 'split_events');
+INSERT INTO splits VALUES (1, 'a');
+SET ROLE regress_kafka_partition;
+INSERT INTO publish.splits_11 VALUES (2, 'b');
+RESET ROLE;
+\! kafka_tool consume publish -f kvh
+ALTER TABLE splits OWNER TO regress_kafka_partition;
+INSERT INTO splits_11 VALUES (3, 'c');
+ALTER TABLE splits OWNER TO CURRENT_USER;
+ALTER TABLE splits_11 OWNER TO CURRENT_USER;
+SELECT kafka.unpublish_table('splits');
+
 -- What does not fit is an error, as early as it can be known.
 SELECT kafka.publish_table('customers', 'items');
 SELECT kafka.publish_table('customers', 'item_rows', '{none}');

@@ -5,8 +5,8 @@
  * A row becomes one of the target by an expression for each of the target's columns,
  * which is coerced as in an INSERT, and then a record by the target's format.  The
  * target's triggers, defaults and constraints have no part in it; its partitioner and the
- * types of its columns do.  What others wrote of these runs as the owner of the source,
- * whoever changes that.
+ * types of its columns do.  What others wrote of these runs as the owner of the table that
+ * was named, whoever changes its rows.
  */
 #include "postgres.h"
 
@@ -36,7 +36,8 @@
 struct KafkaPublisher
 {
 	const char *source;			/* its name */
-	Oid			owner;			/* of the source */
+	Oid			named;			/* the source, or the table that it is a partition of */
+	Oid			owner;			/* of the named table */
 	const KafkaTableOptions *options;
 	KafkaRowCodec *codec;
 	KafkaWriter *writer;		/* NULL until it begins */
@@ -324,8 +325,8 @@ check_right(const KafkaPublisher *publisher, Oid target)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for foreign table %s", get_rel_name(target)),
-				 errdetail("Rows of table \"%s\" are published with the rights of its owner \"%s\".", publisher->source,
-						   GetUserNameFromId(publisher->owner, false))));
+				 errdetail("Rows of table \"%s\" are published with the rights of its owner \"%s\".",
+						   get_rel_name(publisher->named), GetUserNameFromId(publisher->owner, false))));
 }
 
 /* What the expressions need of the settings: texts of rows and keys are the same whatever the session's are. */
@@ -351,7 +352,7 @@ build_projection(const KafkaPublisher *publisher, TupleDesc target, List *target
 }
 
 KafkaPublisher *
-kfdw_publisher_create(Relation source, Oid target, List *key_columns)
+kfdw_publisher_create(Relation source, Oid named, Oid target, List *key_columns)
 {
 	KafkaPublisher *publisher = palloc0(sizeof(KafkaPublisher));
 	KafkaMapping mapping = {.source = source};
@@ -359,7 +360,8 @@ kfdw_publisher_create(Relation source, Oid target, List *key_columns)
 	KafkaRoleScope scope;
 
 	publisher->source = pstrdup(RelationGetRelationName(source));
-	publisher->owner = source->rd_rel->relowner;
+	publisher->named = named;
+	publisher->owner = kfdw_options_table_owner(named);
 	kfdw_options_require_topic_table(target);
 	check_right(publisher, target);
 	mapping.target = kfdw_options_open_topic_table(target, RowExclusiveLock);

@@ -19,14 +19,15 @@ typedef enum KafkaOperation
 typedef struct KafkaPublisher KafkaPublisher;
 
 /*
- * A publisher for a statement, in the current memory context.  The key is made of the
- * columns that are named, by default of the primary key.  What does not fit is an error.
- * The target is locked until the end of the transaction.
+ * A publisher for a statement, in the current memory context.  The source is the table that
+ * was named to be published, or a partition of it.  The key is made of the columns that are
+ * named, by default of the primary key.  What does not fit is an error.  The target is
+ * locked until the end of the transaction.
  */
-extern KafkaPublisher *kfdw_publisher_create(Relation source, Oid target, List *key_columns);
+extern KafkaPublisher *kfdw_publisher_create(Relation source, Oid named, Oid target, List *key_columns);
 
 /*
- * Begins to write, with the rights of the source's owner and by the target's options;
+ * Begins to write, with the rights of the named table's owner and by the target's options;
  * before it, nothing but the definitions is looked at.
  */
 extern void kfdw_publisher_begin(KafkaPublisher *publisher);

@@ -4,9 +4,14 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -14,6 +19,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
@@ -75,6 +81,40 @@ check_trigger(FunctionCallInfo fcinfo)
 				 errhint("Make it FOR EACH ROW, or add REFERENCING OLD TABLE AS ... NEW TABLE AS ...")));
 }
 
+/* The table of a trigger; returns the trigger of which it is a copy, if it is one. */
+static Oid
+read_trigger(Relation triggers, Oid trigger, Oid *relid)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			parent;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "could not find trigger %u", trigger);
+	*relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+	parent = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
+	systable_endscan(scan);
+	return parent;
+}
+
+/* The table that is published: that of the trigger, or the one that it is a partition of. */
+static Oid
+find_named_table(const TriggerData *data)
+{
+	Oid			relid = RelationGetRelid(data->tg_relation);
+	Oid			trigger = data->tg_trigger->tgisclone ? data->tg_trigger->tgoid : InvalidOid;
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+
+	while (OidIsValid(trigger))
+		trigger = read_trigger(triggers, trigger, &relid);
+	table_close(triggers, AccessShareLock);
+	return relid;
+}
+
 /* The publisher of a trigger, which is made once for all rows of a statement. */
 static KafkaPublisher *
 get_publisher(FunctionCallInfo fcinfo)
@@ -90,7 +130,7 @@ get_publisher(FunctionCallInfo fcinfo)
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	for (int i = 1; i < trigger->tgnargs; i++)
 		keys = lappend(keys, makeString(trigger->tgargs[i]));
-	publisher = kfdw_publisher_create(data->tg_relation, find_target(trigger->tgargs[0]), keys);
+	publisher = kfdw_publisher_create(data->tg_relation, find_named_table(data), find_target(trigger->tgargs[0]), keys);
 	kfdw_publisher_begin(publisher);
 	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = publisher;
@@ -221,7 +261,7 @@ kfdw_check_publish(PG_FUNCTION_ARGS)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
 	for (int i = 0; i < count; i++)
 		keys = lappend(keys, makeString(TextDatumGetCString(names[i])));
-	(void) kfdw_publisher_create(source, PG_GETARG_OID(1), keys);
+	(void) kfdw_publisher_create(source, relid, PG_GETARG_OID(1), keys);
 	relation_close(source, NoLock);
 	PG_RETURN_VOID();
 }

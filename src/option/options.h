@@ -150,4 +150,7 @@ extern void kfdw_options_require_select(Oid relid, Oid role);
 extern Relation kfdw_options_open_relation(Oid relid, LOCKMODE mode);
 extern Relation kfdw_options_open_topic_table(Oid relid, LOCKMODE mode);
 
+/* Whose a table is. */
+extern Oid	kfdw_options_table_owner(Oid relid);
+
 #endif							/* KFDW_OPTIONS_H */

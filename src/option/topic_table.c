@@ -4,8 +4,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "access/relation.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_proc.h"
 #include "commands/defrem.h"
@@ -168,4 +170,17 @@ kfdw_options_open_topic_table(Oid relid, LOCKMODE mode)
 
 	kfdw_options_require_topic_table(relid);
 	return relation;
+}
+
+Oid
+kfdw_options_table_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }

@@ -7,15 +7,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 
 #include "catalog/groups.h"
 #include "catalog/instance.h"
@@ -52,19 +49,6 @@ find_new_group(Oid serverid, const char *group_id, Oid owner)
 	return NULL;
 }
 
-static Oid
-get_table_owner(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /* Groups that the table's owner has no right to. */
 static void
 check_group(const char *group_id, const KafkaGroup *group, Oid owner)
@@ -88,7 +72,7 @@ check_group(const char *group_id, const KafkaGroup *group, Oid owner)
 KafkaPermit
 kfdw_permit_check(const KafkaTableOptions *options)
 {
-	KafkaPermit permit = {options->serverid, get_table_owner(options->relid), kfdw_instance_check()};
+	KafkaPermit permit = {options->serverid, kfdw_options_table_owner(options->relid), kfdw_instance_check()};
 	KafkaGroup	group;
 
 	kfdw_relays_check_group(options->group_id);
