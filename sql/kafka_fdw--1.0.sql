@@ -195,7 +195,7 @@ DECLARE
   base text;
   name text;
   number int := 1;
-  other text;
+  other record;
   arguments text;
   event text;
 BEGIN
@@ -211,15 +211,21 @@ BEGIN
   WHILE octet_length(base) > 50 LOOP
     base := left(base, -1);
   END LOOP;
-  SELECT t.tgname INTO other FROM kafka.publishing_triggers(source, target) t WHERE starts_with(t.tgname, base) LIMIT 1;
+  -- what is written by the name of a table runs its triggers for each statement, those for each row are its partitions', too
+  SELECT t.tgname AS name, r.relid AS relation INTO other
+    FROM (SELECT source AS relid UNION SELECT p.relid FROM pg_partition_tree(source) p
+      UNION SELECT a.relid FROM pg_partition_ancestors(source) a) r, kafka.publishing_triggers(r.relid, target) t
+    WHERE starts_with(t.tgname, base) AND (r.relid = source OR for_each = 'row' OR t.tgtype & 1 = 1)
+    ORDER BY r.relid <> source, t.tgname LIMIT 1;
   IF FOUND THEN
-    RAISE 'trigger "%" publishes table "%" to "%" already', other, source, target
+    RAISE 'trigger "%" publishes table "%" to "%" already', other.name, other.relation, target
       USING ERRCODE = 'duplicate_object', HINT = 'End that with kafka.unpublish_table() first.';
   END IF;
   -- targets of several schemas may have one name
   name := base;
   WHILE EXISTS (SELECT FROM pg_trigger t
-      WHERE t.tgrelid = source AND t.tgname IN (name, name || '_insert', name || '_update', name || '_delete')) LOOP
+      WHERE (t.tgrelid = source OR t.tgrelid IN (SELECT p.relid FROM pg_partition_tree(source) p)) AND
+        t.tgname IN (name, name || '_insert', name || '_update', name || '_delete')) LOOP
     number := number + 1;
     name := base || '_' || number;
   END LOOP;

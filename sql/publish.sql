@@ -176,6 +176,28 @@ ALTER TABLE splits OWNER TO CURRENT_USER;
 ALTER TABLE splits_11 OWNER TO CURRENT_USER;
 SELECT kafka.unpublish_table('splits');
 
+-- Triggers of partitions have names of their own, and do not publish twice.
+CREATE SCHEMA publish_other;
+CREATE FOREIGN TABLE publish_other.split_events (id int OPTIONS (metadata 'key', field 'id'), v text) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('splits_11', 'publish_other.split_events');
+SELECT kafka.publish_table('splits', 'split_events');
+SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgfoid = 'kafka.publish'::regproc ORDER BY 1, 2;
+SELECT kafka.publish_table('splits_11', 'split_events');
+SELECT kafka.publish_table('splits', 'publish_other.split_events');
+SELECT kafka.publish_table('splits', 'publish_other.split_events', for_each => 'statement');
+SELECT kafka.unpublish_table('splits_11', 'publish_other.split_events');
+SELECT kafka.publish_table('splits_11', 'publish_other.split_events', for_each => 'statement');
+SELECT kafka.publish_table('splits', 'publish_other.split_events');
+SELECT kafka.publish_table('splits', 'publish_other.split_events', for_each => 'statement');
+SELECT kafka.unpublish_table('splits', 'publish_other.split_events');
+SELECT kafka.unpublish_table('splits_11', 'publish_other.split_events');
+SELECT kafka.publish_table('splits_1', 'publish_other.split_events', for_each => 'statement');
+SELECT kafka.publish_table('splits_11', 'publish_other.split_events');
+DROP SCHEMA publish_other CASCADE;
+DROP TABLE splits;
+DROP OWNED BY regress_kafka_partition;
+DROP ROLE regress_kafka_partition;
+
 -- What does not fit is an error, as early as it can be known.
 SELECT kafka.publish_table('customers', 'items');
 SELECT kafka.publish_table('customers', 'item_rows', '{none}');
