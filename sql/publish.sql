@@ -198,6 +198,24 @@ DROP TABLE splits;
 DROP OWNED BY regress_kafka_partition;
 DROP ROLE regress_kafka_partition;
 
+-- A time of the table's is the record's; of what else a record has nothing is published.
+\! kafka_tool create-topic --replace publish 1
+CREATE TABLE visits (id int PRIMARY KEY, at timestamptz, part int, gone bool, h kafka.header[]);
+CREATE FOREIGN TABLE visit_times (id int OPTIONS (metadata 'key', field 'id'), at timestamptz OPTIONS (metadata 'timestamp'))
+  SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('visits', 'visit_times');
+INSERT INTO visits VALUES (1, '2024-02-03 04:05:06Z'), (2, NULL);
+DELETE FROM visits WHERE id = 1;
+SELECT id, at AT TIME ZONE 'UTC' AS at FROM visit_times WHERE at < '2025-01-01';
+\! kafka_tool consume publish -f kvh
+CREATE FOREIGN TABLE visit_parts (id int OPTIONS (metadata 'key', field 'id'), part int OPTIONS (metadata 'partition')) SERVER publish_test OPTIONS (topic 'publish');
+CREATE FOREIGN TABLE visit_gone (id int OPTIONS (metadata 'key', field 'id'), gone bool OPTIONS (metadata 'tombstone')) SERVER publish_test OPTIONS (topic 'publish');
+CREATE FOREIGN TABLE visit_headers (id int OPTIONS (metadata 'key', field 'id'), h kafka.header[] OPTIONS (metadata 'headers')) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('visits', 'visit_parts');
+SELECT kafka.publish_table('visits', 'visit_gone');
+SELECT kafka.publish_table('visits', 'visit_headers');
+DROP TABLE visits;
+
 -- What does not fit is an error, as early as it can be known.
 SELECT kafka.publish_table('customers', 'items');
 SELECT kafka.publish_table('customers', 'item_rows', '{none}');

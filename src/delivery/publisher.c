@@ -210,6 +210,27 @@ make_same(const KafkaMapping *mapping, const KafkaColumn *column)
 	return make_var(mapping->source, attnum);
 }
 
+/* The time of a record may be a column of the source. */
+static Expr *
+make_record_time(const KafkaMapping *mapping, const KafkaColumn *column)
+{
+	return find_column(mapping->source, column->name) == InvalidAttrNumber ? NULL : make_same(mapping, column);
+}
+
+/* What else a record has is the publisher's: a column that would be left out silently is refused. */
+static void
+check_not_meant(const KafkaMapping *mapping, const KafkaColumn *column)
+{
+	if (find_column(mapping->source, column->name) != InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of table \"%s\" cannot be published", column->name,
+						RelationGetRelationName(mapping->source)),
+				 errdetail("Foreign table \"%s\" has it as metadata that kafka.publish() takes from no column.",
+						   RelationGetRelationName(mapping->target)),
+				 errhint("Rename or drop one of the columns: only those for key, value and timestamp take the one of their name.")));
+}
+
 /* What a column of the target is to be; NULL: nothing. */
 static Expr *
 choose_expression(const KafkaMapping *mapping, const KafkaColumn *column)
@@ -224,6 +245,13 @@ choose_expression(const KafkaMapping *mapping, const KafkaColumn *column)
 			return mapping->whole_row ? make_whole_row(mapping, column->base_type) : make_same(mapping, column);
 		case KAFKA_COLUMN_VALUE:
 			return mapping->whole_row ? make_whole_row(mapping, column->base_type) : NULL;
+		case KAFKA_COLUMN_TIMESTAMP:
+			return make_record_time(mapping, column);
+		case KAFKA_COLUMN_PARTITION:
+		case KAFKA_COLUMN_HEADERS:
+		case KAFKA_COLUMN_TOMBSTONE:
+			check_not_meant(mapping, column);
+			return NULL;
 		default:
 			return NULL;
 	}
