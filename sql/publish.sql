@@ -216,6 +216,22 @@ SELECT kafka.publish_table('visits', 'visit_gone');
 SELECT kafka.publish_table('visits', 'visit_headers');
 DROP TABLE visits;
 
+-- A key is the same text whoever deletes its row.
+\! kafka_tool create-topic --replace publish 1
+CREATE TABLE places (place regclass, kind regtype[], v int, PRIMARY KEY (place, kind));
+CREATE FOREIGN TABLE place_events (_key text OPTIONS (metadata 'key'), place regclass, v int) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('places', 'place_events');
+CREATE TRIGGER t AFTER INSERT OR DELETE ON places FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish.place_events', 'place');
+INSERT INTO places VALUES ('customers', '{int,customers}', 1);
+SET search_path = pg_catalog;
+SET quote_all_identifiers = on;
+DELETE FROM publish.places;
+SHOW search_path;
+RESET quote_all_identifiers;
+SET search_path = publish;
+\! kafka_tool consume publish -f kvh
+DROP TABLE places;
+
 -- What does not fit is an error, as early as it can be known.
 SELECT kafka.publish_table('customers', 'items');
 SELECT kafka.publish_table('customers', 'item_rows', '{none}');

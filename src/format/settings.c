@@ -53,6 +53,8 @@ static const struct
 	{"array_nulls", "on", KAFKA_SETTINGS_NAMES},
 	{"timezone", "GMT", KAFKA_SETTINGS_NAMES},
 	{"lc_monetary", "C", KAFKA_SETTINGS_LOCALE},
+	{"search_path", "pg_catalog, pg_temp", KAFKA_SETTINGS_PATH},
+	{"quote_all_identifiers", "off", KAFKA_SETTINGS_PATH},
 };
 
 /* What the attributes of a composite need. */
@@ -157,6 +159,18 @@ kfdw_settings_use(Oid type, KafkaDirection direction)
 			return direction == KAFKA_TO_TEXT ? KAFKA_SETTINGS_VARIABLES : KAFKA_SETTINGS_NONE;
 		case CASHOID:
 			return KAFKA_SETTINGS_LOCALE;
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+		case REGNAMESPACEOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGROLEOID:
+		case REGTYPEOID:
+			return direction == KAFKA_TO_TEXT ? KAFKA_SETTINGS_PATH : derived_use(type, direction);
 		default:
 			return derived_use(type, direction);
 	}
@@ -249,6 +263,7 @@ kfdw_settings_call(KafkaSettingsUse use, void (*function) (void *argument), void
 			break;
 		case KAFKA_SETTINGS_NAMES:
 		case KAFKA_SETTINGS_LOCALE:
+		case KAFKA_SETTINGS_PATH:
 			call_with_names(use, function, argument);
 			break;
 	}

@@ -1,7 +1,8 @@
 /*
  * settings.h
  *	  The fixed settings under which values are written and read as text: ISO
- *	  dates, UTC, exact floats, whatever the session's are.
+ *	  dates, UTC, exact floats, names of reg types with their schema, whatever the
+ *	  session's are.
  */
 #ifndef KFDW_SETTINGS_H
 #define KFDW_SETTINGS_H
@@ -12,7 +13,8 @@ typedef enum KafkaSettingsUse
 	KAFKA_SETTINGS_NONE,
 	KAFKA_SETTINGS_VARIABLES,	/* PostgreSQL's own code reads the variables */
 	KAFKA_SETTINGS_NAMES,		/* functions may show or change them by name */
-	KAFKA_SETTINGS_LOCALE		/* money has the locale's form */
+	KAFKA_SETTINGS_LOCALE,		/* money has the locale's form */
+	KAFKA_SETTINGS_PATH			/* reg types say as much of a name as the search_path needs */
 } KafkaSettingsUse;
 
 typedef enum KafkaDirection
