@@ -178,18 +178,21 @@ AS 'MODULE_PATHNAME', 'kfdw_check_publish' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION check_publish IS 'an error if a trigger that publishes would fail for how the tables are defined';
 
 CREATE FUNCTION publishing_triggers(source regclass, target regclass) RETURNS SETOF pg_trigger LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
+SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET quote_all_identifiers = off AS $$
   SELECT t FROM pg_trigger t
   WHERE t.tgrelid = source AND t.tgfoid = 'kafka.publish()'::regprocedure AND
-    (target IS NULL OR split_part(encode(t.tgargs, 'escape'), '\000', 1) =
-      (SELECT encode(convert_to(format('%I.%I', n.nspname, c.relname), getdatabaseencoding()), 'escape')
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target))
+    (target IS NULL OR substring(t.tgargs FOR greatest(position('\x00' IN t.tgargs) - 1, 0)) IN
+      (SELECT convert_to(concat_ws('.', schema, name), getdatabaseencoding())
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+         unnest(ARRAY[quote_ident(n.nspname), '"' || replace(n.nspname, '"', '""') || '"']) schema,
+         unnest(ARRAY[quote_ident(c.relname), '"' || replace(c.relname, '"', '""') || '"']) name
+       WHERE c.oid = target))
 $$;
 COMMENT ON FUNCTION publishing_triggers IS 'the triggers that publish a table, to one target; NULL: to all';
 
 CREATE FUNCTION publish_table(source regclass, target regclass, key_columns text[] DEFAULT '{}',
   for_each text DEFAULT 'row') RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 DECLARE
   place text;
   base text;

@@ -232,6 +232,21 @@ SET search_path = publish;
 \! kafka_tool consume publish -f kvh
 DROP TABLE places;
 
+-- Nor does it matter how names were quoted.
+SET quote_all_identifiers = on;
+SELECT kafka.publish_table('customers', 'customer_events');
+RESET quote_all_identifiers;
+CREATE TRIGGER publish_to_customer_events_2 AFTER INSERT ON customers FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish."customer_events"');
+SELECT kafka.publish_table('customers', 'customer_events');
+SET quote_all_identifiers = on;
+SELECT kafka.unpublish_table('customers', 'customer_events');
+RESET quote_all_identifiers;
+SELECT tgname, tgargs FROM pg_trigger WHERE tgrelid = 'customers'::regclass AND NOT tgisinternal;
+CREATE FOREIGN TABLE "odd\000.name" (id int OPTIONS (metadata 'key', field 'id')) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('customers', '"odd\000.name"');
+SELECT kafka.publish_table('customers', '"odd\000.name"');
+SELECT kafka.unpublish_table('customers', '"odd\000.name"');
+
 -- What does not fit is an error, as early as it can be known.
 SELECT kafka.publish_table('customers', 'items');
 SELECT kafka.publish_table('customers', 'item_rows', '{none}');
