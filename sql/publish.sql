@@ -247,6 +247,15 @@ SELECT kafka.publish_table('customers', '"odd\000.name"');
 SELECT kafka.publish_table('customers', '"odd\000.name"');
 SELECT kafka.unpublish_table('customers', '"odd\000.name"');
 
+-- Row and tombstone belong into one partition.
+CREATE FOREIGN TABLE spread_events (id int OPTIONS (metadata 'key', field 'id')) SERVER publish_test OPTIONS (topic 'publish', partitioner 'round_robin');
+SELECT kafka.publish_table('customers', 'spread_events');
+ALTER FOREIGN TABLE spread_events OPTIONS (SET partitioner 'random');
+SELECT kafka.publish_table('customers', 'spread_events');
+ALTER FOREIGN TABLE spread_events OPTIONS (SET partitioner 'consistent_random');
+SELECT kafka.publish_table('customers', 'spread_events');
+SELECT kafka.unpublish_table('customers');
+
 -- What does not fit is an error, as early as it can be known.
 SELECT kafka.publish_table('customers', 'items');
 SELECT kafka.publish_table('customers', 'item_rows', '{none}');

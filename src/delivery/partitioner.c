@@ -18,6 +18,8 @@
 
 #include "compat.h"
 #include "delivery/partitioner.h"
+#include "option/read.h"
+#include "option/table.h"
 
 /* Where a table's records of this session went last. */
 typedef struct KafkaPlace
@@ -182,4 +184,27 @@ kfdw_partitioner_choose(KafkaPartitioner *partitioner, const KafkaRecord *record
 			break;
 	}
 	return KAFKA_PARTITION_ANY;
+}
+
+/* Some of the client's partitioners only differ where there is no key. */
+KafkaKeyPartitioner
+kfdw_partitioner_of_keys(Oid relid)
+{
+	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
+	const KafkaOptionSetting *setting = &settings[KAFKA_OPT_PARTITIONER];
+	KafkaKeyPartitioner partitioner = {0};
+	char	   *suffix;
+
+	kfdw_option_read_table(relid, GetUserId(), settings);
+	partitioner.name = setting->value;
+	if (setting->number == KAFKA_PARTITIONER_FUNCTION)
+		partitioner.placement = pstrdup(setting->value);
+	else if (setting->number == KAFKA_PARTITIONER_CLIENT && strcmp(setting->text, "random") != 0)
+	{
+		partitioner.placement = pstrdup(setting->text);
+		suffix = strstr(partitioner.placement, "_random");
+		if (suffix != NULL)
+			*suffix = '\0';
+	}
+	return partitioner;
 }

@@ -19,10 +19,10 @@
 #include "utils/numeric.h"
 
 #include "compat.h"
+#include "delivery/partitioner.h"
 #include "function/column.h"
 #include "kafka/cluster.h"
 #include "option/options.h"
-#include "option/read.h"
 #include "option/table.h"
 
 /* What a length of 16 bits with a sign can say. */
@@ -224,43 +224,13 @@ check_as_many(const KafkaClusterTopic *first, const KafkaTableOptions *options)
 	}
 }
 
-/* The partitioner of a table as it is set, and what is the same for all that put records of a key into one partition. */
-typedef struct KeyPartitioner
-{
-	const char *name;
-	char	   *placement;		/* NULL: it ignores the key */
-} KeyPartitioner;
-
-/* Some of the client's partitioners only differ where there is no key. */
-static KeyPartitioner
-get_partitioner(Oid relid)
-{
-	KafkaOptionSetting settings[KAFKA_OPTION_COUNT] = {{0}};
-	const KafkaOptionSetting *setting = &settings[KAFKA_OPT_PARTITIONER];
-	KeyPartitioner partitioner = {0};
-	char	   *suffix;
-
-	kfdw_option_read_table(relid, GetUserId(), settings);
-	partitioner.name = setting->value;
-	if (setting->number == KAFKA_PARTITIONER_FUNCTION)
-		partitioner.placement = pstrdup(setting->value);
-	else if (setting->number == KAFKA_PARTITIONER_CLIENT && strcmp(setting->text, "random") != 0)
-	{
-		partitioner.placement = pstrdup(setting->text);
-		suffix = strstr(partitioner.placement, "_random");
-		if (suffix != NULL)
-			*suffix = '\0';
-	}
-	return partitioner;
-}
-
 /* Raises an error where records of the same key in the topics of two tables can be in partitions of different numbers. */
 Datum
 kfdw_check_copartitioned(PG_FUNCTION_ARGS)
 {
 	KafkaTableOptions *tables[] = {get_table(PG_GETARG_OID(0)), get_table(PG_GETARG_OID(1))};
-	KeyPartitioner left = get_partitioner(tables[0]->relid);
-	KeyPartitioner right = get_partitioner(tables[1]->relid);
+	KafkaKeyPartitioner left = kfdw_partitioner_of_keys(tables[0]->relid);
+	KafkaKeyPartitioner right = kfdw_partitioner_of_keys(tables[1]->relid);
 	const KafkaClusterTopic *first = ask_topic(tables[0], 0);
 
 	check_as_many(first, tables[0]);

@@ -25,6 +25,7 @@
 #include "utils/tuplestore.h"
 
 #include "compat.h"
+#include "delivery/partitioner.h"
 #include "delivery/publisher.h"
 #include "function/rights.h"
 #include "option/options.h"
@@ -217,6 +218,21 @@ publish_statement(KafkaPublisher *publisher, const TriggerData *data)
 	ExecDropSingleTupleTableSlot(other);
 }
 
+/* A tombstone is to follow its row. */
+static void
+check_partitioner(Oid target)
+{
+	KafkaKeyPartitioner partitioner = kfdw_partitioner_of_keys(target);
+
+	if (partitioner.placement == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("cannot publish to foreign table \"%s\", whose partitioner is \"%s\"", get_rel_name(target),
+						partitioner.name),
+				 errdetail("It ignores the key, and records of the same key would go to several partitions."),
+				 errhint("Set another \"partitioner\".")));
+}
+
 Datum
 kfdw_publish(PG_FUNCTION_ARGS)
 {
@@ -262,6 +278,7 @@ kfdw_check_publish(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 		keys = lappend(keys, makeString(TextDatumGetCString(names[i])));
 	(void) kfdw_publisher_create(source, relid, PG_GETARG_OID(1), keys);
+	check_partitioner(PG_GETARG_OID(1));
 	relation_close(source, NoLock);
 	PG_RETURN_VOID();
 }
