@@ -34,6 +34,7 @@ typedef struct OutboxTopic
 	Oid			serverid;
 	Oid			userid;
 	int			relay;			/* 0: not known yet */
+	bool		is_used;		/* not all of its records were rolled back */
 
 	/* what is not stored yet, while the records are stored */
 	StringInfoData chunk;
@@ -231,12 +232,66 @@ store_record(void *target, const KafkaRecord *record)
 		store_chunk(topic);
 }
 
+/* Notes the topic of a held record. */
+static void
+note_topic(void *target, const KafkaRecord *record)
+{
+	((OutboxTopic *) target)->is_used = true;
+}
+
+static int
+compare_relays(const ListCell *left, const ListCell *right)
+{
+	const OutboxTopic *one = lfirst(left);
+	const OutboxTopic *other = lfirst(right);
+
+	if (one->serverid != other->serverid)
+		return one->serverid < other->serverid ? -1 : 1;
+	return one->userid < other->userid ? -1 : one->userid > other->userid ? 1 : 0;
+}
+
+static bool
+have_several_relays(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, topics)
+		if (compare_relays(lc, list_head(topics)) != 0)
+			return true;
+	return false;
+}
+
+/*
+ * Finds the relays of all topics, in the same order in all transactions: who makes one keeps
+ * others waiting until his end.
+ */
+static void
+find_relays(void)
+{
+	List	   *sorted;
+	ListCell   *lc;
+
+	kfdw_log_replay(held, note_topic);
+	sorted = list_copy(topics);
+	list_sort(sorted, compare_relays);
+	foreach(lc, sorted)
+	{
+		OutboxTopic *topic = lfirst(lc);
+
+		if (topic->is_used && topic->relay == 0)
+			find_relay(topic);
+	}
+	list_free(sorted);
+}
+
 /* Stores what is held. */
 static void
 store_records(void)
 {
 	ListCell   *lc;
 
+	if (have_several_relays())
+		find_relays();
 	kfdw_log_replay(held, store_record);
 	foreach(lc, topics)
 		store_chunk(lfirst(lc));
