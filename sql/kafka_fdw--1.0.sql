@@ -502,13 +502,16 @@ CREATE FUNCTION stat_relays(OUT id int, OUT state text, OUT pid int, OUT restart
 AS 'MODULE_PATHNAME', 'kfdw_stat_relays' LANGUAGE C VOLATILE STRICT ROWS 10;
 COMMENT ON FUNCTION stat_relays IS 'state of the relays, for the view kafka.stat_outbox';
 
+-- A view of kafka.outbox would lock it until the end of the transaction.
+CREATE FUNCTION stat_unsent(OUT relay int, OUT records bigint, OUT oldest timestamptz) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kfdw_stat_unsent' LANGUAGE C VOLATILE STRICT ROWS 10;
+COMMENT ON FUNCTION stat_unsent IS 'what relays have still to publish, for the view kafka.stat_outbox';
+
 CREATE VIEW stat_outbox AS
-  SELECT r.server, r.owner::pg_catalog.regrole AS role, u.unsent, u.oldest, (n.newest).tick AS last_tick, s.state, s.pid,
-    s.restarts, s.last_commit_at, s.last_error, s.last_error_at, s.hint
-  FROM outbox_relays r LEFT JOIN stat_relays() s ON s.id = r.id
-    LEFT JOIN LATERAL (SELECT t AS newest FROM outbox_ticks t WHERE t.relay = r.id ORDER BY t.tick DESC LIMIT 1) n ON true,
-    LATERAL (SELECT coalesce(sum(o.records), 0)::bigint AS unsent, min(o.stored_at) AS oldest FROM outbox o
-      WHERE o.relay = r.id AND NOT coalesce(outbox_is_published(o.seq, o.xid, n.newest), false)) u;
+  SELECT r.server, r.owner::pg_catalog.regrole AS role, coalesce(u.records, 0) AS unsent, u.oldest, n.tick AS last_tick,
+    s.state, s.pid, s.restarts, s.last_commit_at, s.last_error, s.last_error_at, s.hint
+  FROM outbox_relays r LEFT JOIN stat_relays() s ON s.id = r.id LEFT JOIN stat_unsent() u ON u.relay = r.id
+    LEFT JOIN LATERAL (SELECT t.tick FROM outbox_ticks t WHERE t.relay = r.id ORDER BY t.tick DESC LIMIT 1) n ON true;
 COMMENT ON VIEW stat_outbox IS 'outboxes: a row for each server and role, with what is not published yet and the state of '
   'its relay; what errors say is shown to that role and to members of pg_read_all_stats';
 COMMENT ON COLUMN stat_outbox.unsent IS 'records that are not published yet';

@@ -16,6 +16,7 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "catalog/outbox.h"
@@ -119,6 +120,16 @@ static KafkaStatement discard_statement = {
 static KafkaStatement unsent_statement = {
 	"SELECT COALESCE(pg_catalog.sum(o.records), 0) " UNSENT " AND o.relay OPERATOR(pg_catalog.=) $1",
 	1, {INT4OID}
+};
+
+static KafkaStatement unsent_by_relay_statement = {
+	"SELECT r.id, u.records, u.oldest FROM kafka.outbox_relays r "
+	"LEFT JOIN LATERAL (SELECT t AS newest FROM kafka.outbox_ticks t "
+	"WHERE t.relay OPERATOR(pg_catalog.=) r.id ORDER BY t.tick USING OPERATOR(pg_catalog.>) LIMIT 1) n ON true, "
+	"LATERAL (SELECT pg_catalog.sum(o.records) AS records, pg_catalog.min(o.stored_at) AS oldest FROM kafka.outbox o "
+	"WHERE o.relay OPERATOR(pg_catalog.=) r.id "
+	"AND NOT COALESCE(kafka.outbox_is_published(o.seq, o.xid, n.newest), false)) u WHERE u.records IS NOT NULL",
+	0
 };
 
 static KafkaStatement unsent_in_part_statement = {
@@ -387,6 +398,39 @@ kfdw_outbox_count_unsent(int relay)
 	records = kfdw_row_int8(&row);
 	kfdw_catalog_end(&scope);
 	return records;
+}
+
+static void *
+make_unsent(KafkaRow *row)
+{
+	KafkaUnsent *unsent = palloc(sizeof(KafkaUnsent));
+
+	unsent->relay = kfdw_row_int4(row);
+	unsent->records = kfdw_row_int8(row);
+	unsent->oldest = kfdw_row_int8(row);
+	return unsent;
+}
+
+/*
+ * The locks are given back at once: a transaction that has looked, and stays open, must not
+ * keep the parts from being emptied.
+ */
+List *
+kfdw_outbox_list_unsent(void)
+{
+	ResourceOwner outer = CurrentResourceOwner;
+	ResourceOwner own = ResourceOwnerCreate(outer, "kafka_fdw look at the outbox");
+	List	   *list;
+
+	CurrentResourceOwner = own;
+	kfdw_outbox_lock_to_read();
+	list = kfdw_catalog_list(&unsent_by_relay_statement, NULL, make_unsent);
+	CurrentResourceOwner = outer;
+	ResourceOwnerRelease(own, RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
+	ResourceOwnerRelease(own, RESOURCE_RELEASE_LOCKS, false, false);
+	ResourceOwnerRelease(own, RESOURCE_RELEASE_AFTER_LOCKS, false, false);
+	ResourceOwnerDelete(own);
+	return list;
 }
 
 void

@@ -14,6 +14,7 @@
 #ifndef KFDW_OUTBOX_H
 #define KFDW_OUTBOX_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 typedef struct KafkaTick
@@ -71,6 +72,17 @@ extern void kfdw_outbox_skip_rows(KafkaTick *tick);
 
 /* How many records a relay has that are not known to be published. */
 extern int64 kfdw_outbox_count_unsent(int relay);
+
+/* What a relay has that is not known to be published. */
+typedef struct KafkaUnsent
+{
+	int			relay;
+	int64		records;
+	TimestampTz oldest;			/* when it was stored */
+} KafkaUnsent;
+
+/* Of each relay that has any, in the current memory context. */
+extern List *kfdw_outbox_list_unsent(void);
 
 /* Deletes all rows of a relay. */
 extern void kfdw_outbox_discard_rows(int relay);

@@ -25,6 +25,7 @@
 #include "worker/slots.h"
 
 PG_FUNCTION_INFO_V1(kfdw_stat_relays);
+PG_FUNCTION_INFO_V1(kfdw_stat_unsent);
 PG_FUNCTION_INFO_V1(kfdw_resolve_outbox);
 PG_FUNCTION_INFO_V1(kfdw_retry_outbox);
 PG_FUNCTION_INFO_V1(kfdw_server_dropped);
@@ -41,6 +42,15 @@ enum
 	STAT_LAST_ERROR_AT,
 	STAT_HINT,
 	STAT_COLUMNS
+};
+
+/* The columns of kafka.stat_unsent(). */
+enum
+{
+	UNSENT_RELAY,
+	UNSENT_RECORDS,
+	UNSENT_OLDEST,
+	UNSENT_COLUMNS
 };
 
 /* The arguments of kafka.resolve_outbox(). */
@@ -110,6 +120,28 @@ kfdw_stat_relays(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, kfdw_relays_list())
 		put_row((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), &absence);
+	PG_RETURN_NULL();
+}
+
+/* What relays have still to publish. */
+Datum
+kfdw_stat_unsent(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, kfdw_outbox_list_unsent())
+	{
+		const KafkaUnsent *unsent = lfirst(lc);
+		Datum		values[UNSENT_COLUMNS];
+		bool		nulls[UNSENT_COLUMNS] = {0};
+
+		values[UNSENT_RELAY] = Int32GetDatum(unsent->relay);
+		values[UNSENT_RECORDS] = Int64GetDatum(unsent->records);
+		values[UNSENT_OLDEST] = TimestampTzGetDatum(unsent->oldest);
+		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+	}
 	PG_RETURN_NULL();
 }
 

@@ -40,6 +40,7 @@ foreach my $where (sort keys %session)
 	$session->run('INSERT INTO t VALUES (1)');
 	like($session->error, $refused, "$where: writing is refused");
 	is($session->run('SELECT count(*) FROM t'), 1000, "$where: nothing was written");
+	is($session->run('SELECT count(*) FROM kafka.stat_outbox') . $session->error, '0', "$where: the outbox can be looked at");
 }
 
 # The position is replicated, so a standby that takes over goes on where the other one was
