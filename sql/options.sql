@@ -187,7 +187,11 @@ ALTER FOREIGN TABLE options_table ALTER a OPTIONS (metadata 'partition', field '
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (feild 'x');
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (topic 'x');
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (colour 'x');
-ALTER FOREIGN TABLE options_table ALTER a OPTIONS (ADD metadata 'key', ADD field 'customer.id');
+ALTER FOREIGN TABLE options_table ALTER a OPTIONS (field 'customer.');
+ALTER FOREIGN TABLE options_table ALTER a OPTIONS (field '.');
+ALTER FOREIGN TABLE options_table ALTER a OPTIONS (metadata 'key', key_field 'a..b');
+ALTER FOREIGN TABLE options_table ALTER a OPTIONS (ADD field '\..\');
+ALTER FOREIGN TABLE options_table ALTER a OPTIONS (ADD metadata 'key', SET field 'customer.id');
 
 -- What several objects decide is checked when the table is used, or written to where only that needs it; the table's
 -- options override the server's.

@@ -83,16 +83,19 @@ add_path(JsonFields *fields, const KafkaField *owner)
 	const char *name;
 
 	while ((name = next_name(&path)) != NULL)
-	{
-		if (name[0] == '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid value for option \"%s\" of column \"%s\": \"%s\"",
-							fields->is_key ? "key_field" : "field", owner->column->name, owner->path),
-					 errdetail("A part of the path is empty.")));
 		field = get_child(field, name, false);
-	}
 	return field;
+}
+
+bool
+kfdw_json_path_has_names(const char *path)
+{
+	const char *name;
+
+	while ((name = next_name(&path)) != NULL)
+		if (name[0] == '\0')
+			return false;
+	return true;
 }
 
 /* The column of a field or of the first field below it, NULL when there is none. */

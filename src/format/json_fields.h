@@ -57,6 +57,9 @@ typedef struct JsonFields
 	const JsonColumn *conflict[2];	/* two columns that cannot both be written */
 } JsonFields;
 
+/* False for a path of which a part is empty, which no field is looked for by. */
+extern bool kfdw_json_path_has_names(const char *path);
+
 /* Builds the tree in the current memory context. */
 extern JsonFields *kfdw_json_fields_create(KafkaFields *fields);
 

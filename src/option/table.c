@@ -545,10 +545,12 @@ const KafkaOption kfdw_option_table[KAFKA_OPTION_COUNT] = {
 	},
 	[KAFKA_OPT_FIELD] = {
 		"field", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_path,
 		.help = "the column's field in the value; by default, its name"
 	},
 	[KAFKA_OPT_KEY_FIELD] = {
 		"key_field", NULL, KAFKA_ON_COLUMN, BOTH, KAFKA_TYPE_STRING,
+		.check = kfdw_option_check_path,
 		.help = "the column's field in a JSON key; by default, the column is all of the key"
 	},
 	[KAFKA_OPT_TIMESTAMP_FORMAT] = {

@@ -12,6 +12,7 @@
 #include "utils/varlena.h"
 
 #include "format/columns.h"
+#include "format/json_fields.h"
 #include "kafka/selection.h"
 #include "option/value.h"
 
@@ -266,6 +267,14 @@ kfdw_option_check_metadata(const KafkaOption *option, const char *value)
 
 	if (!kfdw_columns_metadata_kind(value, &kind))
 		report_invalid_value(option, value, valid_values_hint(option));
+}
+
+/* The path of a field in JSON; for other formats it is a name, or nothing. */
+void
+kfdw_option_check_path(const KafkaOption *option, const char *value)
+{
+	if (!kfdw_json_path_has_names(value))
+		report_invalid_value(option, value, "No part of a path may be empty; a point in a name is written \\.");
 }
 
 /*

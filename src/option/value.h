@@ -85,13 +85,14 @@ extern const char *kfdw_option_valid_values(const KafkaOption *option);
 /* What Kafka has against the name of a topic; NULL: nothing. */
 extern const char *kfdw_topic_name_problem(const char *name);
 
-/* Checks that the table names: brokers, names that brokers keep or log, topics, kinds of columns, what is PEM. */
+/* Checks that the table names: brokers, names that brokers keep or log, topics, kinds of columns, paths, what is PEM. */
 extern void kfdw_option_check_servers(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_name(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_character(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_topic(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_partitions(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_metadata(const KafkaOption *option, const char *value);
+extern void kfdw_option_check_path(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_certificates(const KafkaOption *option, const char *value);
 extern void kfdw_option_check_private_key(const KafkaOption *option, const char *value);
 
