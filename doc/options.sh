@@ -28,8 +28,10 @@ cat <<'MD'
 Options are named as Kafka's properties, with `_` for `.`; where Java's and librdkafka's names differ, both work ("also").
 Every option is checked when it is set: name, place, value and conflicts, those of a server also with the defaults of what
 it does not set. What depends on several objects, as a table's option beside its server's or a default, is checked when the
-table is used: what is for writing when it is written to. Files, certificates and keys are read when a client connects. A
-table's options override its server's.
+table is used: what is for writing when it is written to. One conflict is found only where both are set on one server: a
+`delivery_timeout_ms` below `linger_ms` and `socket_timeout_ms` together. Elsewhere a record is given up while the answer to
+its first request may still come. Files, certificates and keys are read when a client connects. A table's options override
+its server's.
 
 ```sql
 SELECT option, value, set_where FROM kafka.options('orders');   -- what counts for a table, and where it was set

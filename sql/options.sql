@@ -181,6 +181,12 @@ ALTER SERVER options_test OPTIONS (SET message_timeout_ms '4');
 ALTER SERVER options_test OPTIONS (ADD max_request_size '100000000', ADD buffer_memory '100000000', ADD max_in_flight '10', ADD acks '1');
 ALTER SERVER options_test OPTIONS (DROP max_request_size, DROP buffer_memory, DROP max_in_flight, DROP acks);
 
+-- How long a record is tried is judged where it is set together with the time of a request.
+ALTER SERVER options_test OPTIONS (DROP message_timeout_ms, ADD socket_timeout_ms '5000');
+ALTER SERVER options_test OPTIONS (ADD delivery_timeout_ms '5000');
+ALTER SERVER options_test OPTIONS (DROP socket_timeout_ms, ADD delivery_timeout_ms '5000');
+ALTER SERVER options_test OPTIONS (DROP delivery_timeout_ms, ADD message_timeout_ms '2000');
+
 -- Columns.
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (metadata 'message');
 ALTER FOREIGN TABLE options_table ALTER a OPTIONS (metadata 'partition', field 'x');
