@@ -100,6 +100,16 @@ SELECT col_description('import_target.import_uneven'::regclass, 1);
 ROLLBACK;
 DROP EVENT TRIGGER import_ended;
 
+-- Numbers that no numeric is, and a timestamp that is too long for PostgreSQL's parser, are text, as is what they are in.
+\! kafka_tool create-topic --replace import_huge 1
+\! printf '{"large": 1e200000, "fine": 1e-20000, "most": -1.5e131071, "least": 1e-16383, "nested": {"a": [1, [1e131072]]}, "mixed": 1, "listed": [1e+5], "after": 1, "long": "2026-01-02T03:04:05.%0150dZ", "quoted": "1e200000"}\n{"mixed": "x", "": 1e200000}\n{"mixed": 1e200000, "large": -1}\n' 0 | kafka_tool produce import_huge
+IMPORT FOREIGN SCHEMA topics LIMIT TO (import_huge) FROM SERVER import_test INTO imported OPTIONS (columns 'inferred');
+SELECT attname, format_type(atttypid, atttypmod)
+  FROM pg_attribute WHERE attrelid = 'imported.import_huge'::regclass AND attnum > 0 AND attname NOT LIKE '\_%' ORDER BY attnum;
+SELECT large, fine, length(most::text), length(least::text), nested, mixed, listed, after, length(long), quoted FROM imported.import_huge ORDER BY _offset;
+DROP FOREIGN TABLE imported.import_huge;
+\! kafka_tool delete-topic import_huge
+
 -- What cannot be.
 IMPORT FOREIGN SCHEMA other FROM SERVER import_test INTO imported;
 IMPORT FOREIGN SCHEMA topics LIMIT TO (import_nowhere) FROM SERVER import_test INTO imported;

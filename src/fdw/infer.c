@@ -3,7 +3,7 @@
  *	  The columns that a table of a topic of JSON objects might have, from some of them.
  *
  * Of each field it is noted which kinds of values it had; the type at the end is one that
- * holds all of these, jsonb where no other does.
+ * holds all of these, jsonb where no other does, and text where not even that.
  */
 #include "postgres.h"
 
@@ -27,12 +27,19 @@
 #define SEEN_TIMESTAMP	0x20	/* with a time zone */
 #define SEEN_TEXT		0x40
 #define SEEN_NESTED		0x80	/* an object or an array */
+#define SEEN_HUGE		0x100	/* a number, perhaps nested, that no numeric holds, nor jsonb */
+
+#define DIGITS			"0123456789"
 
 /* More levels than these no record is looked at with: PostgreSQL's parser is recursive. */
 #define MAX_LEVELS 1000
 
 /* A bigint has up to 19 digits, and so has much that is none. */
 #define SURE_DIGITS 18
+
+/* A numeric has so many digits before and behind the point. */
+#define NUMERIC_BEFORE	131072
+#define NUMERIC_BEHIND	16383
 
 typedef struct SeenField
 {
@@ -50,6 +57,7 @@ struct KafkaInference
 	int			objects;
 	bool		too_many;		/* fields */
 	JsonLexContext *lexer;		/* of the object being looked at */
+	SeenField  *field;			/* of that, whose value this is; NULL: of none that is noted */
 };
 
 KafkaInference *
@@ -104,13 +112,14 @@ is_zone(const char *text, size_t len)
 	return len == 6 && text[3] == ':' && digits(text + 4, 2) >= 0 && digits(text + 4, 2) < 60;
 }
 
-/* True for a date, a time with seconds or parts of them, and a zone. */
+/* True for a date, a time with seconds or parts of them, and a zone, not too long for PostgreSQL's parser. */
 static bool
 is_timestamp(const char *text, size_t len)
 {
 	size_t		zone = 19;
 
-	if (len < 20 || !is_date(text, 10) || (text[10] != 'T' && text[10] != ' ') || text[13] != ':' || text[16] != ':' ||
+	if (len < 20 || len > MAXDATELEN || !is_date(text, 10) || (text[10] != 'T' && text[10] != ' ') ||
+		text[13] != ':' || text[16] != ':' ||
 		digits(text + 11, 2) < 0 || digits(text + 11, 2) > 23 || digits(text + 14, 2) < 0 ||
 		digits(text + 14, 2) > 59 || digits(text + 17, 2) < 0 || digits(text + 17, 2) > 59)
 		return false;
@@ -132,6 +141,24 @@ number_kind(const char *text, size_t len)
 		if (text[i] < '0' || text[i] > '9')
 			return SEEN_NUMBER;
 	return SEEN_INTEGER;
+}
+
+/* True for a number that a numeric holds; of zero not with each exponent. */
+static bool
+is_numeric(const char *number)
+{
+	size_t		sign = number[0] == '-';
+	size_t		before = strspn(number + sign, DIGITS);
+	const char *end = number + sign + before;
+	size_t		behind = *end == '.' ? strspn(end + 1, DIGITS) : 0;
+	long		exponent = 0;
+
+	if (*end == '.')
+		end += 1 + behind;
+	if (*end == 'e' || *end == 'E')
+		exponent = strtol(end + 1, NULL, 10);
+	exponent = Max(Min(exponent, PG_INT32_MAX), PG_INT32_MIN);
+	return (int64) before + exponent <= NUMERIC_BEFORE && (int64) behind - exponent <= NUMERIC_BEHIND;
 }
 
 /* The kind of a string, with its quotes. */
@@ -199,9 +226,9 @@ see_field(void *arg, char *name, bool isnull)
 	KafkaInference *inference = arg;
 	SeenField  *field;
 
-	if (inference->lexer->lex_level != 1 || name[0] == '\0')
+	if (inference->lexer->lex_level != 1)
 		KFDW_JSON_ACTION_RETURN();
-	field = find_field(inference, name);
+	field = inference->field = name[0] == '\0' ? NULL : find_field(inference, name);
 	if (field == NULL)
 		KFDW_JSON_ACTION_RETURN();
 	field->kinds |= value_kind(inference->lexer);
@@ -210,6 +237,17 @@ see_field(void *arg, char *name, bool isnull)
 		field->values++;
 		field->last_object = inference->objects;
 	}
+	KFDW_JSON_ACTION_RETURN();
+}
+
+/* A value that is no object or array, of the field or somewhere in it. */
+KFDW_JSON_ACTION
+see_scalar(void *arg, char *token, JsonTokenType type)
+{
+	KafkaInference *inference = arg;
+
+	if (inference->field != NULL && type == JSON_TOKEN_NUMBER && !is_numeric(token))
+		inference->field->kinds |= SEEN_HUGE;
 	KFDW_JSON_ACTION_RETURN();
 }
 
@@ -253,7 +291,7 @@ parse(void *argument)
 	static JsonSemAction nothing = {0};
 	const LookedAt *looked_at = argument;
 	KafkaInference *inference = looked_at->inference;
-	JsonSemAction actions = {.semstate = inference,.object_field_start = see_field};
+	JsonSemAction actions = {.semstate = inference,.object_field_start = see_field,.scalar = see_scalar};
 	size_t		len = looked_at->len;
 	const char *value = kfdw_text_from_utf8(looked_at->value, &len);
 
@@ -288,6 +326,8 @@ kfdw_infer_look(KafkaInference *inference, const char *value, size_t len)
 static const char *
 choose_type(int kinds)
 {
+	if ((kinds & SEEN_HUGE) != 0)
+		return "pg_catalog.text";
 	switch (kinds & ~SEEN_NULL)
 	{
 		case SEEN_BOOLEAN:
