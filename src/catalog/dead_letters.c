@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -30,7 +31,7 @@ enum
 
 static KafkaStatement insert_statement = {
 	"INSERT INTO kafka.stored_dead_letters (stream, server, group_id, " KAFKA_STORED_NAMES("") ", stage, sqlstate, error, failed_at, inserted_by) "
-	"SELECT $1, $2, $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at, $4 FROM letters l",
+	"SELECT $1, COALESCE(l.server, $2), $3, " KAFKA_STORED_NAMES("l.") ", l.stage, l.sqlstate, l.error, l.failed_at, $4 FROM letters l",
 	4, {TEXTOID, TEXTOID, TEXTOID, OIDOID}
 };
 
@@ -105,7 +106,10 @@ kfdw_dead_letters_add(KafkaStoredRecords *letters, const KafkaRecord *record, co
 	Datum		values[LETTER_COLUMNS] = {0};
 	bool		nulls[LETTER_COLUMNS] = {0};
 
-	nulls[LETTER_STREAM] = nulls[LETTER_SERVER] = nulls[LETTER_GROUP_ID] = nulls[LETTER_INSERTED_BY] = true;
+	nulls[LETTER_STREAM] = nulls[LETTER_GROUP_ID] = nulls[LETTER_INSERTED_BY] = true;
+	nulls[LETTER_SERVER] = record->server == NULL;
+	if (record->server != NULL)
+		values[LETTER_SERVER] = CStringGetTextDatum(record->server);
 	values[LETTER_STAGE] = CStringGetTextDatum(stage);
 	values[LETTER_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
 	values[LETTER_ERROR] = CStringGetTextDatum(kfdw_guard_describe(error));
@@ -133,6 +137,17 @@ kfdw_dead_letters_write(KafkaStoredRecords *letters, const KafkaReader *reader)
 	kfdw_catalog_end(&scope);
 }
 
+/* A letter's record. */
+static KafkaRecord *
+read_record(HeapTuple row, TupleDesc desc, TupleDesc header)
+{
+	KafkaRecord *record = kfdw_stored_records_read(row, desc, LETTER_RECORD, header);
+	bool		isnull;
+
+	record->server = TextDatumGetCString(heap_getattr(row, LETTER_SERVER + 1, desc, &isnull));
+	return record;
+}
+
 /* Deletes what a statement chooses, and returns it as records in the current memory context. */
 static List *
 take(KafkaStatement *statement, Datum *values)
@@ -150,7 +165,7 @@ take(KafkaStatement *statement, Datum *values)
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		for (uint64 i = 0; i < SPI_processed; i++)
-			records = lappend(records, kfdw_stored_records_read(SPI_tuptable->vals[i], desc, LETTER_RECORD, header));
+			records = lappend(records, read_record(SPI_tuptable->vals[i], desc, header));
 		MemoryContextSwitchTo(old);
 	}
 	kfdw_catalog_end(&scope);

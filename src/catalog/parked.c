@@ -20,8 +20,8 @@ enum
 	PARKED_COLUMNS
 };
 
-/* Those of a portion: a record's begin with the third. */
-#define PORTION_RECORD 2
+/* Those of a portion: a record's begin with the fourth. */
+#define PORTION_RECORD 3
 
 static KafkaStatement insert_statement = {
 	"INSERT INTO kafka.stored_parked (stream, server, " KAFKA_STORED_NAMES("") ", parked_at) "
@@ -42,7 +42,7 @@ static KafkaStatement count_statement = {
 
 /* So many, by number and by bytes; records with the same offset, of topics of the same name, are not parted. */
 static KafkaStatement read_statement = {
-	"SELECT o.ctid, o.parked_at, " KAFKA_STORED_NAMES("o.") " FROM ("
+	"SELECT o.ctid, o.parked_at, o.server, " KAFKA_STORED_NAMES("o.") " FROM ("
 	"SELECT p.ctid, p.*, "
 	"pg_catalog.rank() OVER w AS number, pg_catalog.sum(" KAFKA_STORED_BYTES("p") ") OVER w AS bytes "
 	"FROM kafka.stored_parked p WHERE " OF_SHARE " "
@@ -152,10 +152,13 @@ make_portion(void)
 	for (int i = 0; i < portion->count; i++)
 	{
 		KafkaRow	row = kfdw_catalog_row(i);
+		const char *server;
 
 		portion->tids[i] = *(ItemPointer) DatumGetPointer(kfdw_row_value(&row));
 		portion->parked_at[i] = kfdw_row_int8(&row);
+		server = kfdw_row_text(&row);
 		portion->records[i] = kfdw_stored_records_read(row.tuple, desc, PORTION_RECORD, header);
+		portion->records[i]->server = server;
 	}
 	return portion;
 }

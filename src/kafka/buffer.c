@@ -120,6 +120,7 @@ kfdw_buffer_add_message(KafkaBuffer *buffer, const char *topic, int index, void 
 	KafkaRecord *record = add_record(buffer);
 	rd_kafka_timestamp_type_t type;
 
+	record->server = NULL;
 	record->topic = topic;
 	record->partition = source->partition;
 	record->index = index;

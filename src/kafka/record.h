@@ -29,6 +29,7 @@ typedef enum KafkaTimestampType
 
 typedef struct KafkaRecord
 {
+	const char *server;			/* its cluster's name, of a record that was stored; NULL: whoever reads knows */
 	const char *topic;
 	int32		partition;		/* KAFKA_PARTITION_ANY only when writing */
 	int			index;			/* of the partition among those that are read together */

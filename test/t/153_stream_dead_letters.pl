@@ -213,6 +213,21 @@ foreach my $clock (qw(CreateTime LogAppendTime))
 	query("SELECT kafka.drop_stream('whole'); DROP FOREIGN TABLE whole; DROP TABLE whole_got");
 }
 
+# A source on another server: letters stay those of the cluster that they are from
+query("CREATE SERVER k2 FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '" . bootstrap() . "')");
+$topic = topic('moves');
+query("CREATE FOREIGN TABLE moved (id int, n int, o bigint OPTIONS (metadata 'offset')) SERVER k2 OPTIONS (topic '$topic')");
+produce($topic, records('no JSON', [ 1, -1 ]));
+query("SELECT kafka.create_stream('moves', 'INSERT INTO moves_got SELECT id, n, o FROM moves', on_error => 'dead_letter')");
+query_becomes("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'moves'", 2, 'what fails is set aside');
+query("SELECT kafka.alter_stream('moves', statement => 'INSERT INTO moves_got SELECT id, n, o FROM moved')");
+my $letters = "SELECT string_agg(server || ' ' || _offset, ', ' ORDER BY server, _offset) FROM kafka.dead_letters WHERE stream = 'moves'";
+query_becomes($letters, 'k 0, k 1, k2 0, k2 1', 'on each of two servers');
+is(query("SELECT kafka.retry_dead_letters('moves')"), 0, 'they fail again');
+is(query($letters), 'k 0, k 1, k2 0, k2 1', 'and are of the same servers as before');
+is(query("BEGIN; SELECT kafka.reset_stream('moves', 'earliest'); $letters; ROLLBACK"), "\nk 0, k 1", 'what is not read again stays');
+query("SELECT kafka.drop_stream('moves')");
+
 # Whose they are
 query('CREATE ROLE ann; CREATE ROLE bob');
 is(query("SET ROLE ann; SELECT count(*) FROM kafka.dead_letters"), 0, 'others do not see them');

@@ -100,6 +100,19 @@ is(query("SELECT kafka.retry_dead_letters('wakes')"), 1, 'but for those that hav
 is(query(sprintf($got, 'wakes')), '1:one 2:two 3:one 6:six', 'which are joined');
 query("SELECT kafka.drop_stream('wakes')");
 
+# A source on another server meanwhile: a dead letter is of the cluster that the record came from
+$topic = tables('servers');
+join_tables('servers');
+produce($topic, orders([ 1, 1 ]));
+query_becomes(sprintf($parked, 'servers'), '0', 'a record is parked');
+query("CREATE SERVER k2 FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '" . bootstrap() . "');
+	CREATE FOREIGN TABLE servers_2 (id int, customer_id int, _key text OPTIONS (metadata 'key')) SERVER k2 OPTIONS (topic '$topic', auto_offset_reset 'latest');
+	SELECT kafka.create_join('servers', source => 'servers_2', join_table => 'servers_customers', join_on => 'servers_2.customer_id = servers_customers.customer_id',
+		into_table => 'servers_got', unmatched => 'park', park_timeout => '10 ms', replace => true)");
+query_becomes("SELECT server || ' ' || _offset || ' ' || stage FROM kafka.dead_letters WHERE stream = 'servers'", 'k 0 join',
+	'one that is given up later is of the server that it was parked from');
+query("SELECT kafka.drop_stream('servers')");
+
 # A row whose transaction is prepared comes when that is committed
 $topic = tables('prepares');
 join_tables('prepares');
