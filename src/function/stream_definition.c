@@ -4,18 +4,21 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "catalog/instance.h"
 #include "catalog/offsets.h"
 #include "catalog/parked.h"
 #include "catalog/relays.h"
 #include "catalog/role_scope.h"
+#include "format/codec.h"
 #include "function/stream_definition.h"
 #include "function/stream_owner.h"
 #include "function/stream_waits.h"
@@ -71,11 +74,19 @@ check_settings(KafkaStream *stream)
 				 errhint("kafka.create_join() makes streams that do, with unmatched \"park\".")));
 }
 
+/* Checks the options of a table, and those of its columns beside them, as every scan does. */
 void
 kfdw_stream_check_source(Oid source)
 {
+	const KafkaTableOptions *options;
+	Relation	table;
+
 	kfdw_options_require_topic_table(source);
-	kfdw_assignment_check_options(kfdw_options_table(source, GetUserId()));
+	options = kfdw_options_table(source, GetUserId());
+	kfdw_assignment_check_options(options);
+	table = table_open(source, AccessShareLock);
+	(void) kfdw_codec_create(kfdw_columns_create(source, RelationGetDescr(table), false, NULL), &options->format);
+	table_close(table, NoLock);
 }
 
 /* The schemas that names are looked up in now, as a value of search_path. */
