@@ -56,6 +56,10 @@ CREATE TABLE nullable (customer_id int UNIQUE, name text);
 CREATE TABLE partial (customer_id int NOT NULL, name text);
 CREATE UNIQUE INDEX ON partial (customer_id) WHERE name IS NOT NULL;
 CREATE TABLE more (customer_id int PRIMARY KEY, name text, since date NOT NULL);
+CREATE DOMAIN customer_level AS text NOT NULL;
+CREATE DOMAIN customer_grade AS customer_level;
+CREATE DOMAIN customer_class AS customer_grade DEFAULT 'new';
+CREATE TABLE graded (customer_id int PRIMARY KEY, class customer_class NOT NULL, grade customer_grade);
 CREATE TABLE other_type (customer_id text PRIMARY KEY, name text);
 CREATE VIEW shown AS SELECT * FROM no_key;
 CREATE UNLOGGED TABLE forgotten (customer_id int PRIMARY KEY);
@@ -63,6 +67,12 @@ SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 
 SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'nullable');
 SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'partial');
 SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'more');
+SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'graded');
+ALTER TABLE graded ALTER grade SET DEFAULT 'none';
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'graded');
+ROLLBACK;
 SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'shown');
 SELECT kafka.materialize('customers', source => 'customer_topic', into_table => 'customer_topic');
 \set VERBOSITY terse

@@ -14,10 +14,12 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "nodes/value.h"
 #include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -306,6 +308,25 @@ check_key(const Materialization *work, Relation table)
 					 kfdw_name_columns(NULL, work->keys), RelationGetRelationName(work->source))));
 }
 
+/* True for a domain that is NOT NULL, or one below it. */
+static bool
+is_not_null_domain(Oid type)
+{
+	bool		not_null = false;
+
+	while (!not_null && get_typtype(type) == TYPTYPE_DOMAIN)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for type %u", type);
+		not_null = ((Form_pg_type) GETSTRUCT(tuple))->typnotnull;
+		type = ((Form_pg_type) GETSTRUCT(tuple))->typbasetype;
+		ReleaseSysCache(tuple);
+	}
+	return not_null;
+}
+
 /* Notes a column of the table as one that is assigned, if it is. */
 static void
 look_at_column(Materialization *work, Relation table, Form_pg_attribute attribute)
@@ -317,7 +338,8 @@ look_at_column(Materialization *work, Relation table, Form_pg_attribute attribut
 		return;
 	if (has_column(work, name))
 		work->values = lappend(work->values, makeString(pstrdup(name)));
-	else if (attribute->attnotnull && !attribute->atthasdef && attribute->attidentity == '\0')
+	else if ((attribute->attnotnull || is_not_null_domain(attribute->atttypid)) &&
+			 build_column_default(table, attribute->attnum) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("column \"%s\" of table \"%s\" would be null", name, RelationGetRelationName(table)),
