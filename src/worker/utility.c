@@ -2,7 +2,7 @@
  * utility.c
  *	  Ends the workers of a database before a command that they are in the way of:
  *	  DROP DATABASE, ALTER DATABASE RENAME and SET TABLESPACE, CREATE DATABASE from
- *	  it, DROP EXTENSION.
+ *	  it, DROP EXTENSION, DROP OWNED BY the extension's owner.
  *
  * Whoever may not run the command ends nothing.  When its transaction is over, a
  * scout looks whether there is still something to run.
@@ -12,7 +12,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
@@ -22,6 +24,8 @@
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -71,6 +75,18 @@ find_own_database(const char *name)
 		database : InvalidOid;
 }
 
+/* This database, whose workers are in the way of dropping our extension. */
+static Oid
+drop_extension_from(void)
+{
+	if (kfdw_own_slot_exists())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot drop extension \"kafka_fdw\" in the statement of a stream"),
+				 errdetail("The worker that runs it would have to end first.")));
+	return MyDatabaseId;
+}
+
 /* This database, if the command drops our extension from it, or the schema that it is in. */
 static Oid
 find_dropped_extension(const DropStmt *drop)
@@ -87,15 +103,41 @@ find_dropped_extension(const DropStmt *drop)
 		if (strcmp(strVal(lfirst(lc)), name) != 0)
 			continue;
 		extension = get_extension_oid("kafka_fdw", true);
-		if (!OidIsValid(extension) || !kfdw_extension_ownercheck(extension, GetUserId()))
-			continue;
-		if (kfdw_own_slot_exists())
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot drop extension \"kafka_fdw\" in the statement of a stream"),
-					 errdetail("The worker that runs it would have to end first.")));
-		return MyDatabaseId;
+		if (OidIsValid(extension) && kfdw_extension_ownercheck(extension, GetUserId()))
+			return drop_extension_from();
 	}
+	return InvalidOid;
+}
+
+/* The owner of our extension in this database; InvalidOid: it is not there. */
+static Oid
+get_extension_owner(void)
+{
+	Relation	extensions = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("kafka_fdw"));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	owner = HeapTupleIsValid(tuple) ? ((Form_pg_extension) GETSTRUCT(tuple))->extowner : InvalidOid;
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	return owner;
+}
+
+/* This database, if the command drops what the owner of our extension has, and the user may do that. */
+static Oid
+find_dropped_owner(const DropOwnedStmt *drop)
+{
+	Oid			owner = get_extension_owner();
+	ListCell   *lc;
+
+	foreach(lc, drop->roles)
+		if (OidIsValid(owner) && get_rolespec_oid(lfirst(lc), true) == owner && has_privs_of_role(GetUserId(), owner))
+			return drop_extension_from();
 	return InvalidOid;
 }
 
@@ -156,6 +198,8 @@ find_database(const Node *command)
 				find_own_database(((const RenameStmt *) command)->subname) : InvalidOid;
 		case T_DropStmt:
 			return find_dropped_extension((const DropStmt *) command);
+		case T_DropOwnedStmt:
+			return find_dropped_owner((const DropOwnedStmt *) command);
 		default:
 			return InvalidOid;
 	}

@@ -49,10 +49,18 @@ $node->safe_psql('postgres', "CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPT
 is($node->safe_psql('postgres', "BEGIN; SELECT count(*) FROM feed; DROP EXTENSION kafka_fdw CASCADE; COMMIT; SELECT to_regclass('kafka.offsets')"), "3\n",
 	'so may the extension');
 
+# What a role owns is dropped, the extension among it: a batch that would last does not keep it
+$node->safe_psql('postgres', 'CREATE ROLE su SUPERUSER LOGIN; SET ROLE su; ' . $setup =~ s/FROM ids/FROM ids WHERE pg_sleep(600) IS NOT NULL/r);
+becomes($node, 'postgres', $state, 'running', 'a batch is run');
+my $before = -s $node->logfile;
+my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '60 s'; DROP OWNED BY su");
+is($err, '', 'DROP OWNED BY the owner of the extension ends it');
+unlike(slurp_file($node->logfile, $before), qr/ERROR/, 'and no process stumbles');
+
 # Records that it would have to publish go with the transaction.
 my $outbox = "CREATE EXTENSION kafka_fdw; CREATE SERVER k FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
 	CREATE FOREIGN TABLE sent (id int) SERVER k OPTIONS (topic '$topic', delivery 'outbox')";
-my ($status, $out, $err) = $node->psql('postgres', "$outbox; BEGIN; INSERT INTO sent VALUES (4); DROP EXTENSION kafka_fdw CASCADE; COMMIT");
+($status, $out, $err) = $node->psql('postgres', "$outbox; BEGIN; INSERT INTO sent VALUES (4); DROP EXTENSION kafka_fdw CASCADE; COMMIT");
 like($err, qr/records for topic "$topic" cannot be published: this transaction has dropped their server/, 'who has records to publish may not drop it');
 
 # What a schema of another name hides
