@@ -85,5 +85,5 @@ kfdw_error_unreachable(KafkaClient *client, const char *topic)
 					errmsg("could not reach Kafka at \"%s\" for topic \"%s\"", client->servers, topic),
 					client->error ? errdetail_internal("%s", client->reason) :
 					errdetail("No answer within %d ms.", client->request_timeout_ms),
-					errhint("Check the option \"bootstrap_servers\", and that the names which the brokers advertise can be resolved and reached from this host.")));
+					errhint("%s", KFDW_CHECK_ADDRESS)));
 }

@@ -12,6 +12,10 @@
 #define KFDW_CHECK_SECURITY \
 	"Check \"security_protocol\" and the other security options of the server, and the credentials in the user mapping."
 
+/* The hint where they cannot be reached. */
+#define KFDW_CHECK_ADDRESS \
+	"Check the option \"bootstrap_servers\", and that the names which the brokers advertise can be resolved and reached from this host."
+
 /* The hint where they take it for one whose place another has. */
 #define KFDW_CHECK_FENCE \
 	"Another process uses the same transactional id, as one of a copy of this server, which needs a \"transactional_id_prefix\" of its own; or the transaction took longer than \"transaction_timeout_ms\"."

@@ -182,9 +182,9 @@ release_call(KafkaCall *argument)
 
 /* In the process ----------------------------------------------------------- */
 
-/* What helps where the brokers refuse the client, or a right. */
+/* What helps where the brokers refuse the client, or a right, or cannot be reached. */
 static int
-hint_at_refusal(const TransactionCall *call, rd_kafka_resp_err_t error)
+give_hint(const TransactionCall *call, rd_kafka_resp_err_t error)
 {
 	switch (kfdw_fault_sqlstate(error))
 	{
@@ -197,7 +197,10 @@ hint_at_refusal(const TransactionCall *call, rd_kafka_resp_err_t error)
 						call->position->group_id, call->position->topic) :
 				errhint("The client's user needs the rights to Write and to Describe its transactional id, which begins with \"transactional_id_prefix\", and to Write the topics.");
 		default:
-			return kfdw_error_is_fence(call->client, error) ? errhint("%s", KFDW_CHECK_FENCE) : 0;
+			if (kfdw_error_is_fence(call->client, error))
+				return errhint("%s", KFDW_CHECK_FENCE);
+			return error == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+				(error == call->client->error && kfdw_fault_course(error) == KAFKA_PASSES) ? errhint("%s", KFDW_CHECK_ADDRESS) : 0;
 	}
 }
 
@@ -217,7 +220,7 @@ report(const TransactionCall *call)
 	ereport_domain(ERROR, kfdw_fault_domain(error),
 				   (errcode(kfdw_fault_sqlstate(error)),
 					errmsg("could not %s at \"%s\"", call->what, client->servers),
-					errdetail_internal("%s", reason), hint_at_refusal(call, error)));
+					errdetail_internal("%s", reason), give_hint(call, error)));
 }
 
 /* Waiting is of no use where the brokers refuse the client, nor where the library has forgotten the time. */

@@ -286,6 +286,8 @@ $broker->resume;
 ok($node->poll_query_until('postgres', "SELECT ($size) < 200000"), 'and is small again') or diag($node->safe_psql('postgres', $size));
 ok(poll_until(sub { kafka_tool('consume', $other, '-c') == 200002 }, 60), 'everything was published') or diag(kafka_tool('consume', $other, '-c'));
 is($node->safe_psql('postgres', "SELECT unsent FROM kafka.stat_outbox WHERE server = 'down'"), '1', 'what cannot be published is kept');
+like($node->safe_psql('postgres', "SELECT to_do FROM kafka.status WHERE kind = 'outbox' AND name ~ '^down of'"), qr/^Check the option "bootstrap_servers"/,
+	'and kafka.status says what to look at');
 
 # While the snapshot keeps all ticks that ever were, the next one does not search them
 my $reads = q{SELECT max(tick), max(pg_stat_get_tuples_returned('kafka.outbox_ticks_pkey'::regclass)) FROM kafka.outbox_ticks WHERE relay = 1};
