@@ -60,17 +60,24 @@ get_deadline(FunctionCallInfo fcinfo)
 	return TIMESTAMP_NOT_FINITE(deadline) ? FOR_EVER : kfdw_wait_now() + (deadline - now);
 }
 
+/* With each look, as a wait may be long. */
+static void
+check_may_read(Oid relid)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+}
+
 /* A consuming table that the user may read. */
 static KafkaTableOptions *
 get_options(Oid relid)
 {
 	KafkaTableOptions *options;
-	AclResult	result;
 
 	kfdw_options_require_topic_table(relid);
-	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	check_may_read(relid);
 	options = kfdw_options_table(relid, GetUserId());
 	if (options->group_id == NULL)
 		ereport(ERROR,
@@ -95,6 +102,8 @@ look(KafkaWaiter *waiter, KafkaTableOptions **options, Oid relid)
 		*options = get_options(relid);
 		waiter = kfdw_waiter_open(*options);
 	}
+	else
+		check_may_read(relid);
 	kfdw_waiter_look(waiter);
 	SPI_commit();
 	return waiter;

@@ -90,6 +90,13 @@ cmp_ok(memory_of_waiter(), '<', $memory + 500_000, 'who waits for them does not 
 $reader->run('ROLLBACK');
 is($waiter->finish(60), 't', 'and is told when they are free');
 
+$waiter->run('CREATE ROLE reader; GRANT SELECT ON feed TO reader; SET ROLE reader');
+start_waiting('1 hour');
+$node->safe_psql('postgres', 'REVOKE SELECT ON feed FROM reader');
+$waiter->finish(60);
+like($waiter->error, qr/permission denied for foreign table feed/, 'who may not read the table any more is not told');
+$waiter->run('RESET ROLE');
+
 start_waiting('1 hour');
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 $waiter->finish(60);
