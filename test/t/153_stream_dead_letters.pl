@@ -177,7 +177,7 @@ is(query("SELECT string_agg(_offset || ' ' || sqlstate, ', ' ORDER BY _offset) F
 	'0 23514, 4 23514, 9 23514', 'and only what fails alone is set aside');
 
 # What a transaction has left to its end is no fault of the letters that it runs again
-my ($ignored, $out, $err) = $node->psql('postgres', "BEGIN; INSERT INTO owned VALUES (100, 20000); SELECT kafka.retry_dead_letters('owns'); COMMIT");
+($status, $out, $err) = $node->psql('postgres', "BEGIN; INSERT INTO owned VALUES (100, 20000); SELECT kafka.retry_dead_letters('owns'); COMMIT");
 like($err, qr/Key \(owner\)=\(20000\) is not present/, 'it is an error of the call');
 is(query("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'owns' AND error ~ '=\\(-1\\)'"), 3, 'and they stay as they are');
 is(query("BEGIN; SELECT kafka.retry_dead_letters('owns'); INSERT INTO owned VALUES (100, 100); INSERT INTO owners VALUES (100); COMMIT"),
