@@ -329,24 +329,23 @@ report_lost(KafkaSender *sender)
 }
 
 /*
- * Gives up on records that nobody acknowledged in their time.  The library does so
- * itself, but not while it pauses between two attempts to connect.
+ * Gives up on records that nobody acknowledged in their time; false: it is not over yet.
+ * The library does so itself, but not while it pauses between two attempts to connect.
  */
-static void
+static bool
 expire(KafkaSender *sender, TimestampTz since)
 {
 	int			patience = Min(sender->delivery_timeout_ms, PG_INT32_MAX - EXPIRY_SLACK_MS) + EXPIRY_SLACK_MS;
+	TimestampTz end = TimestampTzPlusMilliseconds(since, patience);
 
-	if (sender->purged_at != 0)
-	{
-		if (TimestampDifferenceExceeds(sender->purged_at, kfdw_wait_now(), LOST_MS))
-			report_lost(sender);
-	}
-	else if (TimestampDifferenceExceeds(since, kfdw_wait_now(), patience))
+	if (kfdw_wait_now() < end)
+		return false;
+	if (sender->purged_at < end)
 	{
 		sender->purged_at = kfdw_wait_now();
 		kfdw_sender_give_up(sender);
 	}
+	return true;
 }
 
 /* The queue stays full for too long. */
@@ -381,7 +380,7 @@ wait_for_room(KafkaSenderTopic *topic, TimestampTz *full_since, TimestampTz *stu
 		*stuck_since = kfdw_wait_now();
 	if (*full_since == 0)
 		*full_since = *stuck_since;
-	expire(sender, *stuck_since);
+	(void) expire(sender, *stuck_since);
 	check_patience(topic, *full_since);
 }
 
@@ -437,7 +436,8 @@ kfdw_sender_wait(KafkaSender *sender, TimestampTz since)
 {
 	rd_kafka_flush(sender->client->rk, SLICE_MS);
 	kfdw_client_serve(sender->client);
-	expire(sender, since);
+	if (expire(sender, since) && TimestampDifferenceExceeds(sender->purged_at, kfdw_wait_now(), LOST_MS))
+		report_lost(sender);
 }
 
 rd_kafka_resp_err_t

@@ -103,7 +103,7 @@ extern void kfdw_sender_hand_over(KafkaSenderTopic *topic, const KafkaRecord *re
 /*
  * Waits a moment for reports, so that whoever waits for long looks at interrupts; records
  * leave without lingering.  Gives up on those that nobody acknowledged since a time that
- * is long enough ago.
+ * is long enough ago, at which all of them had been sent.
  */
 extern void kfdw_sender_wait(KafkaSender *sender, TimestampTz since);
 
