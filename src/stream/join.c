@@ -125,7 +125,8 @@ is_of_source(const JoinWriter *writer, Node *part)
 /*
  * Notes which columns of a record cannot be NULL where a part of the condition is true.  Not
  * by IS NOT NULL, which is more of a composite, and which planners leave out where the column
- * is declared so: a record's can be NULL all the same.
+ * is declared so: a record's can be NULL all the same.  By <>, as for that planners expect
+ * most records to have it.
  */
 static void
 note_nonnull(JoinWriter *writer, Node *part)
@@ -134,7 +135,7 @@ note_nonnull(JoinWriter *writer, Node *part)
 	int			column = 0;
 
 	while ((column = bms_next_member(columns, column)) > 0)
-		require(writer, psprintf("num_nulls(%s.%s) = 0", writer->source,
+		require(writer, psprintf("pg_catalog.num_nulls(%s.%s) <> 1", writer->source,
 								 quote_identifier(get_attname(writer->join->source, column, false))));
 }
 
