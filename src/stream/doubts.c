@@ -22,6 +22,8 @@ struct KafkaDoubts
 {
 	MemoryContext context;		/* of the list */
 	List	   *list;
+	int			known;			/* so many of them are of transactions before this one */
+	int			next;			/* where the search for one begins, as they come in the order of the list */
 	int64		transaction;	/* counts */
 	bool		any;			/* new ones in this transaction */
 };
@@ -39,22 +41,25 @@ void
 kfdw_doubts_begin(KafkaDoubts *doubts)
 {
 	doubts->transaction++;
+	doubts->known = list_length(doubts->list);
+	doubts->next = 0;
 	doubts->any = false;
 }
 
 /* What is known of a record, NULL for nothing. */
 static KafkaDoubt *
-find(const KafkaDoubts *doubts, const KafkaRecord *record)
+find(KafkaDoubts *doubts, const KafkaRecord *record)
 {
-	ListCell   *lc;
-
-	foreach(lc, doubts->list)
+	for (int i = 0; i < doubts->known; i++)
 	{
-		KafkaDoubt *doubt = lfirst(lc);
+		int			place = (doubts->next + i) % doubts->known;
+		KafkaDoubt *doubt = list_nth(doubts->list, place);
 
-		if (doubt->offset == record->offset && doubt->partition == record->partition &&
-			strcmp(doubt->topic, record->topic) == 0)
-			return doubt;
+		if (doubt->offset != record->offset || doubt->partition != record->partition ||
+			strcmp(doubt->topic, record->topic) != 0)
+			continue;
+		doubts->next = place + 1;
+		return doubt;
 	}
 	return NULL;
 }
@@ -96,5 +101,6 @@ void
 kfdw_doubts_clear(KafkaDoubts *doubts)
 {
 	doubts->list = NIL;
+	doubts->known = 0;
 	MemoryContextReset(doubts->context);
 }

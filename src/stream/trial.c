@@ -164,9 +164,11 @@ set_undecodable_aside(void *argument, int index, const ErrorData *error)
 
 	if (index < trial->looked_at)
 		return;
-	trial->looked_at = index + 1;
 	count_failure(trial, index, error);
 	add_letter(trial, index, KAFKA_STAGE_DECODE, error);
+
+	/* last: a procedure can catch errors, and then this one comes again */
+	trial->looked_at = index + 1;
 }
 
 /* Ends a stream's batch at a record: its error says which one, and how to go on without it. */
@@ -429,6 +431,7 @@ run_pieces(KafkaTrial *trial)
 	int			count = kfdw_buffer_count(trial->buffer);
 	int			size = trial->cautious ? MAX_PIECE : count;
 	int			first = 0;
+	int			doubts = 0;		/* in a row */
 	bool		found = false;
 
 	while (first < count)
@@ -440,6 +443,7 @@ run_pieces(KafkaTrial *trial)
 		{
 			first += n;
 			size = Min(2 * size, MAX_PIECE);
+			doubts = 0;
 			continue;
 		}
 		found = true;
@@ -448,7 +452,7 @@ run_pieces(KafkaTrial *trial)
 			continue;
 		if (!is_in_doubt(trial, first, error))
 			deal_with_poison(trial, first, error);
-		else if (!trial->sets_aside)
+		else if (!trial->sets_aside || ++doubts == MAX_IN_A_ROW)
 			break;
 		first++;
 	}

@@ -86,6 +86,10 @@ is(query("SELECT kafka.retry_dead_letters('s')"), 0, 'run again, they stay');
 query('DELETE FROM got WHERE id = 20');
 is(query("SELECT kafka.retry_dead_letters('s')"), 1, 'but for one whose row is gone');
 
+# Where all are there, ten in a row end it, as at READ COMMITTED
+query("SELECT kafka.alter_stream('s', on_error => 'dead_letter'); SELECT kafka.reset_stream('s', 'earliest')");
+query_becomes("SELECT state || (last_error ~ '10 records in a row failed with SQLSTATE 23505') FROM kafka.stat_streams", 'failedtrue', 'a batch of nothing else ends the stream');
+
 $node->stop;
 ok(!crashed($node), 'no process crashed');
 done_testing();
