@@ -382,11 +382,11 @@ look_after_launch(KafkaSlot *slot, WorkerHandle *worker)
 	ConditionVariableBroadcast(&kfdw_shared->ended);
 }
 
-/* True for a worker that the others can do without; the lock is held. */
+/* True for a worker that the others can do without, as one that only looks after work that has failed; the lock is held. */
 static bool
 is_optional(const KafkaSlot *slot)
 {
-	return kfdw_job_get(slot->key.kind)->is_optional;
+	return kfdw_job_get(slot->key.kind)->is_optional || (slot->state == KAFKA_STATE_FAILED && slot->looks_on);
 }
 
 /* True for a worker that is to have a process, now or after a pause, and has none; the lock is held. */
