@@ -225,6 +225,13 @@ kfdw_positions_find_start(const KafkaPositions *positions, const KafkaPartition 
 	return reset != KAFKA_RESET_NONE;
 }
 
+bool
+kfdw_positions_is_passed(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)
+{
+	return stored->exists && stored->next_offset < partition->low && !is_of_another_cluster(positions, stored) &&
+		!is_of_another_topic(positions, partition->index, stored);
+}
+
 /* The broker does not have the records at a position. */
 static void
 report_out_of_range(const KafkaPositions *positions, const KafkaPartition *partition, const KafkaPosition *stored)

@@ -102,6 +102,10 @@ extern bool kfdw_positions_find_start(const KafkaPositions *positions, const Kaf
 extern int64 kfdw_positions_start_offset(const KafkaPositions *positions, const KafkaPartition *partition,
 										 const KafkaPosition *stored);
 
+/* True where retention has passed a position in this topic. */
+extern bool kfdw_positions_is_passed(const KafkaPositions *positions, const KafkaPartition *partition,
+									 const KafkaPosition *stored);
+
 /* True when a position that was read is not that offset of the topic that there is now. */
 extern bool kfdw_positions_differ(const KafkaPositions *positions, int partition, int64 offset);
 

@@ -18,15 +18,14 @@
 static int64
 start_of(const KafkaPositions *positions, const KafkaPartition *partition)
 {
-	const KafkaPartitionPosition *position = &positions->partitions[partition->index];
+	const KafkaPosition *stored = &positions->partitions[partition->index].stored;
 	int64		start;
 
 	if (partition->end < 0)
 		return KAFKA_UNKNOWN;
-	if (kfdw_positions_find_start(positions, partition, &position->stored, &start))
+	if (kfdw_positions_find_start(positions, partition, stored, &start))
 		return start;
-	return position->stored.exists && !position->outlived && position->stored.next_offset < partition->low ?
-		partition->low : KAFKA_UNKNOWN;
+	return kfdw_positions_is_passed(positions, partition, stored) ? partition->low : KAFKA_UNKNOWN;
 }
 
 /* The positions, and ends that are not older where others have read on meanwhile. */
