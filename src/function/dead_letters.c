@@ -115,7 +115,7 @@ retry_all(const KafkaStream *stream, const char *server, int64 *kept)
 /*
  * The same in a session of somebody who acts for the owner, by SET ROLE or not: what the
  * owner wrote must not get any rights but his, now or at COMMIT.  So nothing of his can be
- * deferred, and what the session has deferred is done before, with the session's rights.
+ * deferred.
  */
 static int64
 retry_as_owner(const KafkaStream *stream, const char *server, int64 *kept)
@@ -123,7 +123,6 @@ retry_as_owner(const KafkaStream *stream, const char *server, int64 *kept)
 	KafkaRoleScope scope;
 	int64		done;
 
-	kfdw_session_do_deferred();
 	kfdw_role_begin(&scope, stream->owner);
 	done = retry_all(stream, server, kept);
 	kfdw_role_end(&scope);
@@ -136,6 +135,7 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	KafkaStream *stream = kfdw_stream_get_own(name);
 	const KafkaTableOptions *options;
+	bool		is_own;
 	int64		done = 0;
 	int64		kept = 0;
 
@@ -150,11 +150,16 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	options = kfdw_options_table(stream->source, stream->owner);
 	kfdw_assignment_check_options(options);
 
+	/* what the session has deferred is done before, with the session's rights */
+	is_own = is_session_of(stream->owner);
+	if (!is_own)
+		kfdw_session_do_deferred();
+
 	/* also a savepoint that is rolled back must not leave the batch bound */
 	PG_TRY();
 	{
 		kfdw_stream_set_retried(name);
-		done = is_session_of(stream->owner) ? retry_all(stream, options->server, &kept) :
+		done = is_own ? retry_all(stream, options->server, &kept) :
 			retry_as_owner(stream, options->server, &kept);
 	}
 	PG_FINALLY();
