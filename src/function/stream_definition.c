@@ -180,42 +180,66 @@ check_not_of_another(const char *name)
 		kfdw_streams_refuse_duplicate(name);
 }
 
-/* Stores a stream that there is none of yet. */
-static void
-insert_stream(KafkaStream *stream, KafkaStatementAuthor author)
+/* Stores a stream that there is none of yet; false: there is one now, which is to be replaced. */
+static bool
+insert_stream(KafkaStream *stream, bool replace, KafkaStatementAuthor author)
 {
 	check_not_of_another(stream->name);
 	check_settings(stream);
 	kfdw_stream_check_can_log_in(stream->owner);
 	check_statement_as_owner(stream, author);
-	kfdw_instance_ensure();
 	do
 	{
 		kfdw_streams_lock_to_change(stream->name);
 		check_not_of_another(stream->name);
 	} while (!kfdw_stream_lock_waits(stream));
+	if (replace && kfdw_streams_get(stream->name) != NULL)
+		return false;
 	kfdw_stream_resolve_waits(stream);
+
+	/* after the lock, as consumers of a group of that name do */
+	kfdw_instance_ensure();
 	kfdw_streams_insert(stream);
 	check_group_is_new(stream->name);
 	kfdw_shared_ping_at_end();
+	return true;
+}
+
+/* Locks the stream that is to be replaced; false where there is none, or none any more. */
+static bool
+lock_replaced(KafkaStream *stream)
+{
+	do
+	{
+		if (kfdw_streams_get(stream->name) == NULL)
+			return false;
+		(void) kfdw_stream_get_own(stream->name);
+		kfdw_stream_lock_to_change(stream->name);
+		if (kfdw_streams_get(stream->name) == NULL)
+			return false;
+		stream->owner = kfdw_stream_get_own(stream->name)->owner;
+	} while (!kfdw_stream_lock_waits(stream));
+	return true;
 }
 
 void
 kfdw_stream_create(KafkaStream *stream, bool replace, KafkaStatementAuthor author)
 {
+	Oid			owner = stream->owner;
+
 	kfdw_stream_check_preloaded();
 	kfdw_stream_check_writable();
 	check_name(stream->name);
 	kfdw_relays_check_group(stream->name);
-	if (replace && kfdw_streams_get(stream->name) != NULL)
+	do
 	{
-		do
-			stream->owner = kfdw_stream_lock_own(stream->name)->owner;
-		while (!kfdw_stream_lock_waits(stream));
-		kfdw_stream_redefine(stream, true, author);
-	}
-	else
-		insert_stream(stream, author);
+		if (replace && lock_replaced(stream))
+		{
+			kfdw_stream_redefine(stream, true, author);
+			return;
+		}
+		stream->owner = owner;
+	} while (!insert_stream(stream, replace, author));
 }
 
 /* What is parked would wait for nothing. */
