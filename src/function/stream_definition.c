@@ -82,9 +82,10 @@ kfdw_stream_check_source(Oid source)
 	Relation	table;
 
 	kfdw_options_require_topic_table(source);
+	kfdw_options_require_select(source, GetUserId());
+	table = kfdw_options_open_topic_table(source, AccessShareLock);
 	options = kfdw_options_table(source, GetUserId());
 	kfdw_assignment_check_options(options);
-	table = table_open(source, AccessShareLock);
 	(void) kfdw_codec_create(kfdw_columns_create(source, RelationGetDescr(table), false, NULL), &options->format);
 	table_close(table, NoLock);
 }
