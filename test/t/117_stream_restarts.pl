@@ -46,7 +46,9 @@ my $lag = 'SELECT state, partitions, lag, last_error FROM kafka.stat_streams WHE
 my $behind = 1;
 foreach my $signal (qw(cancel terminate))
 {
-	$node->safe_psql('postgres', "SELECT pg_${signal}_backend(pid) FROM kafka.stat_streams");
+	my $pid = $node->safe_psql('postgres', 'SELECT pid FROM kafka.stat_streams');
+	$node->safe_psql('postgres', "SELECT pg_${signal}_backend($pid)");
+	becomes($node, 'postgres', "SELECT pid <> $pid FROM kafka.stat_streams", 't', 'another process takes over') if $signal eq 'terminate';
 	produce($topic, "{\"id\":10}\n");
 	$behind++;
 	becomes($node, 'postgres', $lag, "failed|1|$behind|$error", "pg_${signal}_backend() ends no look at how far behind it is");

@@ -73,4 +73,6 @@ produce($nulls, qq({"x": 1}\n{"cid": 2, "x": 2}\n));
 query_becomes("SELECT next_offset FROM kafka.offsets WHERE group_id = 'joined'", 2, 'records of a join are read');
 is(query('SELECT _offset FROM kafka.parked'), 1, 'one that can have no row does not wait for it');
 
+$node->stop;
+ok(!crashed($node), 'no process crashed');
 done_testing();
