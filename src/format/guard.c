@@ -99,9 +99,9 @@ kfdw_guard_for_input(Oid type)
 	switch (get_typtype(type))
 	{
 		case TYPTYPE_DOMAIN:
-			return kfdw_builtin_checks(type) ? kfdw_guard_for_input(getBaseType(type)) : KAFKA_GUARD_SUBTRANSACTION;
+			return kfdw_checks_call_only(type, kfdw_builtin_function) ? kfdw_guard_for_input(getBaseType(type)) : KAFKA_GUARD_SUBTRANSACTION;
 		case TYPTYPE_RANGE:
-			return kfdw_builtin_range(type) ? kfdw_guard_for_input(get_range_subtype(type)) : KAFKA_GUARD_SUBTRANSACTION;
+			return kfdw_range_calls_only(type, kfdw_builtin_function) ? kfdw_guard_for_input(get_range_subtype(type)) : KAFKA_GUARD_SUBTRANSACTION;
 		case TYPTYPE_MULTIRANGE:
 			return kfdw_guard_for_input(get_multirange_range(type));
 		case TYPTYPE_ENUM:

@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -18,7 +16,6 @@
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "utils/xml.h"
 
@@ -72,20 +69,6 @@ composite_use(Oid type, KafkaDirection direction)
 	return use;
 }
 
-/* True for an immutable function that has no settings of its own. */
-static bool
-is_plain(Oid function)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		plain = HeapTupleIsValid(tuple) &&
-		((Form_pg_proc) GETSTRUCT(tuple))->provolatile == PROVOLATILE_IMMUTABLE &&
-		heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL);
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	return plain;
-}
-
 /* What the type's own function needs, which is in C. */
 static KafkaSettingsUse
 function_use(Oid type, KafkaDirection direction)
@@ -98,9 +81,7 @@ function_use(Oid type, KafkaDirection direction)
 		getTypeInputInfo(type, &function, &typioparam);
 	else
 		getTypeOutputInfo(type, &function, &is_varlena);
-	if (kfdw_builtin_function(function) || is_plain(function))
-		return KAFKA_SETTINGS_VARIABLES;
-	return KAFKA_SETTINGS_NAMES;
+	return kfdw_plain_function(function) ? KAFKA_SETTINGS_VARIABLES : KAFKA_SETTINGS_NAMES;
 }
 
 /* What a type needs that is made of others, or is not known well. */
@@ -117,13 +98,13 @@ derived_use(Oid type, KafkaDirection direction)
 	{
 		case TYPTYPE_DOMAIN:
 			return Max(kfdw_settings_use(getBaseType(type), direction),
-					   direction == KAFKA_TO_TEXT || kfdw_builtin_checks(type) ?
+					   direction == KAFKA_TO_TEXT || kfdw_checks_call_only(type, kfdw_plain_function) ?
 					   KAFKA_SETTINGS_NONE : KAFKA_SETTINGS_NAMES);
 		case TYPTYPE_COMPOSITE:
 			return composite_use(type, direction);
 		case TYPTYPE_RANGE:
 			return Max(kfdw_settings_use(get_range_subtype(type), direction),
-					   direction == KAFKA_TO_TEXT || kfdw_builtin_range(type) ?
+					   direction == KAFKA_TO_TEXT || kfdw_range_calls_only(type, kfdw_plain_function) ?
 					   KAFKA_SETTINGS_NONE : KAFKA_SETTINGS_NAMES);
 		case TYPTYPE_MULTIRANGE:
 			return kfdw_settings_use(get_multirange_range(type), direction);
