@@ -107,9 +107,12 @@ static Oid
 find_named_table(const TriggerData *data)
 {
 	Oid			relid = RelationGetRelid(data->tg_relation);
-	Oid			trigger = data->tg_trigger->tgisclone ? data->tg_trigger->tgoid : InvalidOid;
-	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	Oid			trigger = data->tg_trigger->tgoid;
+	Relation	triggers;
 
+	if (!data->tg_trigger->tgisclone)
+		return relid;
+	triggers = table_open(TriggerRelationId, AccessShareLock);
 	while (OidIsValid(trigger))
 		trigger = read_trigger(triggers, trigger, &relid);
 	table_close(triggers, AccessShareLock);
