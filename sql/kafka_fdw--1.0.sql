@@ -218,7 +218,7 @@ BEGIN
   SELECT t.tgname AS name, r.relid AS relation INTO other
     FROM (SELECT source AS relid UNION SELECT p.relid FROM pg_partition_tree(source) p
       UNION SELECT a.relid FROM pg_partition_ancestors(source) a) r, kafka.publishing_triggers(r.relid, target) t
-    WHERE starts_with(t.tgname, base) AND (r.relid = source OR for_each = 'row' OR t.tgtype & 1 = 1)
+    WHERE t.tgparentid = 0 AND starts_with(t.tgname, base) AND (r.relid = source OR for_each = 'row' OR t.tgtype & 1 = 1)
     ORDER BY r.relid <> source, t.tgname LIMIT 1;
   IF FOUND THEN
     RAISE 'trigger "%" publishes table "%" to "%" already', other.name, other.relation, target
@@ -252,6 +252,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   name text;
   dropped bool := false;
+  parent regclass;
 BEGIN
   IF source IS NULL THEN
     RAISE 'argument "source" of kafka.unpublish_table() cannot be null' USING ERRCODE = 'null_value_not_allowed';
@@ -262,9 +263,17 @@ BEGIN
     EXECUTE format('DROP TRIGGER %I ON %s', name, source);
     dropped := true;
   END LOOP;
-  IF NOT dropped THEN
-    RAISE 'table "%" has no trigger that publishes it', source USING ERRCODE = 'undefined_object';
+  IF dropped THEN
+    RETURN;
   END IF;
+  SELECT a.relid INTO parent
+    FROM pg_partition_ancestors(source) a, kafka.publishing_triggers(a.relid, target) t
+    WHERE t.tgparentid = 0 AND EXISTS (SELECT FROM kafka.publishing_triggers(source, target)) LIMIT 1;
+  IF parent IS NOT NULL THEN
+    RAISE 'table "%" is published as a partition of table "%"', source, parent
+      USING ERRCODE = 'wrong_object_type', HINT = 'End that with kafka.unpublish_table() of that table.';
+  END IF;
+  RAISE 'table "%" has no trigger that publishes it', source USING ERRCODE = 'undefined_object';
 END $$;
 COMMENT ON FUNCTION unpublish_table IS 'drops the triggers of publish_table(), those to one target; NULL: to all';
 

@@ -183,6 +183,7 @@ SELECT kafka.publish_table('splits_11', 'publish_other.split_events');
 SELECT kafka.publish_table('splits', 'split_events');
 SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgfoid = 'kafka.publish'::regproc ORDER BY 1, 2;
 SELECT kafka.publish_table('splits_11', 'split_events');
+SELECT kafka.unpublish_table('splits_11', 'split_events');
 SELECT kafka.publish_table('splits', 'publish_other.split_events');
 SELECT kafka.publish_table('splits', 'publish_other.split_events', for_each => 'statement');
 SELECT kafka.unpublish_table('splits_11', 'publish_other.split_events');
