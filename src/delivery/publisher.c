@@ -461,15 +461,20 @@ complete_row(const KafkaPublisher *publisher, TupleTableSlot *row)
 	return kfdw_generated_compute(publisher->generated, row->tts_values, row->tts_isnull);
 }
 
-/* The record that a row becomes, or the tombstone; what it points to lives until the next one. */
+/*
+ * The record that a row becomes, or the tombstone; what it points to lives until the next one.  A tombstone is made of a
+ * row as it was stored, and of its key, which is no virtual column.
+ */
 static KafkaRecord
 make_record(KafkaPublisher *publisher, TupleTableSlot *row, bool tombstone)
 {
 	TupleTableSlot *slot;
 	KafkaRecord record;
 
+	if (!tombstone)
+		row = complete_row(publisher, row);
 	check_key(publisher, row);
-	publisher->context->ecxt_scantuple = complete_row(publisher, row);
+	publisher->context->ecxt_scantuple = row;
 	publisher->projection = tombstone ? publisher->tombstone : publisher->row;
 	kfdw_settings_call(publisher->settings, project, publisher);
 	slot = publisher->projection->pi_state.resultslot;
