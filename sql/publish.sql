@@ -398,15 +398,52 @@ GRANT EXECUTE ON FUNCTION one(bytea, int) TO regress_kafka_publisher;
 SET ROLE regress_kafka_writer;
 INSERT INTO publish.steps VALUES (3, 'c');
 RESET ROLE;
+-- Nor does who changes the table choose what names mean in it.
+CREATE SCHEMA publish_other AUTHORIZATION regress_kafka_writer;
+CREATE OR REPLACE FUNCTION see(place text) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO publish.seen VALUES (format('%s, %s', lower(place), current_setting('search_path')));
+  RETURN true;
+END $$;
+TRUNCATE seen;
+SET ROLE regress_kafka_writer;
+CREATE FUNCTION publish_other.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'taken over' $$;
+GRANT USAGE ON SCHEMA publish_other TO PUBLIC;
+SET search_path = publish_other, pg_catalog;
+INSERT INTO publish.steps VALUES (4, 'd');
+SHOW search_path;
+RESET ROLE;
+SET search_path = publish;
+SELECT * FROM seen;
+DROP SCHEMA publish_other CASCADE;
+-- Wherever it is: a cast to JSON, a partitioner alone.
+SELECT kafka.unpublish_table('steps');
+TRUNCATE seen;
+CREATE TYPE grade AS ENUM ('a', 'b');
+CREATE FUNCTION to_json(grade) RETURNS json LANGUAGE sql AS $$ SELECT to_json(publish.see('cast')) $$;
+CREATE CAST (grade AS json) WITH FUNCTION to_json(grade);
+CREATE TABLE grades (id int PRIMARY KEY, grade grade);
+ALTER TABLE grades OWNER TO regress_kafka_publisher;
+GRANT INSERT ON grades TO regress_kafka_writer;
+CREATE FOREIGN TABLE grade_rows (_key text OPTIONS (metadata 'key'), _value jsonb) SERVER publish_test OPTIONS (topic 'publish');
+CREATE FOREIGN TABLE step_rows (_key text OPTIONS (metadata 'key'), _value jsonb) SERVER publish_test OPTIONS (topic 'publish', partitioner 'publish.one');
+GRANT INSERT ON grade_rows, step_rows TO regress_kafka_publisher;
+SELECT kafka.publish_table('grades', 'grade_rows'), kafka.publish_table('steps', 'step_rows');
+SET ROLE regress_kafka_writer;
+INSERT INTO publish.grades VALUES (1, 'b');
+INSERT INTO publish.steps VALUES (5, 'e');
+RESET ROLE;
+SELECT * FROM seen;
+DROP TABLE grades;
 SELECT kafka.unpublish_table('steps');
 SET ROLE regress_kafka_publisher;
 SELECT kafka.publish_table('publish.steps', 'publish.step_events', for_each => 'statement');
 RESET ROLE;
 \set VERBOSITY terse
 CREATE OR REPLACE FUNCTION see(place text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; RETURN true; END $$;
-INSERT INTO steps VALUES (4, 'd');
+INSERT INTO steps VALUES (6, 'f');
 CREATE OR REPLACE FUNCTION see(place text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE customers (id int); RETURN true; END $$;
-INSERT INTO steps VALUES (4, 'd');
+INSERT INTO steps VALUES (6, 'f');
 \unset VERBOSITY
 SELECT current_user = session_user;
 

@@ -19,6 +19,12 @@ kfdw_role_begin(KafkaRoleScope *scope, Oid role)
 }
 
 void
+kfdw_role_set_search_path(const char *schemas)
+{
+	(void) set_config_option("search_path", schemas, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
 kfdw_role_end(const KafkaRoleScope *scope)
 {
 	AtEOXact_GUC(false, scope->guc_level);

@@ -21,4 +21,7 @@ typedef struct KafkaRoleScope
 extern void kfdw_role_begin(KafkaRoleScope *scope, Oid role);
 extern void kfdw_role_end(const KafkaRoleScope *scope);
 
+/* Has names looked up in these schemas until the innermost nest level of settings ends. */
+extern void kfdw_role_set_search_path(const char *schemas);
+
 #endif							/* KFDW_ROLE_SCOPE_H */

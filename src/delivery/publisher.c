@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -29,6 +30,7 @@
 #include "catalog/role_scope.h"
 #include "delivery/delivery.h"
 #include "delivery/publisher.h"
+#include "format/builtin.h"
 #include "format/codec.h"
 #include "format/generated.h"
 #include "format/settings.h"
@@ -51,6 +53,7 @@ struct KafkaPublisher
 	ProjectionInfo *tombstone;	/* and what a tombstone has of it */
 	ProjectionInfo *projection; /* the one that makes the next record */
 	KafkaSettingsUse settings;	/* what the projections need */
+	bool		runs_others;	/* functions that are not PostgreSQL's own may run for a row */
 };
 
 /* While a publisher is made. */
@@ -379,6 +382,34 @@ build_projection(const KafkaPublisher *publisher, TupleDesc target, List *target
 	return ExecBuildProjectionInfo(targetlist, publisher->context, MakeSingleTupleTableSlot(target, &TTSOpsVirtual), NULL, NULL);
 }
 
+static bool
+has_foreign_type(Relation relation)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(desc, i)->atttypid >= FirstNormalObjectId)
+			return true;
+	return false;
+}
+
+/* Types that are not PostgreSQL's own may have functions anywhere: for input and output, in CHECKs, as a cast to JSON. */
+static bool
+may_run_others(const KafkaPublisher *publisher, const KafkaMapping *mapping)
+{
+	return publisher->options->partitioner == KAFKA_PARTITIONER_FUNCTION || publisher->generated != NULL ||
+		has_foreign_type(mapping->source) || has_foreign_type(mapping->target) ||
+		!kfdw_expressions_call_only(mapping->row, kfdw_builtin_function);
+}
+
+/* The session's search_path is the choice of who changes the table: names are not looked up there with the owner's rights. */
+static void
+begin_as_owner(const KafkaPublisher *publisher, KafkaRoleScope *scope)
+{
+	kfdw_role_begin(scope, publisher->owner);
+	kfdw_role_set_search_path("pg_catalog, pg_temp");
+}
+
 KafkaPublisher *
 kfdw_publisher_create(Relation source, Oid named, Oid target, List *key_columns)
 {
@@ -394,7 +425,7 @@ kfdw_publisher_create(Relation source, Oid named, Oid target, List *key_columns)
 	check_right(publisher, target);
 	mapping.target = kfdw_options_open_topic_table(target, RowExclusiveLock);
 	check_target(source, mapping.target);
-	kfdw_role_begin(&scope, publisher->owner);
+	begin_as_owner(publisher, &scope);
 
 	desc = CreateTupleDescCopyConstr(RelationGetDescr(mapping.target));
 	publisher->options = kfdw_options_written_table(target, publisher->owner);
@@ -408,6 +439,7 @@ kfdw_publisher_create(Relation source, Oid named, Oid target, List *key_columns)
 	for (int i = 0; i < publisher->nkeys; i++)
 		publisher->keys[i] = list_nth_int(mapping.keys, i);
 	publisher->settings = settings_use(&mapping);
+	publisher->runs_others = may_run_others(publisher, &mapping);
 	publisher->context = CreateStandaloneExprContext();
 	publisher->generated = kfdw_generated_create(source);
 	publisher->row = build_projection(publisher, desc, mapping.row);
@@ -422,7 +454,7 @@ kfdw_publisher_begin(KafkaPublisher *publisher)
 {
 	KafkaRoleScope scope;
 
-	kfdw_role_begin(&scope, publisher->owner);
+	begin_as_owner(publisher, &scope);
 	publisher->writer = kfdw_delivery_begin(publisher->options, publisher->owner);
 	kfdw_role_end(&scope);
 }
@@ -491,12 +523,14 @@ kfdw_publisher_write(KafkaPublisher *publisher, TupleTableSlot *row, KafkaOperat
 	KafkaRoleScope scope;
 	KafkaRecord record;
 
-	kfdw_role_begin(&scope, publisher->owner);
+	if (publisher->runs_others)
+		begin_as_owner(publisher, &scope);
 	record = make_record(publisher, row, operation == KAFKA_ROW_DELETED);
 	record.headers = &header;
 	record.nheaders = 1;
 	kfdw_delivery_add(publisher->writer, &record);
-	kfdw_role_end(&scope);
+	if (publisher->runs_others)
+		kfdw_role_end(&scope);
 	MemoryContextSwitchTo(old);
 	ResetExprContext(publisher->context);
 }

@@ -24,7 +24,6 @@
 #include "function/stream_waits.h"
 #include "option/options.h"
 #include "stream/assignment.h"
-#include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/wake.h"
 #include "worker/shared.h"
@@ -144,7 +143,7 @@ check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 
 	if (stream->search_path == NULL)
 		stream->search_path = current_search_path();
-	kfdw_session_set_search_path(stream->search_path);
+	kfdw_role_set_search_path(stream->search_path);
 	if (OidIsValid(stream->source))
 		kfdw_options_require_relation(stream->source);
 	kfdw_statement_check(stream->statement, stream->source, &info);

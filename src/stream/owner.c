@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "stream/owner.h"
-#include "stream/session.h"
 
 /* A name is not that of a temporary table of this session, unless there is no other. */
 static const char *
@@ -18,5 +17,5 @@ void
 kfdw_owner_begin(KafkaRoleScope *scope, const KafkaStream *stream)
 {
 	kfdw_role_begin(scope, stream->owner);
-	kfdw_session_set_search_path(search_path(stream));
+	kfdw_role_set_search_path(search_path(stream));
 }

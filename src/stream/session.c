@@ -22,12 +22,6 @@
 
 #include "stream/session.h"
 
-void
-kfdw_session_set_search_path(const char *schemas)
-{
-	(void) set_config_option("search_path", schemas, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 int
 kfdw_session_begin(void)
 {

@@ -7,9 +7,6 @@
 
 #include "nodes/pg_list.h"
 
-/* Has names looked up in these schemas until the innermost nest level of settings ends. */
-extern void kfdw_session_set_search_path(const char *schemas);
-
 /* Before the statement, in its transaction; tells what is to be taken back. */
 extern int	kfdw_session_begin(void);
 

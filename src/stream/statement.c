@@ -16,12 +16,12 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "catalog/role_scope.h"
 #include "compat.h"
 #include "stream/order.h"
 #include "stream/plan_tables.h"
 #include "stream/plan_use.h"
 #include "stream/procedure.h"
-#include "stream/session.h"
 #include "stream/statement.h"
 #include "stream/target.h"
 #include "stream/update_guard.h"
@@ -351,7 +351,7 @@ kfdw_statement_run(const char *text, const char *search_path, Oid source, String
 	PlannedStatement statement;
 	ListCell   *lc;
 
-	kfdw_session_set_search_path(search_path);
+	kfdw_role_set_search_path(search_path);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	statement = plan_statement(text, source, NULL);
 	statement.explained = measured;

@@ -20,6 +20,7 @@
 
 #include "catalog/dead_letters.h"
 #include "catalog/parked.h"
+#include "catalog/role_scope.h"
 #include "format/guard.h"
 #include "source/batch.h"
 #include "source/rest.h"
@@ -290,7 +291,7 @@ look_at_rest(const KafkaStream *stream)
 	if (!kfdw_rest_exists(stream->source))
 		return;
 	session = kfdw_session_begin();
-	kfdw_session_set_search_path(stream->search_path);
+	kfdw_role_set_search_path(stream->search_path);
 	kfdw_rest_decode(stream->source);
 	kfdw_session_leave(session);
 }
