@@ -155,6 +155,21 @@ SELECT * FROM kafka.flush();
 \! kafka_tool consume publish -f kvh
 DROP TABLE parts;
 
+-- So are stored generated columns, whatever the order of a partition's columns.
+\! kafka_tool create-topic --replace publish 1
+CREATE TABLE sums (id int, at int, v int, twice int GENERATED ALWAYS AS (v * 2) STORED) PARTITION BY RANGE (at);
+CREATE TABLE sums_1 PARTITION OF sums FOR VALUES FROM (0) TO (10);
+CREATE TABLE sums_2 (twice int GENERATED ALWAYS AS (v * 2) STORED, v int, at int, id int);
+ALTER TABLE sums ATTACH PARTITION sums_2 FOR VALUES FROM (10) TO (20);
+CREATE FOREIGN TABLE sum_events (_key text OPTIONS (metadata 'key'), _value jsonb) SERVER publish_test OPTIONS (topic 'publish');
+SELECT kafka.publish_table('sums', 'sum_events', '{id,twice}', for_each => 'statement');
+INSERT INTO sums VALUES (1, 1, 5), (2, 11, 6);
+UPDATE sums SET v = v + 1;
+UPDATE sums SET v = v + 1, at = 21 - at - 9;
+DELETE FROM sums;
+\! kafka_tool consume publish -f kv
+DROP TABLE sums;
+
 -- The owner of the table that is named publishes, also what is in partitions of others.
 \! kafka_tool create-topic --replace publish 1
 CREATE ROLE regress_kafka_partition;

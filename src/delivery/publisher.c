@@ -46,6 +46,7 @@ struct KafkaPublisher
 
 	int			nkeys;
 	AttrNumber *keys;			/* the key columns of the source */
+	bool		computes_key;	/* one of them may not be in new rows */
 
 	ExprContext *context;		/* its memory is reset with each record */
 	KafkaGenerated *generated;	/* completes rows of the source; NULL: they are complete */
@@ -436,12 +437,16 @@ kfdw_publisher_create(Relation source, Oid named, Oid target, List *key_columns)
 	publisher->codec = kfdw_codec_create(mapping.columns, &publisher->options->format);
 	publisher->nkeys = list_length(mapping.keys);
 	publisher->keys = palloc(publisher->nkeys * sizeof(AttrNumber));
+	publisher->generated = kfdw_generated_create(source);
 	for (int i = 0; i < publisher->nkeys; i++)
+	{
 		publisher->keys[i] = list_nth_int(mapping.keys, i);
+		publisher->computes_key |= publisher->generated != NULL &&
+			TupleDescAttr(RelationGetDescr(source), publisher->keys[i] - 1)->attgenerated != '\0';
+	}
 	publisher->settings = settings_use(&mapping);
 	publisher->runs_others = may_run_others(publisher, &mapping);
 	publisher->context = CreateStandaloneExprContext();
-	publisher->generated = kfdw_generated_create(source);
 	publisher->row = build_projection(publisher, desc, mapping.row);
 	publisher->tombstone = build_projection(publisher, desc, mapping.tombstone);
 	kfdw_role_end(&scope);
@@ -483,7 +488,7 @@ check_key(const KafkaPublisher *publisher, TupleTableSlot *row)
 	}
 }
 
-/* A row as triggers get it, with what of it is not stored. */
+/* A new row as triggers get it, with what it does not have. */
 static TupleTableSlot *
 complete_row(const KafkaPublisher *publisher, TupleTableSlot *row)
 {
@@ -535,8 +540,9 @@ kfdw_publisher_write(KafkaPublisher *publisher, TupleTableSlot *row, KafkaOperat
 	ResetExprContext(publisher->context);
 }
 
-bool
-kfdw_publisher_same_key(KafkaPublisher *publisher, TupleTableSlot *left, TupleTableSlot *right)
+/* True when two rows have the same key in them. */
+static bool
+same_key(const KafkaPublisher *publisher, TupleTableSlot *left, TupleTableSlot *right)
 {
 	for (int i = 0; i < publisher->nkeys; i++)
 	{
@@ -551,4 +557,22 @@ kfdw_publisher_same_key(KafkaPublisher *publisher, TupleTableSlot *left, TupleTa
 			return false;
 	}
 	return true;
+}
+
+bool
+kfdw_publisher_same_key(KafkaPublisher *publisher, TupleTableSlot *old, TupleTableSlot *new)
+{
+	MemoryContext context;
+	KafkaRoleScope scope;
+	bool		same;
+
+	if (!publisher->computes_key)
+		return same_key(publisher, old, new);
+	context = MemoryContextSwitchTo(publisher->context->ecxt_per_tuple_memory);
+	begin_as_owner(publisher, &scope);
+	same = same_key(publisher, old, complete_row(publisher, new));
+	kfdw_role_end(&scope);
+	MemoryContextSwitchTo(context);
+	ResetExprContext(publisher->context);
+	return same;
 }

@@ -35,7 +35,7 @@ extern void kfdw_publisher_begin(KafkaPublisher *publisher);
 /* Writes a row's record; that of a deleted one is a tombstone. */
 extern void kfdw_publisher_write(KafkaPublisher *publisher, TupleTableSlot *row, KafkaOperation operation);
 
-/* True when two rows have the same key. */
-extern bool kfdw_publisher_same_key(KafkaPublisher *publisher, TupleTableSlot *left, TupleTableSlot *right);
+/* True when a row has kept its key. */
+extern bool kfdw_publisher_same_key(KafkaPublisher *publisher, TupleTableSlot *old, TupleTableSlot *new);
 
 #endif							/* KFDW_PUBLISHER_H */

@@ -1,11 +1,12 @@
 /*
  * generated.c
- *	  Virtual generated columns (PostgreSQL 18 and later) of rows that no plan has read.
+ *	  Generated columns that are not in rows as triggers get them.
  */
 #include "postgres.h"
 
 #include "executor/executor.h"
 #include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 
 #include "compat.h"
 #include "format/generated.h"
@@ -24,13 +25,34 @@ kfdw_generated_is_virtual(Form_pg_attribute attribute)
 	return !attribute->attisdropped && attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
 }
 
+/* True for what is not in its rows, or not for sure. */
 static bool
-has_virtual(TupleDesc desc)
+is_missing(Relation relation, Form_pg_attribute attribute)
 {
+	return kfdw_generated_is_virtual(attribute) ||
+		(relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !attribute->attisdropped &&
+		 attribute->attgenerated == ATTRIBUTE_GENERATED_STORED);
+}
+
+static bool
+has_missing(Relation relation)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+
 	for (int i = 0; i < desc->natts; i++)
-		if (kfdw_generated_is_virtual(TupleDescAttr(desc, i)))
+		if (is_missing(relation, TupleDescAttr(desc, i)))
 			return true;
 	return false;
+}
+
+/* The expression of a column. */
+static ExprState *
+init_expression(Relation relation, int attnum)
+{
+	Expr	   *expression = kfdw_generated_is_virtual(TupleDescAttr(RelationGetDescr(relation), attnum - 1)) ?
+		kfdw_generation_expression(relation, attnum) : (Expr *) build_column_default(relation, attnum);
+
+	return ExecInitExpr(expression_planner(expression), NULL);
 }
 
 KafkaGenerated *
@@ -39,7 +61,7 @@ kfdw_generated_create(Relation relation)
 	TupleDesc	desc = RelationGetDescr(relation);
 	KafkaGenerated *generated;
 
-	if (!has_virtual(desc))
+	if (!has_missing(relation))
 		return NULL;
 	generated = palloc0(sizeof(KafkaGenerated));
 	desc = CreateTupleDescCopy(desc);
@@ -48,8 +70,8 @@ kfdw_generated_create(Relation relation)
 	generated->context = CreateStandaloneExprContext();
 	generated->expressions = palloc0(desc->natts * sizeof(ExprState *));
 	for (int i = 0; i < desc->natts; i++)
-		if (kfdw_generated_is_virtual(TupleDescAttr(RelationGetDescr(relation), i)))
-			generated->expressions[i] = ExecInitExpr(expression_planner(kfdw_generation_expression(relation, i + 1)), NULL);
+		if (is_missing(relation, TupleDescAttr(RelationGetDescr(relation), i)))
+			generated->expressions[i] = init_expression(relation, i + 1);
 	return generated;
 }
 

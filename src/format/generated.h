@@ -1,8 +1,11 @@
 /*
  * generated.h
- *	  Virtual generated columns (PostgreSQL 18 and later) of rows that no plan has read.
+ *	  Generated columns that are not in rows as triggers get them.
  *
- * They are in no tuple: plans have their expressions in place of them.
+ * Virtual ones (PostgreSQL 18 and later) are in no tuple: plans have their expressions in
+ * place of them.  Stored ones are computed after a row was routed to its partition, but in
+ * the transition tables of a partitioned table it is as it was before, where the partition's
+ * columns have another order.
  */
 #ifndef KFDW_GENERATED_H
 #define KFDW_GENERATED_H
