@@ -125,12 +125,7 @@ plan_by_index(void)
 void
 kfdw_catalog_begin(KafkaCatalogScope *scope)
 {
-	Oid			owner = get_tables_owner();
-
-	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
-	SetUserIdAndSecContext(owner, scope->sec_context |
-						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	scope->guc_level = NewGUCNestLevel();
+	kfdw_role_begin(&scope->role, get_tables_owner());
 	plan_by_index();
 
 	/* what a row has stored out of line is fetched when its query is over */
@@ -148,8 +143,7 @@ kfdw_catalog_end(KafkaCatalogScope *scope)
 		elog(ERROR, "SPI_finish failed");
 	if (scope->has_snapshot)
 		PopActiveSnapshot();
-	AtEOXact_GUC(true, scope->guc_level);
-	SetUserIdAndSecContext(scope->userid, scope->sec_context);
+	kfdw_role_end(&scope->role);
 }
 
 /* The lock that stands for a row that is not there yet. */

@@ -10,6 +10,8 @@
 
 #include "executor/spi.h"
 
+#include "catalog/role_scope.h"
+
 /* A statement, prepared at its first use in a backend. */
 typedef struct KafkaStatement
 {
@@ -21,9 +23,7 @@ typedef struct KafkaStatement
 
 typedef struct KafkaCatalogScope
 {
-	Oid			userid;
-	int			sec_context;
-	int			guc_level;
+	KafkaRoleScope role;		/* the owner's */
 	bool		has_snapshot;	/* of its own */
 } KafkaCatalogScope;
 
