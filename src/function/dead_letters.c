@@ -148,6 +148,10 @@ kfdw_retry_dead_letters(PG_FUNCTION_ARGS)
 	kfdw_options_require_select(stream->source, stream->owner);
 	LockRelationOid(stream->source, AccessShareLock);
 	options = kfdw_options_table(stream->source, stream->owner);
+
+	/* letters belong to the server by its name, which it keeps from here on */
+	kfdw_options_keep_server(options->serverid);
+	options = kfdw_options_table(stream->source, stream->owner);
 	kfdw_assignment_check_options(options);
 
 	/* what the session has deferred is done before, with the session's rights */

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 
 use KafkaFdw qw(:DEFAULT query query_becomes);
+use KafkaSession;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -295,6 +296,43 @@ query(<<~"EOF");
 query_becomes("SELECT state || ': ' || split_part(last_error, ' (', 1) FROM kafka.stat_streams WHERE stream = 'peeks'",
 	'failed: permission denied for foreign table stops', 'a stream ends whose owner may not read its source');
 is(query("SELECT count(*) FROM kafka.dead_letters WHERE stream = 'peeks'"), 0, 'and shows nothing of it');
+
+# Letters go along with a server's name, also those that are run again meanwhile, and stay where another server gets one's name
+my $kept = "SELECT string_agg(DISTINCT server, ' '), count(*) FROM kafka.dead_letters WHERE stream = 'goes'";
+query('SELECT kafka.drop_stream(name) FROM kafka.streams');
+my $goes = topic('goes');
+produce($goes, records(map { [ $_, -1 ] } 1 .. 5));
+query("SELECT kafka.create_stream('goes', 'INSERT INTO goes_got SELECT id, n, o FROM goes', on_error => 'dead_letter')");
+query_becomes($kept, 'k|5', 'letters of a server');
+my ($retries, $renames) = map { KafkaSession->new($node) } 1 .. 2;
+is($retries->run("BEGIN; SELECT kafka.retry_dead_letters('goes')"), 0, 'are run again');
+$renames->start('ALTER SERVER k RENAME TO renamed');
+query_becomes("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'RENAME'", 1, 'which a RENAME waits for');
+$retries->run('COMMIT');
+$renames->finish(60);
+is(query($kept), 'renamed|5', 'and takes them along');
+$renames->run('BEGIN; ALTER SERVER renamed RENAME TO k');
+$retries->start("SELECT kafka.retry_dead_letters('goes')");
+query_becomes("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'retry_dead'", 1, 'which waits for a RENAME, too');
+query("ALTER TABLE goes_got DROP CONSTRAINT goes_got_n_check");
+$renames->run('COMMIT');
+is($retries->finish(60), 5, 'and then has all of them');
+query("ALTER TABLE goes_got ADD CHECK (n >= 0) NOT VALID");
+produce($goes, records([ 6, -1 ]));
+query_becomes($kept, 'k|1', 'another letter');
+my $servers = bootstrap();
+query(<<~"EOF");
+	CREATE SERVER next FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$servers');
+	ALTER SERVER k RENAME TO old;
+	CREATE FOREIGN TABLE gone (id int, n int, o bigint OPTIONS (metadata 'offset')) SERVER next OPTIONS (topic 'none');
+	SELECT kafka.alter_stream('goes', source => 'gone', statement => 'INSERT INTO goes_got SELECT id, n, o FROM gone');
+	ALTER SERVER old RENAME TO older;
+	ALTER SERVER next RENAME TO old;
+	EOF
+is(query($kept), 'older|1', 'one of a server that is no more the source of the stream stays with that');
+query('SET client_min_messages = warning; DROP SERVER older CASCADE');
+query('ALTER SERVER old RENAME TO older');
+is(query($kept), 'older|1', 'also where another server gets its name');
 
 $node->stop;
 done_testing();
