@@ -50,7 +50,10 @@ static KafkaStatement delete_owned_statement = {
 	1, {OIDOID}
 };
 
-/* Those of its streams have the streams' names, with or without a position. */
+/*
+ * Those of its streams have the streams' names, with or without a position.  A stream's dead letters stay, as they
+ * can be run again, wherever they came from.
+ */
 static KafkaStatement delete_namesakes_statement = {
 	"WITH g AS (SELECT o.group_id FROM kafka.offsets o WHERE o.server OPERATOR(pg_catalog.=) $2 "
 	"UNION SELECT g.group_id FROM kafka.groups g WHERE g.server OPERATOR(pg_catalog.=) $2 "
@@ -61,7 +64,8 @@ static KafkaStatement delete_namesakes_statement = {
 	"p AS (DELETE FROM kafka.stored_parked p USING g "
 	"WHERE p.server OPERATOR(pg_catalog.=) $1 AND p.stream OPERATOR(pg_catalog.=) g.group_id), "
 	"l AS (DELETE FROM kafka.stored_dead_letters l USING g "
-	"WHERE l.server OPERATOR(pg_catalog.=) $1 AND l.group_id OPERATOR(pg_catalog.=) g.group_id), "
+	"WHERE l.server OPERATOR(pg_catalog.=) $1 AND l.group_id OPERATOR(pg_catalog.=) g.group_id "
+	"AND NOT EXISTS (SELECT FROM kafka.streams s WHERE s.name OPERATOR(pg_catalog.=) l.stream)), "
 	"o AS (DELETE FROM kafka.offsets o USING g "
 	"WHERE o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) g.group_id) "
 	"DELETE FROM kafka.groups d USING g "

@@ -33,7 +33,8 @@ extern void kfdw_groups_delete_owned(Oid owner);
 
 /*
  * What a server that was dropped has left under the name that another gets stays for that one, but for the groups
- * that it has already: they are deleted, with their positions, dead letters and parked records.
+ * that it has already: they are deleted, with their positions, dead letters and parked records.  Dead letters of a
+ * stream that there is stay.
  */
 extern void kfdw_groups_delete_namesakes(const char *old_name, const char *new_name);
 extern void kfdw_groups_rename_server(const char *old_name, const char *new_name);
