@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "delivery/partitioner.h"
 #include "function/column.h"
+#include "function/rights.h"
 #include "kafka/cluster.h"
 #include "option/options.h"
 #include "option/table.h"
@@ -171,12 +172,7 @@ put_partitions(ReturnSetInfo *result, const KafkaClusterTopic *topic)
 static KafkaTableOptions *
 get_table(Oid relid)
 {
-	AclResult	acl;
-
-	kfdw_options_require_topic_table(relid);
-	acl = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	kfdw_require_right(relid, ACL_SELECT);
 	return kfdw_options_table(relid, GetUserId());
 }
 

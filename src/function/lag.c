@@ -8,7 +8,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -46,12 +45,7 @@ enum
 static KafkaTableOptions *
 get_options(Oid relid)
 {
-	AclResult	result;
-
-	kfdw_options_require_topic_table(relid);
-	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	kfdw_require_right(relid, ACL_SELECT);
 	return kfdw_options_table(relid, GetUserId());
 }
 

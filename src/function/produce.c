@@ -10,7 +10,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
@@ -19,6 +18,7 @@
 #include "format/columns.h"
 #include "format/convert.h"
 #include "format/metadata.h"
+#include "function/rights.h"
 #include "option/options.h"
 
 PG_FUNCTION_INFO_V1(kfdw_produce);
@@ -38,13 +38,8 @@ enum
 static void
 check_table(Oid relid)
 {
-	AclResult	result;
-
 	PreventCommandIfReadOnly("kafka.produce()");
-	kfdw_options_require_topic_table(relid);
-	result = pg_class_aclcheck(relid, GetUserId(), ACL_INSERT);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	kfdw_require_right(relid, ACL_INSERT);
 }
 
 /* The bytes of an argument: a bytea's own, a text's in UTF-8; NULL for NULL. */

@@ -9,13 +9,13 @@
 #include "access/transam.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "catalog/streams.h"
+#include "function/rights.h"
 #include "function/stream_owner.h"
 #include "source/seek.h"
 #include "stream/assignment.h"
@@ -148,13 +148,8 @@ get_seek_to_time(FunctionCallInfo fcinfo)
 static Relation
 open_table(Oid relid)
 {
-	AclResult	result;
-
 	PreventCommandIfReadOnly("kafka.seek()");
-	kfdw_options_require_topic_table(relid);
-	result = pg_class_aclcheck(relid, GetUserId(), ACL_UPDATE);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	kfdw_require_right(relid, ACL_UPDATE);
 	return kfdw_options_open_topic_table(relid, RowExclusiveLock);
 }
 

@@ -9,7 +9,6 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -132,14 +131,13 @@ give_notices(const KafkaStatementInfo *info)
 }
 
 /*
- * Checks the statement as the current user would run it, under the stream's search path
- * where it has one, and fills in what it says of the stream.
+ * In a role's scope: checks the statement as that would run it, under the stream's search
+ * path where it has one, and fills in what it says of the stream.
  */
 static void
 check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 {
 	KafkaStatementInfo info;
-	int			guc_level = NewGUCNestLevel();
 
 	if (stream->search_path == NULL)
 		stream->search_path = current_search_path();
@@ -153,7 +151,6 @@ check_statement(KafkaStream *stream, KafkaStatementAuthor author)
 	stream->source = info.source;
 	if (author == KAFKA_STATEMENT_GIVEN)
 		give_notices(&info);
-	AtEOXact_GUC(false, guc_level);
 }
 
 /*

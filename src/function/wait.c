@@ -13,11 +13,11 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "utils/acl.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "function/rights.h"
 #include "source/permit.h"
 #include "source/waiter.h"
 #include "stat/wait.h"
@@ -60,24 +60,13 @@ get_deadline(FunctionCallInfo fcinfo)
 	return TIMESTAMP_NOT_FINITE(deadline) ? FOR_EVER : kfdw_wait_now() + (deadline - now);
 }
 
-/* With each look, as a wait may be long. */
-static void
-check_may_read(Oid relid)
-{
-	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
-}
-
 /* A consuming table that the user may read. */
 static KafkaTableOptions *
 get_options(Oid relid)
 {
 	KafkaTableOptions *options;
 
-	kfdw_options_require_topic_table(relid);
-	check_may_read(relid);
+	kfdw_require_right(relid, ACL_SELECT);
 	options = kfdw_options_table(relid, GetUserId());
 	if (options->group_id == NULL)
 		ereport(ERROR,
@@ -103,7 +92,7 @@ look(KafkaWaiter *waiter, KafkaTableOptions **options, Oid relid)
 		waiter = kfdw_waiter_open(*options);
 	}
 	else
-		check_may_read(relid);
+		kfdw_require_right(relid, ACL_SELECT);
 	kfdw_waiter_look(waiter);
 	SPI_commit();
 	return waiter;
