@@ -135,14 +135,14 @@ kfdw_positions_give_up_moved(KafkaPositions *positions, Snapshot snapshot)
 		give_up_moved(positions, &positions->outlook->topics[t], &positions->topics[t].key, snapshot);
 }
 
-/* True when a position is past the end of its partition as it was asked for last. */
+/* True when a position is past the end of its partition that a leader told last. */
 static bool
 is_past_end(const KafkaPositions *positions, const KafkaPartition *partition)
 {
 	const KafkaPartitionPosition *position = &positions->partitions[partition->index];
 
 	return position->claim == KAFKA_CLAIM_TAKEN && position->stored.exists &&
-		position->stored.next_offset > partition->end;
+		partition->end >= 0 && position->stored.next_offset > partition->end;
 }
 
 void
@@ -168,15 +168,14 @@ kfdw_positions_renew_ends(KafkaPositions *positions, KafkaConsumer *consumer)
 	}
 }
 
-/* True when a position is past an end that a leader told, of what seems to be the same topic. */
+/* True when a position is past an end, of what seems to be the same topic. */
 static bool
 is_any_past_end(const KafkaPositions *positions)
 {
 	const KafkaOutlook *outlook = positions->outlook;
 
 	for (int p = 0; p < outlook->npartitions; p++)
-		if (outlook->partitions[p].end >= 0 && is_past_end(positions, &outlook->partitions[p]) &&
-			!positions->partitions[p].outlived)
+		if (is_past_end(positions, &outlook->partitions[p]) && !positions->partitions[p].outlived)
 			return true;
 	return false;
 }
