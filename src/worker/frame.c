@@ -537,7 +537,7 @@ watch_failed_work(void)
 	if (work == NULL && !looks_on)
 		return;
 	looks_on = job->look_on != NULL;
-	kfdw_own_slot_look_on(looks_on);
+	kfdw_own_slot_set_looks_on(looks_on);
 	while (try_to(look_on, look_again))
 		;
 	drop_work();

@@ -133,7 +133,7 @@ kfdw_own_slot_has_failed(void)
 }
 
 void
-kfdw_own_slot_look_on(bool looks_on)
+kfdw_own_slot_set_looks_on(bool looks_on)
 {
 	LWLockAcquire(kfdw_shared->lock, LW_EXCLUSIVE);
 	my_slot->looks_on = looks_on && my_slot->state == KAFKA_STATE_FAILED;

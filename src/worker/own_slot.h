@@ -34,7 +34,7 @@ extern TransactionId kfdw_own_slot_revision(void);
 extern bool kfdw_own_slot_has_failed(void);
 
 /* One that has failed is looked after by this process, and by another one where it is ended; or by none. */
-extern void kfdw_own_slot_look_on(bool looks_on);
+extern void kfdw_own_slot_set_looks_on(bool looks_on);
 
 /* Shows a state, unless what is wanted has changed since the worker looked. */
 extern void kfdw_own_slot_enter(KafkaWorkerState state);
