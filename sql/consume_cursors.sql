@@ -8,7 +8,7 @@ CREATE SERVER consume_cursors_test FOREIGN DATA WRAPPER kafka_fdw OPTIONS (boots
 \! kafka_tool create-topic --replace consume_cursors 1
 \! seq 1 20 | kafka_tool produce consume_cursors
 CREATE FOREIGN TABLE feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'g');
-CREATE FOREIGN TABLE other_feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'other');
+CREATE FOREIGN TABLE other_feed (v int) SERVER consume_cursors_test OPTIONS (topic 'consume_cursors', format 'text', group_id 'consume_cursors_other');
 
 -- What was fetched is consumed, whether the cursor is closed or not.
 BEGIN;
