@@ -181,9 +181,22 @@ COMMIT;
 RESET temp_file_limit;
 SELECT count(*), max(convert_from(value, 'UTF8')) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
 SELECT count(*) FROM dead_letters_feed WHERE p = 1;
-RESET work_mem;
 SELECT count(*), count(DISTINCT _offset) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
 DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+-- What comes after the savepoint is also cut off from the file.
+\! (seq -f '1|x%g' 3000; echo '1|8'; seq -f '1|y%g' 3000) | kafka_tool produce dead_letters -P '|'
+BEGIN;
+DECLARE c CURSOR FOR SELECT id FROM dead_letters_feed WHERE p = 1;
+FETCH 1 FROM c;
+SAVEPOINT a;
+MOVE ALL IN c;
+ROLLBACK TO a;
+COMMIT;
+SELECT count(*), count(DISTINCT _offset), max(convert_from(value, 'UTF8')) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+SELECT count(*) FROM dead_letters_feed WHERE p = 1;
+SELECT count(*), count(DISTINCT _offset) FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+DELETE FROM kafka.dead_letters WHERE group_id = 'dead_letters';
+RESET work_mem;
 -- At every isolation level.
 \! printf '0|s\n' | kafka_tool produce dead_letters -P '|'
 BEGIN ISOLATION LEVEL SERIALIZABLE;
