@@ -44,8 +44,9 @@ static const char *const record_faults[] = {
 	"P0001",					/* RAISE, in the check of a domain or a trigger */
 };
 
-bool
-kfdw_guard_blames_record(const ErrorData *error)
+/* True for an error that tells of what a record holds, not of the server's state or of what somebody did. */
+static bool
+blames_record(const ErrorData *error)
 {
 	const char *state = unpack_sql_state(error->sqlerrcode);
 
@@ -128,7 +129,7 @@ call_plainly(void (*function) (void *argument), void *argument)
 	{
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!kfdw_guard_blames_record(error))
+		if (!blames_record(error))
 			PG_RE_THROW();
 		FlushErrorState();
 	}
@@ -168,7 +169,7 @@ call_in_subtransaction(void (*function) (void *argument), void *argument)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	if (error != NULL && !kfdw_guard_blames_record(error))
+	if (error != NULL && !blames_record(error))
 		ReThrowError(error);
 	return error;
 }

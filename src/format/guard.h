@@ -23,9 +23,6 @@ extern KafkaGuard kfdw_guard_for_input(Oid type);
  */
 extern ErrorData *kfdw_guard_call(KafkaGuard guard, void (*function) (void *argument), void *argument);
 
-/* True for an error that tells of what a record holds, not of the server's state or of what somebody did. */
-extern bool kfdw_guard_blames_record(const ErrorData *error);
-
 /* What is kept of an error beside the record: a line, in the current memory context. */
 extern char *kfdw_guard_describe(const ErrorData *error);
 

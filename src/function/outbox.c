@@ -242,8 +242,9 @@ drop_relay(const KafkaRelay *relay)
 	kfdw_shared_ping_at_end();
 }
 
-void
-kfdw_outbox_drop_server(const char *server)
+/* Drops the relays of a server. */
+static void
+drop_relays(const char *server)
 {
 	ListCell   *lc;
 
@@ -287,6 +288,6 @@ kfdw_server_dropped(PG_FUNCTION_ARGS)
 	SPI_finish();
 	foreach(lc, servers)
 		if (lfirst(lc) != NULL)
-			kfdw_outbox_drop_server(lfirst(lc));
+			drop_relays(lfirst(lc));
 	PG_RETURN_NULL();
 }

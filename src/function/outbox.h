@@ -7,7 +7,6 @@
 #ifndef KFDW_FUNCTION_OUTBOX_H
 #define KFDW_FUNCTION_OUTBOX_H
 
-extern void kfdw_outbox_drop_server(const char *server);
 extern void kfdw_outbox_drop_role(Oid role);
 
 #endif							/* KFDW_FUNCTION_OUTBOX_H */
